@@ -1,0 +1,286 @@
+//! The entry that is opened before anything happens and closed after, and the hash chain over all records.
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Stop, ToolName,
+    Unavailable,
+};
+
+/// Field names that the log and the audit share.
+pub mod fields {
+    pub const CALL_ID: &str = "call.id";
+    pub const PRINCIPAL_ID: &str = "principal.id";
+    pub const TOOL_NAME: &str = "tool.name";
+    pub const TOOL_DIGEST: &str = "tool.digest";
+    pub const OUTCOME: &str = "outcome";
+}
+
+/// One thing that happened on the way of a call.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "note", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Note {
+    Allowed(Basis),
+    Asked {
+        approval: ApprovalId,
+    },
+    Approved {
+        approval: ApprovalId,
+        by: BTreeSet<String>,
+    },
+    /// A request that left. Never its query, headers or body.
+    Sent {
+        capability: CapabilityName,
+        method: String,
+        host: String,
+        path_template: String,
+        status: u16,
+        sent_bytes: u64,
+        received_bytes: u64,
+        millis: u64,
+    },
+    /// A request that did not leave.
+    NotSent {
+        capability: String,
+        code: String,
+    },
+    /// A response that was kept from the tool because it held a credential.
+    Withheld {
+        capability: CapabilityName,
+        host: String,
+        path_template: String,
+    },
+    /// A line that the tool logged.
+    Logged {
+        level: String,
+        message: String,
+    },
+    /// Log lines over the limit.
+    LogDropped {
+        lines: u64,
+    },
+}
+
+/// What happens on the way of one call. Clones write on the same page; the audit entry ends with it.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Vec<Note>>>);
+
+impl Notes {
+    pub fn add(&self, note: Note) {
+        self.page().push(note);
+    }
+    pub fn read(&self) -> Vec<Note> {
+        self.page().clone()
+    }
+    fn page(&self) -> MutexGuard<'_, Vec<Note>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Written before anything happens.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Opened {
+    pub call: CallId,
+    pub principal: String,
+    pub acts_for: Vec<String>,
+    pub door: &'static str,
+    pub component: ComponentName,
+    pub tool: ToolName,
+    pub tool_digest: Digest,
+    /// The arguments themselves stay out of the trail.
+    pub arguments_digest: Digest,
+}
+
+/// Written after a call, in whatever way it ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Closed {
+    pub call: CallId,
+    #[serde(flatten)]
+    pub ending: Ending,
+    pub cost: Cost,
+    pub millis: u64,
+    pub notes: Vec<Note>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ending {
+    /// `ok`, or the code of the stop.
+    pub outcome: String,
+    /// The stop in words; absent for `ok`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Ending {
+    pub fn of<T>(outcome: &Result<T, Stop>) -> Self {
+        match outcome {
+            Ok(_) => Self { outcome: "ok".to_owned(), detail: None },
+            Err(stop) => Self { outcome: stop.code().to_owned(), detail: Some(stop.to_string()) },
+        }
+    }
+}
+
+/// What an operator changed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Change {
+    pub by: String,
+    /// As in `kill-on`, `kill-off`, `approval-approve`, `approval-deny`, `tool-add`, `secret-set`.
+    pub action: String,
+    pub subject: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// One record of the trail.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum Record {
+    Opened(Opened),
+    Closed(Closed),
+    Changed(Change),
+}
+
+impl Record {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Opened(_) => "opened",
+            Self::Closed(_) => "closed",
+            Self::Changed(_) => "changed",
+        }
+    }
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::Opened(opened) => Some(opened.call),
+            Self::Closed(closed) => Some(closed.call),
+            Self::Changed(_) => None,
+        }
+    }
+}
+
+/// A record as it stands in the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    pub at: Timestamp,
+    /// Canonical JSON (RFC 8785).
+    pub record: String,
+    /// The hash of the link before; [`Digest::ZERO`] before the first.
+    pub previous: Digest,
+    pub hash: Digest,
+}
+
+impl Link {
+    /// The link that follows `previous`.
+    pub fn after(
+        previous: Option<&Self>,
+        at: Timestamp,
+        record: &Record,
+    ) -> Result<Self, Unavailable> {
+        let value = serde_json::to_value(record)
+            .map_err(|error| Unavailable::new("the audit trail", error))?;
+        let record = crate::json::canonical(&value)
+            .map_err(|error| Unavailable::new("the audit trail", error))?;
+        let (last, previous) =
+            previous.map_or((0, Digest::ZERO), |link| (link.sequence, link.hash));
+        let sequence =
+            last.checked_add(1).ok_or_else(|| Unavailable::new("the audit trail", "it is full"))?;
+        let hash = Self::digest(sequence, at, &record, previous);
+        Ok(Self { sequence, at, record, previous, hash })
+    }
+
+    /// What the hash of these contents must be.
+    pub fn expected_hash(&self) -> Digest {
+        Self::digest(self.sequence, self.at, &self.record, self.previous)
+    }
+
+    fn digest(sequence: u64, at: Timestamp, record: &str, previous: Digest) -> Digest {
+        Digest::of_parts(&[
+            b"toolward-audit-1",
+            &sequence.to_be_bytes(),
+            at.to_string().as_bytes(),
+            record.as_bytes(),
+            previous.as_bytes(),
+        ])
+    }
+}
+
+/// Where the trail is kept. Every write is durable when it returns.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    async fn append(&self, record: &Record) -> Result<(), Unavailable>;
+    /// Appends the closing record and settles what was reserved under the call's id, in one transaction.
+    async fn close(&self, closed: Closed) -> Result<(), Unavailable>;
+}
+
+/// The trail, as `perform` uses it.
+#[derive(Clone)]
+pub struct Audit(Arc<dyn AuditLog>);
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit").finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    pub fn new(log: Arc<dyn AuditLog>) -> Self {
+        Self(log)
+    }
+
+    /// Opens the entry of a call. Fails when it cannot be recorded: then nothing happens.
+    pub async fn open(&self, call: &Call) -> Result<Entry, Unavailable> {
+        let opened = Opened {
+            call: call.id,
+            principal: call.principal.id().to_owned(),
+            acts_for: call.principal.acts_for().to_vec(),
+            door: call.door,
+            component: call.tool.component.clone(),
+            tool: call.tool.name.clone(),
+            tool_digest: call.tool.digest,
+            arguments_digest: call.arguments.digest(),
+        };
+        self.0.append(&Record::Opened(opened)).await?;
+        Ok(Entry {
+            log: self.0.clone(),
+            call: call.id,
+            notes: call.notes.clone(),
+            since: tokio::time::Instant::now(),
+        })
+    }
+}
+
+/// An open entry. One `close` ends it, for every way a call can end.
+#[must_use = "an entry that is not closed is found open at the next start, and closed as interrupted"]
+pub struct Entry {
+    log: Arc<dyn AuditLog>,
+    call: CallId,
+    notes: Notes,
+    since: tokio::time::Instant,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    pub async fn close(self, ending: Ending, cost: Cost) -> Result<(), Unavailable> {
+        let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.log
+            .close(Closed { call: self.call, ending, cost, millis, notes: self.notes.read() })
+            .await
+    }
+}

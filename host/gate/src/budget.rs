@@ -1,0 +1,63 @@
+//! Set aside before a call, settled after it.
+use std::{ops::Add, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Approval, Call, Refusal, Unavailable};
+
+/// What a call costs, in micro-dollars (a millionth of a dollar).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cost(pub u64);
+
+impl Add for Cost {
+    type Output = Self;
+    /// Saturates: a cost that does not fit is over every budget.
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// At most `calls` in any `window`, per principal and tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RateLimit {
+    pub calls: u32,
+    pub window: Duration,
+}
+
+/// At most `cost` in any `window`, per principal and tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetLimit {
+    pub cost: Cost,
+    pub window: Duration,
+}
+
+/// What admission asks the ledger to do in one transaction: count against every rate, set the cost aside
+/// against every budget, and spend the approval. All of it, or nothing.
+#[derive(Debug)]
+pub struct Reservation<'a> {
+    pub call: &'a Call,
+    pub cost: Cost,
+    pub rates: &'a [RateLimit],
+    pub budgets: &'a [BudgetLimit],
+    pub approval: Option<Approval>,
+    pub now: Timestamp,
+    /// When a reservation that nobody settled gives its cost back: after the end of the call's life.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Where money, rates and approvals are spent. What was set aside is settled when the audit entry closes.
+#[async_trait]
+pub trait BudgetLedger: Send + Sync {
+    async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError>;
+}

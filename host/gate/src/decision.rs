@@ -1,0 +1,104 @@
+//! What the policy says about a call, and on which terms.
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Question,
+    RateLimit, Refusal,
+};
+
+/// How much harm a call can do. The order is from least to most.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// Goes through, recorded.
+    #[default]
+    Low,
+    /// One approval, which the caller does not wait for.
+    Medium,
+    /// Nothing happens until somebody else says yes.
+    High,
+}
+
+#[must_use]
+#[derive(Debug)]
+pub enum Decision {
+    Allow(Terms),
+    Ask(Question),
+    Refuse(Refusal),
+}
+
+/// The obligations of a yes, grouped by the one who enforces them. What is absent is not lent.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// From admission to the end of the run.
+    pub time: Duration,
+    /// Set aside before the run.
+    pub cost: Cost,
+    pub rates: Vec<RateLimit>,
+    pub budgets: Vec<BudgetLimit>,
+    pub egress: EgressTerms,
+    pub sandbox: SandboxTerms,
+    pub basis: Basis,
+}
+
+/// Why the answer was yes: for the audit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Basis {
+    /// The policies that allowed, by id.
+    pub policies: Vec<String>,
+    pub policy_version: Digest,
+    pub risk: Risk,
+}
+
+/// Enforced by the vault, request by request.
+#[derive(Clone, Debug, Default)]
+pub struct EgressTerms {
+    pub http: BTreeMap<CapabilityName, Arc<HttpScope>>,
+}
+
+/// Enforced by the sandbox.
+#[derive(Clone, Debug)]
+pub struct SandboxTerms {
+    /// What the call may obtain a handle for, and the interface that each opens.
+    pub capabilities: BTreeMap<CapabilityName, Interface>,
+    /// Over all linear memories of the call, in bytes.
+    pub memory_bytes: usize,
+    /// The longest result, in bytes of JSON.
+    pub output_bytes: usize,
+    /// Live capability handles at once.
+    pub handles: usize,
+    /// Log lines kept from one call.
+    pub log_lines: usize,
+    /// Bytes of log text kept from one call.
+    pub log_bytes: usize,
+}
+
+impl Default for SandboxTerms {
+    fn default() -> Self {
+        Self {
+            capabilities: BTreeMap::new(),
+            memory_bytes: 64 << 20,
+            output_bytes: 1 << 20,
+            handles: 64,
+            log_lines: 256,
+            log_bytes: 64 << 10,
+        }
+    }
+}
+
+/// What the policy may know besides the call.
+#[derive(Debug)]
+pub struct Facts {
+    pub now: Timestamp,
+    pub approval: Option<Approval>,
+}
+
+/// Pure: it awaits nothing and remembers nothing.
+pub trait Policy: Send + Sync {
+    fn decide(&self, call: &Call, facts: &Facts) -> Decision;
+}

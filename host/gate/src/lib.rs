@@ -1,0 +1,46 @@
+//! May this call happen? The only crate that can answer yes.
+//!
+//! ```text
+//! Call --settle--> Settled --admit--> Permit
+//! ```
+//!
+//! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
+//! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
+mod approval;
+mod audit;
+mod budget;
+mod call;
+mod capability;
+mod clock;
+mod decision;
+mod json;
+mod life;
+mod name;
+mod path;
+mod permit;
+mod stop;
+
+pub use approval::{
+    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, DecideError, Filing,
+    Question, Request, Verdict,
+};
+pub use audit::{
+    Audit, AuditLog, Change, Closed, Ending, Entry, Link, Note, Notes, Opened, Record, fields,
+};
+pub use budget::{BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError};
+pub use call::{
+    Arguments, ArgumentsError, Call, CallDigest, CallId, Identity, Kind, Principal, Progress,
+    ProgressSink, ToolRef, Want,
+};
+pub use capability::{
+    Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
+    ResponseShape, Slot,
+};
+pub use clock::{Clock, SystemClock};
+pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
+pub use json::{JsonError, parse as parse_json};
+pub use life::{Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard};
+pub use name::{CapabilityName, ComponentName, CredentialName, Digest, NameError, ToolName};
+pub use path::{PathPattern, PathPatternError};
+pub use permit::{Gate, Permit, Settled};
+pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};

@@ -1,0 +1,308 @@
+//! Switches and time, as one object that a run can wait on.
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{Call, CapabilityName, Clock, Terms, Unavailable};
+
+/// Why a life is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    SwitchThrown(SwitchTarget),
+    /// The switches could not be read for too long: they count as thrown.
+    SwitchesUnreadable,
+    TimeOver,
+    /// What proved the caller's identity has ended.
+    IdentityEnded,
+}
+
+impl Cause {
+    /// Stable: programs match on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SwitchThrown(_) | Self::SwitchesUnreadable => "halted",
+            Self::TimeOver => "time-over",
+            Self::IdentityEnded => "identity-ended",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SwitchThrown(target) => write!(f, "the kill switch `{target}` is on"),
+            Self::SwitchesUnreadable => f.write_str("the kill switches cannot be read"),
+            Self::TimeOver => f.write_str("its time is over"),
+            Self::IdentityEnded => f.write_str("the caller's token has ended"),
+        }
+    }
+}
+
+/// What a kill switch stops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SwitchTarget {
+    Everything,
+    Tool(String),
+    Digest(String),
+    Capability(String),
+    /// The first part of a capability name, as in `github`.
+    Provider(String),
+    Credential(String),
+    Principal(String),
+}
+
+impl SwitchTarget {
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Everything => ("everything", ""),
+            Self::Tool(name) => ("tool", name),
+            Self::Digest(name) => ("digest", name),
+            Self::Capability(name) => ("capability", name),
+            Self::Provider(name) => ("provider", name),
+            Self::Credential(name) => ("credential", name),
+            Self::Principal(name) => ("principal", name),
+        }
+    }
+}
+
+impl fmt::Display for SwitchTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            (kind, "") => f.write_str(kind),
+            (kind, name) => write!(f, "{kind} {name}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a kill switch: write `everything`, or one of `tool`, `digest`, `capability`, `provider`, `credential`, `principal` and a name"
+)]
+pub struct SwitchTargetError(String);
+
+impl FromStr for SwitchTarget {
+    type Err = SwitchTargetError;
+    fn from_str(text: &str) -> Result<Self, SwitchTargetError> {
+        let (kind, name) = text.split_once(' ').unwrap_or((text, ""));
+        let owned = name.trim().to_owned();
+        match (kind, owned.is_empty()) {
+            ("everything", true) => Ok(Self::Everything),
+            ("tool", false) => Ok(Self::Tool(owned)),
+            ("digest", false) => Ok(Self::Digest(owned)),
+            ("capability", false) => Ok(Self::Capability(owned)),
+            ("provider", false) => Ok(Self::Provider(owned)),
+            ("credential", false) => Ok(Self::Credential(owned)),
+            ("principal", false) => Ok(Self::Principal(owned)),
+            _ => Err(SwitchTargetError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for SwitchTarget {
+    type Error = SwitchTargetError;
+    fn try_from(text: String) -> Result<Self, SwitchTargetError> {
+        text.parse()
+    }
+}
+
+impl From<SwitchTarget> for String {
+    fn from(target: SwitchTarget) -> Self {
+        target.to_string()
+    }
+}
+
+/// A thrown switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    pub target: SwitchTarget,
+    pub reason: String,
+    pub by: String,
+    pub since: Timestamp,
+    /// When it goes off by itself; never, where absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Every switch that is thrown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SwitchSet {
+    pub thrown: Vec<Switch>,
+}
+
+/// Where switches are kept, so that they hold across restarts and reach every host.
+#[async_trait]
+pub trait SwitchFeed: Send + Sync {
+    async fn read(&self) -> Result<SwitchSet, Unavailable>;
+    /// Throws a switch, and records it in the audit trail in the same transaction.
+    async fn throw(&self, switch: Switch) -> Result<(), Unavailable>;
+    /// Lifts a switch, and records it in the same transaction; `false` when it was not thrown.
+    async fn lift(
+        &self,
+        target: &SwitchTarget,
+        by: &str,
+        reason: &str,
+    ) -> Result<bool, Unavailable>;
+}
+
+/// What this host knows of the switches: the set, and until when that knowledge is good.
+#[derive(Clone, Debug)]
+struct Known {
+    set: Arc<SwitchSet>,
+    readable: bool,
+}
+
+/// The kill switches as this host sees them.
+#[derive(Debug)]
+pub struct Switchboard {
+    known: Arc<watch::Sender<Known>>,
+}
+
+impl Switchboard {
+    /// Reads the switches, and follows them from then on. Fails when they cannot be read: no door opens
+    /// before they are.
+    pub async fn follow(feed: Arc<dyn SwitchFeed>) -> Result<Self, Unavailable> {
+        let first = Known { set: Arc::new(feed.read().await?), readable: true };
+        let known = Arc::new(watch::Sender::new(first));
+        tokio::spawn(refresh(feed, Arc::downgrade(&known)));
+        Ok(Self { known })
+    }
+
+    /// Starts the life of a call. It may be over already; `admit` asks.
+    pub(crate) fn watch(&self, call: &Call, terms: &Terms, clock: &dyn Clock) -> Life {
+        let now = Instant::now();
+        let ends_at = now.checked_add(terms.time).unwrap_or(now);
+        let identity_ends_at = call.principal.ends_at().map(|end| {
+            let left =
+                Duration::try_from(end.duration_since(clock.now())).unwrap_or(Duration::ZERO);
+            now.checked_add(left).unwrap_or(ends_at)
+        });
+        Life {
+            known: self.known.subscribe(),
+            subjects: subjects(call, terms).into(),
+            ends_at,
+            identity_ends_at,
+        }
+    }
+}
+
+/// Reads the switches again and again, until the board is dropped.
+async fn refresh(feed: Arc<dyn SwitchFeed>, board: std::sync::Weak<watch::Sender<Known>>) {
+    let mut last_read = Instant::now();
+    loop {
+        tokio::time::sleep(POLL).await;
+        let read = feed.read().await;
+        let Some(board) = board.upgrade() else { return };
+        match read {
+            Ok(set) => {
+                last_read = Instant::now();
+                board.send_if_modified(|known| {
+                    let changed = !known.readable || *known.set != set;
+                    if changed {
+                        *known = Known { set: Arc::new(set), readable: true };
+                    }
+                    changed
+                });
+            }
+            Err(error) => {
+                tracing::warn!(cause = %error.cause, "the kill switches cannot be read");
+                if last_read.elapsed() >= PATIENCE {
+                    board.send_if_modified(|known| std::mem::replace(&mut known.readable, false));
+                }
+            }
+        }
+    }
+}
+
+/// Everything about a call that a switch can name.
+fn subjects(call: &Call, terms: &Terms) -> Vec<SwitchTarget> {
+    let mut subjects = vec![
+        SwitchTarget::Everything,
+        SwitchTarget::Tool(call.tool.name.to_string()),
+        SwitchTarget::Tool(call.tool.component.to_string()),
+        SwitchTarget::Digest(call.tool.digest.to_string()),
+        SwitchTarget::Principal(call.principal.id().to_owned()),
+    ];
+    subjects.extend(call.principal.acts_for().iter().cloned().map(SwitchTarget::Principal));
+    for capability in terms.sandbox.capabilities.keys() {
+        subjects.push(SwitchTarget::Capability(capability.to_string()));
+        subjects.push(SwitchTarget::Provider(provider(capability).to_owned()));
+    }
+    for scope in terms.egress.http.values() {
+        subjects
+            .extend(scope.credential.iter().map(|name| SwitchTarget::Credential(name.to_string())));
+    }
+    subjects
+}
+
+fn provider(capability: &CapabilityName) -> &str {
+    capability.as_str().split(':').next().unwrap_or_default()
+}
+
+/// How long a permit lives. Clones share one fate.
+#[derive(Clone, Debug)]
+pub struct Life {
+    known: watch::Receiver<Known>,
+    subjects: Arc<[SwitchTarget]>,
+    ends_at: Instant,
+    identity_ends_at: Option<Instant>,
+}
+
+impl Life {
+    /// Fails when the life is over.
+    pub fn check(&self) -> Result<(), Cause> {
+        if let Some(cause) = self.halted(&self.known.borrow()) {
+            return Err(cause);
+        }
+        let now = Instant::now();
+        if self.identity_ends_at.is_some_and(|end| end <= now) {
+            return Err(Cause::IdentityEnded);
+        }
+        if self.ends_at <= now { Err(Cause::TimeOver) } else { Ok(()) }
+    }
+
+    /// Runs `work` while the life lasts; drops it the moment it ends.
+    pub async fn bound<T>(&self, work: impl Future<Output = T>) -> Result<T, Cause> {
+        self.check()?;
+        tokio::select! {
+            biased;
+            cause = self.end() => Err(cause),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Waits for the end of the life, and says why it ended.
+    pub async fn end(&self) -> Cause {
+        let mut known = self.known.clone();
+        let identity = self.identity_ends_at.unwrap_or(self.ends_at);
+        tokio::select! {
+            biased;
+            // A board that is gone cannot be read any more.
+            cause = async { known.wait_for(|known| self.halted(known).is_some()).await.map(|known| self.halted(&known)) } =>
+                cause.ok().flatten().unwrap_or(Cause::SwitchesUnreadable),
+            () = tokio::time::sleep_until(identity.min(self.ends_at)) =>
+                if identity < self.ends_at { Cause::IdentityEnded } else { Cause::TimeOver },
+        }
+    }
+
+    /// From now to the end of the life, as far as it is known.
+    pub fn remaining(&self) -> Duration {
+        let end = self.identity_ends_at.map_or(self.ends_at, |identity| identity.min(self.ends_at));
+        end.saturating_duration_since(Instant::now())
+    }
+
+    fn halted(&self, known: &Known) -> Option<Cause> {
+        if !known.readable {
+            return Some(Cause::SwitchesUnreadable);
+        }
+        let thrown = known.set.thrown.iter().find(|switch| self.subjects.contains(&switch.target));
+        thrown.map(|switch| Cause::SwitchThrown(switch.target.clone()))
+    }
+}
+
+/// How often the switches are read: the floor under every faster notice.
+const POLL: Duration = Duration::from_millis(50);
+/// How long unreadable switches are taken to stand as they were last read.
+const PATIENCE: Duration = Duration::from_secs(2);

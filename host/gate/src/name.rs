@@ -1,0 +1,165 @@
+//! What things are called, and the digest a component is known by.
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error(
+        "`{0}` is not a capability name: write `service:resource:action`, in lower case letters, digits and `-`"
+    )]
+    Capability(String),
+    #[error("`{0}` is not a tool name: use 1 to 64 letters, digits, `_` or `-`")]
+    Tool(String),
+    #[error("`{0}` is not a component name: use 1 to 64 letters, digits, `_` or `-`")]
+    Component(String),
+    #[error("`{0}` is not a credential name: use 1 to 64 letters, digits, `_` or `-`")]
+    Credential(String),
+    #[error("`{0}` is not a digest: write `sha256:` and 64 hexadecimal digits")]
+    Digest(String),
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $fits:path, $error:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                if $fits(text) { Ok(Self(text.to_owned())) } else { Err($error(text.to_owned())) }
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The unit of authority, `service:resource:action` as in `github:issues:write`. Never a wildcard.
+    CapabilityName, fits_capability, NameError::Capability
+);
+name!(
+    /// One callable function, unique in a host. 1 to 64 of `[A-Za-z0-9_-]`, which every model API accepts.
+    ToolName, fits_plain, NameError::Tool
+);
+name!(
+    /// What the operator calls a component in the configuration.
+    ComponentName, fits_plain, NameError::Component
+);
+name!(
+    /// What the operator calls a credential. Never its value.
+    CredentialName, fits_plain, NameError::Credential
+);
+
+fn fits_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+fn fits_capability(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    text.len() <= 128 && text.split(':').count() == 3 && text.split(':').all(part)
+}
+
+/// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest that stands before the first record of a chain.
+    pub const ZERO: Self = Self([0; 32]);
+
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of several parts, each with its length in front (8 bytes, big endian), so that no two
+    /// lists of parts share an input.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first 12 hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        hex::encode(self.0).chars().take(12).collect()
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = || NameError::Digest(text.to_owned());
+        let digits = text.strip_prefix("sha256:").ok_or_else(wrong)?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

@@ -1,0 +1,117 @@
+//! The way from a call to a permit. Nothing outside this file can make a [`Permit`].
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    Approval, ApprovalBook, BudgetLedger, Call, Clock, Decision, Facts, Filing, Life, Note, Policy,
+    Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms, Unavailable,
+};
+
+/// The gate and what it asks: composition, made in `wiring.rs`.
+pub struct Gate {
+    pub policy: Arc<dyn Policy>,
+    pub approvals: Arc<dyn ApprovalBook>,
+    pub budgets: Arc<dyn BudgetLedger>,
+    pub switches: Arc<Switchboard>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// A call the policy agreed to, on terms.
+#[must_use]
+#[derive(Debug)]
+pub struct Settled {
+    call: Call,
+    terms: Terms,
+    approval: Option<Approval>,
+}
+
+/// Leave to run one call, once, now. Neither cloned nor stored.
+#[must_use]
+#[derive(Debug)]
+pub struct Permit {
+    call: Call,
+    terms: Terms,
+    life: Life,
+}
+
+impl Gate {
+    /// Asks the policy, and a person when the policy says so; then asks the policy again.
+    pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        let mut facts = Facts { now: self.clock.now(), approval: None };
+        loop {
+            match self.policy.decide(&call, &facts) {
+                Decision::Allow(terms) => {
+                    call.notes.add(Note::Allowed(terms.basis.clone()));
+                    return Ok(Settled { call, terms, approval: facts.approval });
+                }
+                Decision::Refuse(refusal) => return Err(refusal.into()),
+                // A question that an answer did not settle would be asked for ever.
+                Decision::Ask(_) if facts.approval.is_some() => {
+                    return Err(Refusal::Forbidden.into());
+                }
+                Decision::Ask(question) => facts.approval = Some(self.ask(&call, &question).await?),
+            }
+        }
+    }
+
+    /// The last checks, made at the moment of running. What is spent here is spent on this run.
+    pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
+        let life = self.switches.watch(&call, &terms, self.clock.as_ref());
+        life.check().map_err(Refusal::Halted)?;
+        self.reserve(&call, &terms, approval).await?;
+        Ok(Permit { call, terms, life })
+    }
+
+    async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
+        let filing = Filing::new(call, question, self.clock.now())?;
+        let approval = self.approvals.file(&filing).await?;
+        call.notes.add(Note::Asked { approval });
+        let request = self.approvals.wait(approval, question.patience).await?;
+        match Approval::check(&request, &call.principal)? {
+            Some(yes) => {
+                call.notes.add(Note::Approved { approval, by: yes.by().clone() });
+                Ok(yes)
+            }
+            None => Err(Stop::Held { approval, summary: filing.summary() }),
+        }
+    }
+
+    async fn reserve(
+        &self,
+        call: &Call,
+        terms: &Terms,
+        approval: Option<Approval>,
+    ) -> Result<(), Stop> {
+        let Terms { time, cost, rates, budgets, .. } = terms;
+        let now = self.clock.now();
+        let expires_at = now
+            .checked_add(time.saturating_add(GRACE))
+            .map_err(|error| Unavailable::new("the clock", error))?;
+        let reservation =
+            Reservation { call, cost: *cost, rates, budgets, approval, now, expires_at };
+        self.budgets.reserve(reservation).await.map_err(|error| match error {
+            ReserveError::Refused(refusal) => refusal.into(),
+            ReserveError::Unavailable(unavailable) => unavailable.into(),
+        })
+    }
+}
+
+impl Permit {
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+/// A reservation outlives the call by this much before it counts as left behind by a crashed host.
+const GRACE: Duration = Duration::from_secs(60);

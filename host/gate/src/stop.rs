@@ -1,0 +1,128 @@
+//! Why a call stopped short. Every way has a stable code and a text that an agent may read.
+use std::{sync::Arc, time::Duration};
+
+use crate::{ApprovalId, CapabilityName, Cause, ToolName};
+
+/// A store or a feed did not answer. The host stops rather than guesses.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what} cannot be read or written")]
+pub struct Unavailable {
+    pub what: &'static str,
+    /// For the log of the operator; never shown to a caller.
+    pub cause: Arc<str>,
+}
+
+impl Unavailable {
+    pub fn new(what: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self { what, cause: cause.to_string().into() }
+    }
+}
+
+/// What a tool itself reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolFailure {
+    /// The tool's own code, as in `not-found`.
+    pub code: String,
+    pub message: String,
+}
+
+/// Which limit of its terms a run met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    #[error("memory")]
+    Memory,
+    #[error("wasm stack")]
+    Stack,
+    #[error("result size")]
+    Output,
+    #[error("handles")]
+    Handles,
+    #[error("bytes passed to the host")]
+    HostCall,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Stop {
+    #[error(
+        "held for approval `{approval}`: {summary}; call again with the same arguments once it is approved"
+    )]
+    Held { approval: ApprovalId, summary: String },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("halted while running: {0}")]
+    Halted(Cause),
+    #[error("the tool failed: {}", .0.message)]
+    Failed(ToolFailure),
+    #[error("the tool met its limit of {0}")]
+    Limit(Limit),
+    /// The cause is for the operator's log; a caller learns only that the tool crashed.
+    #[error("the tool crashed")]
+    Trapped { cause: Arc<str> },
+    #[error("the tool answered with something that does not fit its output schema")]
+    BadOutput { cause: Arc<str> },
+    #[error("the host stopped the call: {0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("no policy permits this call")]
+    Forbidden,
+    #[error("`{tool}` needs the capability `{capability}`, which is not granted to this call")]
+    NotGranted { tool: ToolName, capability: CapabilityName },
+    #[error("the component imports `{interface}`, which no granted capability opens{}", list_wanted(.wanted))]
+    NotLinked { interface: String, wanted: Vec<CapabilityName> },
+    #[error("`{by}` said no{}", after_colon(.comment))]
+    Denied { by: String, comment: String },
+    #[error("the approval was spent by another call; call again to ask anew")]
+    AlreadySpent,
+    #[error("over the rate of {calls} calls in {} s; try again in {} s", .window.as_secs(), .retry_after.as_secs().max(1))]
+    OverRate { calls: u32, window: Duration, retry_after: Duration },
+    #[error("the budget is spent")]
+    OverBudget,
+    #[error("stopped by a kill switch or at the end of its time: {0}")]
+    Halted(Cause),
+}
+
+fn list_wanted(wanted: &[CapabilityName]) -> String {
+    if wanted.is_empty() {
+        return "; no capability of its manifest accounts for it".to_owned();
+    }
+    let names: Vec<&str> = wanted.iter().map(CapabilityName::as_str).collect();
+    format!("; its manifest wants it through `{}`", names.join("`, `"))
+}
+
+fn after_colon(comment: &str) -> String {
+    if comment.is_empty() { String::new() } else { format!(": {comment}") }
+}
+
+impl Stop {
+    /// Stable: programs match on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Halted(cause) => cause.code(),
+            Self::Failed(_) => "tool-failed",
+            Self::Limit(_) => "limit",
+            Self::Trapped { .. } => "tool-crashed",
+            Self::BadOutput { .. } => "bad-output",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+impl Refusal {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NotGranted { .. } => "not-granted",
+            Self::NotLinked { .. } => "not-linked",
+            Self::Denied { .. } => "denied",
+            Self::AlreadySpent => "already-spent",
+            Self::OverRate { .. } => "over-rate",
+            Self::OverBudget => "over-budget",
+            Self::Halted(cause) => cause.code(),
+        }
+    }
+}
