@@ -39,7 +39,9 @@ pub use capability::{
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
 pub use json::{JsonError, parse as parse_json};
-pub use life::{Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, SwitchTargetError, Switchboard};
+pub use life::{
+    Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, SwitchTargetError, Switchboard,
+};
 pub use name::{CapabilityName, ComponentName, CredentialName, Digest, NameError, ToolName};
 pub use path::{PathPattern, PathPatternError};
 pub use permit::{Gate, Permit, Settled};
