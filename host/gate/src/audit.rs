@@ -216,6 +216,38 @@ impl Link {
     }
 }
 
+/// Follows a chain link by link, and says where it is broken.
+///
+/// A bare chain shows rewriting, reordering, insertion and gaps. It cannot show that its tail was cut off:
+/// for that, a later hash must be known from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    last: Option<(u64, Digest)>,
+}
+
+impl Chain {
+    /// Fails with what is wrong about the next link.
+    pub fn check(&mut self, link: &Link) -> Result<(), &'static str> {
+        let (last, previous) = self.last.unwrap_or((0, Digest::ZERO));
+        self.last = Some((link.sequence, link.hash));
+        if Some(link.sequence) != last.checked_add(1) {
+            return Err("a record before it is missing, or stands elsewhere");
+        }
+        if link.previous != previous {
+            return Err("it does not follow the record before it");
+        }
+        if link.hash != link.expected_hash() {
+            return Err("it was changed after it was written");
+        }
+        Ok(())
+    }
+
+    /// The last hash, which a later check can be anchored to.
+    pub fn head(&self) -> Digest {
+        self.last.map_or(Digest::ZERO, |(_, hash)| hash)
+    }
+}
+
 /// Where the trail is kept. Every write is durable when it returns.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
@@ -282,5 +314,69 @@ impl Entry {
         self.log
             .close(Closed { call: self.call, ending, cost, millis, notes: self.notes.read() })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn links(count: usize) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for number in 0..count {
+            let change = Change {
+                by: "ana".to_owned(),
+                action: "kill-on".to_owned(),
+                subject: number.to_string(),
+                reason: String::new(),
+            };
+            let next = Link::after(links.last(), Timestamp::UNIX_EPOCH, &Record::Changed(change));
+            links.push(next.unwrap());
+        }
+        links
+    }
+
+    fn fault(links: &[Link]) -> Option<u64> {
+        let mut chain = Chain::default();
+        links.iter().find(|link| chain.check(link).is_err()).map(|link| link.sequence)
+    }
+
+    #[test]
+    fn the_hash_of_a_known_link_stays_what_it_is() {
+        // Computed apart: SHA-256 over five parts, each after its length in eight bytes.
+        let link = links(1).remove(0);
+        assert_eq!(
+            link.hash.to_string(),
+            "sha256:409c69cd22b2c11dae96af7a30975e24a5ac46955347545a80876ab379fea845",
+            "the published form of the chain changed"
+        );
+    }
+
+    #[test]
+    fn a_link_that_is_left_out_or_moved_breaks_the_chain() {
+        let whole = links(5);
+        assert_eq!(fault(&whole), None);
+        let mut gap = whole.clone();
+        gap.remove(2);
+        assert_eq!(fault(&gap), Some(4));
+        let mut swapped = whole.clone();
+        swapped.swap(1, 2);
+        assert_eq!(fault(&swapped), Some(3));
+        let mut twice = whole;
+        let copy = twice[2].clone();
+        twice.insert(3, copy);
+        assert_eq!(fault(&twice), Some(3));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_record_breaks_the_chain_where_it_stands(place in 0_usize..6, text in "[a-z{}\":]{1,40}") {
+            let mut links = links(6);
+            prop_assume!(links[place].record != text);
+            links[place].record = text;
+            prop_assert_eq!(fault(&links), Some(links[place].sequence));
+        }
     }
 }

@@ -170,6 +170,11 @@ impl Switchboard {
         Ok(Self { known })
     }
 
+    /// The switches as this host knows them now.
+    pub fn known(&self) -> Arc<SwitchSet> {
+        self.known.borrow().set.clone()
+    }
+
     /// Starts the life of a call. It may be over already; `admit` asks.
     pub(crate) fn watch(&self, call: &Call, terms: &Terms, clock: &dyn Clock) -> Life {
         let now = Instant::now();

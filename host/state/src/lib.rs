@@ -1,91 +1,31 @@
-//! Remember it. (signatures only, until the crate lands)
-use async_trait::async_trait;
-use std::{path::Path, sync::Arc, time::Duration};
-use toolward_gate::*;
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StateError(pub String);
-#[derive(Clone)]
-pub struct State(());
-#[derive(Clone, Debug, Default)]
-pub struct LinkFilter {
-    pub after: Option<u64>,
-    pub last: Option<u32>,
-    pub call: Option<CallId>,
+//! Remember it: approvals, budgets, switches and the audit trail, in SQLite.
+//!
+//! `State` implements the ports that the gate declares. It never sees a secret in plain text.
+mod approvals;
+mod audit;
+mod budgets;
+mod lease;
+mod sqlite;
+mod switches;
+#[cfg(test)]
+mod tests;
+
+pub use audit::{Fault, LinkFilter, Verified};
+pub use sqlite::{State, StateError};
+
+use jiff::Timestamp;
+use toolward_gate::Unavailable;
+
+/// A failure of the database, for a caller who can only stop.
+fn unavailable(error: impl std::fmt::Display) -> Unavailable {
+    Unavailable::new("the state", error)
 }
-#[derive(Clone, Debug)]
-pub struct Verified {
-    pub links: u64,
-    pub head: Digest,
-    pub fault: Option<Fault>,
+
+/// Microseconds since 1970.
+fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
 }
-#[derive(Clone, Debug)]
-pub struct Fault {
-    pub sequence: u64,
-    pub what: String,
-}
-impl State {
-    pub async fn open(_p: &Path, _c: Arc<dyn Clock>) -> Result<Self, StateError> {
-        Ok(Self(()))
-    }
-    pub async fn close_interrupted(&self) -> Result<u64, StateError> {
-        Ok(0)
-    }
-    pub async fn links(&self, _f: LinkFilter) -> Result<Vec<Link>, StateError> {
-        Ok(vec![])
-    }
-    pub async fn verify(
-        &self,
-        _progress: &mut (dyn FnMut(u64, u64) + Send),
-    ) -> Result<Verified, StateError> {
-        Ok(Verified { links: 0, head: Digest::ZERO, fault: None })
-    }
-}
-fn no<T>() -> Result<T, Unavailable> {
-    Err(Unavailable::new("the state", "not yet"))
-}
-#[async_trait]
-impl ApprovalBook for State {
-    async fn file(&self, _f: &Filing) -> Result<ApprovalId, Unavailable> {
-        no()
-    }
-    async fn wait(&self, _i: ApprovalId, _p: Duration) -> Result<Request, Unavailable> {
-        no()
-    }
-    async fn list(&self, _s: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        no()
-    }
-    async fn show(&self, _i: ApprovalId) -> Result<Option<Request>, Unavailable> {
-        no()
-    }
-    async fn decide(&self, _i: ApprovalId, _a: Answer) -> Result<Request, DecideError> {
-        Err(Unavailable::new("the state", "not yet").into())
-    }
-}
-#[async_trait]
-impl BudgetLedger for State {
-    async fn reserve(&self, _r: Reservation<'_>) -> Result<(), ReserveError> {
-        Ok(())
-    }
-}
-#[async_trait]
-impl SwitchFeed for State {
-    async fn read(&self) -> Result<SwitchSet, Unavailable> {
-        no()
-    }
-    async fn throw(&self, _s: Switch) -> Result<(), Unavailable> {
-        no()
-    }
-    async fn lift(&self, _t: &SwitchTarget, _b: &str, _r: &str) -> Result<bool, Unavailable> {
-        no()
-    }
-}
-#[async_trait]
-impl AuditLog for State {
-    async fn append(&self, _r: &Record) -> Result<(), Unavailable> {
-        no()
-    }
-    async fn close(&self, _c: Closed) -> Result<(), Unavailable> {
-        no()
-    }
+
+fn timestamp(micros: i64) -> Result<Timestamp, Unavailable> {
+    Timestamp::from_microsecond(micros).map_err(unavailable)
 }

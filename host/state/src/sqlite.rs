@@ -1,0 +1,182 @@
+//! One SQLite file: opened, migrated, written by one connection at a time.
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::Notify;
+use toolward_gate::{Clock, Unavailable};
+
+use crate::{lease::Lease, unavailable};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Why the database did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error(
+        "the database `{path}` was written by a newer version of toolward (migration {version}); use that version, or a backup from before it"
+    )]
+    Newer { path: PathBuf, version: i64 },
+    #[error(
+        "`{path}` is not a toolward database: {cause}; move it away, or name another `data` directory"
+    )]
+    NotOurs { path: PathBuf, cause: String },
+    #[error("`{path}` can be read by others (mode {mode:03o}); run `chmod 600 {path}`")]
+    Readable { path: PathBuf, mode: u32 },
+    #[error("`{path}` is a symbolic link; name the file itself")]
+    Link { path: PathBuf },
+    #[error("`{path}` cannot be opened: {cause}")]
+    Open { path: PathBuf, cause: String },
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What the host remembers. Clones share the connections.
+#[derive(Clone)]
+pub struct State {
+    /// One connection: writes wait for each other here, not inside SQLite.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lease: Arc<Lease>,
+    /// Wakes those who wait for an answer given in this process.
+    pub(crate) answered: Arc<Notify>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Opens the database, and creates or migrates it where needed.
+    ///
+    /// Several processes may hold the same file open.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StateError> {
+        prepare(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A record is on the disk when the write returns.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let open = |error: sqlx::Error| not_opened(path, &error);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(open)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| not_migrated(path, &error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.pragma("query_only", "on"))
+            .await
+            .map_err(open)?;
+        let lease = Arc::new(Lease::beside(path));
+        Ok(Self { writer, readers, clock, lease, answered: Arc::default() })
+    }
+
+    /// Writes a whole copy of the database to a new file.
+    pub async fn backup(&self, to: &Path) -> Result<(), StateError> {
+        let fail = |cause: String| StateError::Open { path: to.to_owned(), cause };
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
+        }
+        let name = to.to_str().ok_or_else(|| fail("its name is not UTF-8".to_owned()))?;
+        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.writer).await;
+        copied.map_err(|error| fail(error.to_string()))?;
+        restrict(to).map_err(|error| fail(error.to_string()))
+    }
+
+    /// Closes every connection, so that all is in the one file.
+    pub async fn shut(self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A transaction that holds the write lock from its beginning.
+    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Unavailable> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)
+    }
+
+    pub(crate) fn read_pool(&self) -> &SqlitePool {
+        &self.readers
+    }
+}
+
+/// Creates the file for its owner alone, or checks that nobody else can read it.
+fn prepare(path: &Path) -> Result<(), StateError> {
+    let open =
+        |error: io::Error| StateError::Open { path: path.to_owned(), cause: error.to_string() };
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(StateError::Link { path: path.to_owned() }),
+        Ok(found) => check_mode(path, &found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::File::create_new(path).and_then(|_| restrict(path)).map_err(open)
+        }
+        Err(error) => Err(open(error)),
+    }
+}
+
+#[cfg(unix)]
+fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(StateError::Readable { path: path.to_owned(), mode })
+    }
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), StateError> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn restrict(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn restrict(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
+    // SQLITE_NOTADB, as in https://www.sqlite.org/rescode.html#notadb
+    let not_a_database =
+        error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("26"));
+    let (path, cause) = (path.to_owned(), error.to_string());
+    if not_a_database {
+        StateError::NotOurs { path, cause }
+    } else {
+        StateError::Open { path, cause }
+    }
+}
+
+fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
+    match error {
+        MigrateError::VersionMissing(version) => {
+            StateError::Newer { path: path.to_owned(), version: *version }
+        }
+        other => StateError::NotOurs { path: path.to_owned(), cause: other.to_string() },
+    }
+}
+
+/// How long a write waits for another process.
+const BUSY: Duration = Duration::from_secs(5);
+/// Connections that only read.
+const READERS: u32 = 4;

@@ -1,0 +1,77 @@
+//! Kill switches: they hold across restarts, and reach every host on this file.
+use async_trait::async_trait;
+use sqlx::{Row as _, sqlite::SqliteRow};
+use toolward_gate::{Change, Record, Switch, SwitchFeed, SwitchSet, SwitchTarget, Unavailable};
+
+use crate::{State, micros, timestamp, unavailable};
+
+#[async_trait]
+impl SwitchFeed for State {
+    async fn read(&self) -> Result<SwitchSet, Unavailable> {
+        let rows = sqlx::query(
+            "SELECT * FROM switches WHERE expires_at IS NULL OR expires_at > ? ORDER BY target",
+        )
+        .bind(micros(self.clock.now()))
+        .fetch_all(self.read_pool())
+        .await
+        .map_err(unavailable)?;
+        Ok(SwitchSet { thrown: rows.iter().map(switch).collect::<Result<_, _>>()? })
+    }
+
+    async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
+        let mut writing = self.write().await?;
+        sqlx::query("INSERT OR REPLACE INTO switches (target, reason, by, since, expires_at) VALUES (?, ?, ?, ?, ?)")
+            .bind(switch.target.to_string())
+            .bind(&switch.reason)
+            .bind(&switch.by)
+            .bind(micros(switch.since))
+            .bind(switch.expires_at.map(micros))
+            .execute(&mut *writing)
+            .await
+            .map_err(unavailable)?;
+        let Switch { target, reason, by, .. } = switch;
+        let change =
+            Change { by, action: "kill-on".to_owned(), subject: target.to_string(), reason };
+        self.add(&mut writing, &Record::Changed(change)).await?;
+        writing.commit().await.map_err(unavailable)
+    }
+
+    async fn lift(
+        &self,
+        target: &SwitchTarget,
+        by: &str,
+        reason: &str,
+    ) -> Result<bool, Unavailable> {
+        let mut writing = self.write().await?;
+        let lifted = sqlx::query("DELETE FROM switches WHERE target = ?")
+            .bind(target.to_string())
+            .execute(&mut *writing)
+            .await
+            .map_err(unavailable)?;
+        if lifted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let change = Change {
+            by: by.to_owned(),
+            action: "kill-off".to_owned(),
+            subject: target.to_string(),
+            reason: reason.to_owned(),
+        };
+        self.add(&mut writing, &Record::Changed(change)).await?;
+        writing.commit().await.map_err(unavailable)?;
+        Ok(true)
+    }
+}
+
+/// A target that cannot be read fails the whole reading: an unknown switch is thrown, not skipped.
+fn switch(row: &SqliteRow) -> Result<Switch, Unavailable> {
+    let text = |column| row.try_get::<String, _>(column).map_err(unavailable);
+    let expires_at: Option<i64> = row.try_get("expires_at").map_err(unavailable)?;
+    Ok(Switch {
+        target: text("target")?.parse().map_err(unavailable)?,
+        reason: text("reason")?,
+        by: text("by")?,
+        since: timestamp(row.try_get("since").map_err(unavailable)?)?,
+        expires_at: expires_at.map(timestamp).transpose()?,
+    })
+}
