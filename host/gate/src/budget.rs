@@ -20,6 +20,29 @@ impl Add for Cost {
     }
 }
 
+impl Cost {
+    /// Reads `usd:` and dollars with at most six decimals, as in `usd:0.01`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let dollars = text.strip_prefix("usd:")?;
+        let (whole, fraction) = dollars.split_once('.').unwrap_or((dollars, "0"));
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
+            return None;
+        }
+        let micros: u64 = format!("{fraction:0<6}").parse().ok()?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(micros).map(Self)
+    }
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000);
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        write!(f, "usd:{whole}.{:0<2}", fraction.trim_end_matches('0'))
+    }
+}
+
 /// At most `calls` in any `window`, per principal and tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RateLimit {

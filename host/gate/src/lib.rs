@@ -11,6 +11,7 @@ mod audit;
 mod budget;
 mod call;
 mod capability;
+mod cedar;
 mod clock;
 mod decision;
 mod json;
@@ -18,6 +19,7 @@ mod life;
 mod name;
 mod path;
 mod permit;
+mod source;
 mod stop;
 
 pub use approval::{
@@ -37,6 +39,7 @@ pub use capability::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
     ResponseShape, Slot,
 };
+pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
 pub use json::{JsonError, parse as parse_json};
@@ -46,4 +49,5 @@ pub use life::{
 pub use name::{CapabilityName, ComponentName, CredentialName, Digest, NameError, ToolName};
 pub use path::{PathPattern, PathPatternError};
 pub use permit::{Gate, Permit, Settled};
+pub use source::{SourceError, SourceFile, nearest};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};

@@ -68,8 +68,13 @@ pub enum Stop {
 pub enum Refusal {
     #[error("no policy permits this call")]
     Forbidden,
-    #[error("`{tool}` needs the capability `{capability}`, which is not granted to this call")]
-    NotGranted { tool: ToolName, capability: CapabilityName },
+    #[error("`{tool}` needs the capability `{capability}`{}, which is not granted to this call", opens(.interface))]
+    NotGranted {
+        tool: ToolName,
+        capability: CapabilityName,
+        /// The interface it opens, where the operator defined it.
+        interface: Option<String>,
+    },
     #[error("the component imports `{interface}`, which no granted capability opens{}", list_wanted(.wanted))]
     NotLinked { interface: String, wanted: Vec<CapabilityName> },
     #[error("`{by}` said no{}", after_colon(.comment))]
@@ -82,6 +87,11 @@ pub enum Refusal {
     OverBudget,
     #[error("stopped by a kill switch or at the end of its time: {0}")]
     Halted(Cause),
+}
+
+fn opens(interface: &Option<String>) -> String {
+    let text = |interface: &String| format!(" (interface `{interface}`)");
+    interface.as_ref().map(text).unwrap_or_else(|| " (defined by nobody)".to_owned())
 }
 
 fn list_wanted(wanted: &[CapabilityName]) -> String {

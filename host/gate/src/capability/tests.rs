@@ -1,0 +1,98 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const INTERFACES: [&str; 3] = ["http", "log", "clock"];
+const GOOD: &str = r#"
+[capability."github:issues:write"]
+description = "Open issues."
+interface = "http"
+destination = "https://api.github.com"
+methods = ["POST", "PATCH"]
+paths = ["/repos/{owner}/{repo}/issues"]
+credential = "github"
+inject = { header = "Authorization", as = "bearer" }
+risk = "medium"
+cost = "usd:0.01"
+response = { content_types = ["application/json"], max_bytes = 1_048_576 }
+"#;
+
+fn parse(text: &str) -> Result<Capabilities, Vec<SourceError>> {
+    Capabilities::parse(&SourceFile::new("capabilities.toml", text), &INTERFACES)
+}
+
+#[test]
+fn a_whole_definition_is_read() {
+    let all = parse(GOOD).unwrap();
+    let definition = all.find(&"github:issues:write".parse().unwrap()).unwrap();
+    let scope = definition.http.as_ref().unwrap();
+    assert_eq!(scope.destinations[0].to_string(), "https://api.github.com");
+    assert_eq!(
+        scope.slot,
+        Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer })
+    );
+    assert_eq!((definition.risk, definition.cost), (Risk::Medium, Cost(10_000)));
+    assert_eq!(definition.cost.to_string(), "usd:0.01");
+}
+
+/// What is said about [`GOOD`] with one text in place of another.
+fn said(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "`{from}` does not stand in the good file");
+    let errors = parse(&GOOD.replace(from, to)).unwrap_err();
+    errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_what_to_change() {
+    let mistakes = [
+        said("methods", "methds"),
+        said("github:issues:write", "github:*:write"),
+        said("\"http\"", "\"htp\""),
+        said("https://api.github.com", "https://api.github.com/v3"),
+        said("https://api.github.com", "http://api.github.com"),
+        said("https://api.github.com", "https://API.github.com"),
+        said("https://api.github.com", "https://u:p@api.github.com"),
+        said("\"POST\"", "\"TRACE\""),
+        said("/repos/{owner}/{repo}/issues", "/repos/../admin"),
+        said("credential = \"github\"\n", ""),
+        said(
+            "{ header = \"Authorization\", as = \"bearer\" }",
+            "{ header = \"Host\", as = \"raw\" }",
+        ),
+        said("{ header = \"Authorization\", as = \"bearer\" }", "{ header = \"Authorization\" }"),
+        said("\"medium\"", "\"harmless\""),
+        said("usd:0.01", "eur:0.01"),
+        said("application/json\"", "application/json; charset=utf-8\""),
+        said("interface = \"http\"", "interface = \"log\""),
+        said("description = \"Open issues.\"\n", ""),
+        said("[capability.\"github:issues:write\"]", "[capability.\"github:issues:write\""),
+    ];
+    insta::assert_snapshot!(mistakes.join("\n"));
+}
+
+#[test]
+fn the_digest_changes_with_what_a_capability_allows() {
+    let before = parse(GOOD).unwrap().digest();
+    assert_eq!(before, parse(&format!("# a comment\n{GOOD}")).unwrap().digest());
+    assert_ne!(before, parse(&GOOD.replace("\"PATCH\"", "\"PUT\"")).unwrap().digest());
+}
+
+#[test]
+fn a_cost_has_at_most_six_decimals() {
+    assert_eq!(Cost::parse("usd:20"), Some(Cost(20_000_000)));
+    assert_eq!(Cost::parse("usd:0.000001"), Some(Cost(1)));
+    for wrong in
+        ["usd:", "usd:.5", "usd:1.", "usd:-1", "usd:0.0000001", "usd:99999999999999999999", "1"]
+    {
+        assert_eq!(Cost::parse(wrong), None, "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+        let _ = parse(&text).is_ok();
+        let _ = parse(&format!("{GOOD}{text}")).is_ok();
+        let _ = Destination::parse(&text).is_ok();
+    }
+}

@@ -1,0 +1,215 @@
+//! Reading the policies: everything that can be wrong with them is found here, and stops the start.
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode,
+    Validator,
+};
+use miette::Diagnostic;
+
+use super::{
+    CALL, CedarPolicy, InstalledTool, Rule, USE,
+    obligations::{ANNOTATIONS, Mistake, Obligations},
+    request::action_uid,
+    schema::ActionTypes,
+};
+use crate::{Capabilities, Digest, SourceError, SourceFile, nearest};
+
+pub(super) fn load(
+    files: &[SourceFile],
+    capabilities: Arc<Capabilities>,
+    tools: &[InstalledTool],
+    environment: String,
+) -> Result<CedarPolicy, Vec<SourceError>> {
+    let types = ActionTypes::of(tools, &capabilities);
+    let schema = types.text();
+    let mut reading = Reading::default();
+    files.iter().enumerate().for_each(|(number, file)| reading.file(number, file));
+    reading.validate(&schema, files);
+    if !reading.errors.is_empty() {
+        return Err(reading.errors);
+    }
+    let mut parts = vec![b"toolward-policy-1".to_vec(), capabilities.digest().as_bytes().to_vec()];
+    parts.extend([schema.clone().into_bytes(), environment.clone().into_bytes()]);
+    parts.extend(files.iter().map(|file| file.text.as_bytes().to_vec()));
+    let version = Digest::of_parts(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let slices = slices(&reading.policies, &types);
+    Ok(CedarPolicy {
+        capabilities,
+        types,
+        slices,
+        rules: reading.rules,
+        environment,
+        version,
+        schema,
+        authorizer: Authorizer::new(),
+    })
+}
+
+#[derive(Default)]
+struct Reading {
+    policies: PolicySet,
+    rules: HashMap<PolicyId, Rule>,
+    /// Which file a policy came from.
+    origins: HashMap<PolicyId, usize>,
+    errors: Vec<SourceError>,
+}
+
+impl Reading {
+    fn file(&mut self, number: usize, file: &SourceFile) {
+        match file.text.parse::<PolicySet>() {
+            Err(error) => self.errors.push(told(file, &error, "policy")),
+            Ok(set) => {
+                if let Some(template) = set.templates().next() {
+                    let name = template.id();
+                    self.errors.push(file.error(
+                        0..0,
+                        format!("`{name}` is a template; policies stand for themselves here"),
+                    ));
+                }
+                // In the order of the file: `policy2` comes before `policy10`.
+                let mut policies: Vec<&Policy> = set.policies().collect();
+                policies
+                    .sort_by_key(|policy| (policy.id().to_string().len(), policy.id().to_string()));
+                for (place, policy) in policies.into_iter().enumerate() {
+                    self.policy(number, file, policy, place.saturating_add(1));
+                }
+            }
+        }
+    }
+
+    fn policy(&mut self, number: usize, file: &SourceFile, policy: &Policy, place: usize) {
+        let stem = file
+            .path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let id = policy.annotation("id").map_or_else(|| format!("{stem}#{place}"), str::to_owned);
+        let policy_id = PolicyId::new(&id);
+        if id.is_empty() || self.rules.contains_key(&policy_id) {
+            let message = format!("the policy id `{id}` stands twice, or is empty");
+            self.errors.push(
+                file.error(annotation(file, "id", &id), message)
+                    .with_help("each `@id` names one policy"),
+            );
+            return;
+        }
+        let obligations = self.obligations(file, policy);
+        self.rules.insert(policy_id.clone(), Rule { id, obligations });
+        self.origins.insert(policy_id.clone(), number);
+        // The id is new to the set: the rules have the same keys.
+        if let Err(error) = self.policies.add(policy.new_id(policy_id)) {
+            self.errors.push(file.error(0..0, error.to_string()));
+        }
+    }
+
+    fn obligations(&mut self, file: &SourceFile, policy: &Policy) -> Obligations {
+        let mut obligations = Obligations::default();
+        for (name, value) in policy.annotations().filter(|(name, _)| *name != "id") {
+            let span = annotation(file, name, value);
+            if policy.effect() == Effect::Forbid && ANNOTATIONS.contains(&name) {
+                let message = format!(
+                    "`@{name}` stands on a `forbid`, which allows nothing that it could bind"
+                );
+                self.errors.push(
+                    file.error(span, message)
+                        .with_help("move it to the `permit` that it is meant for"),
+                );
+                continue;
+            }
+            let error = match obligations.take(name, value) {
+                Ok(()) => continue,
+                Err(Mistake::Value { form }) => file
+                    .error(span, format!("`@{name}(\"{value}\")` cannot be read"))
+                    .with_help(format!("write {form}")),
+                Err(Mistake::Unknown) => {
+                    let near =
+                        nearest(name, ANNOTATIONS).map(|near| format!("did you mean `@{near}`?"));
+                    let all = || format!("there are `@{}`", ANNOTATIONS.join("`, `@"));
+                    file.error(span, format!("nobody enforces the annotation `@{name}`"))
+                        .with_help(near.unwrap_or_else(all))
+                }
+            };
+            self.errors.push(error);
+        }
+        obligations
+    }
+
+    fn validate(&mut self, schema: &str, files: &[SourceFile]) {
+        let schema = match Schema::from_cedarschema_str(schema) {
+            Ok((schema, _)) => schema,
+            Err(error) => {
+                let file = SourceFile::new("the schema made from the tools", schema);
+                self.errors.push(told(&file, &error, "schema"));
+                return;
+            }
+        };
+        let result = Validator::new(schema).validate(&self.policies, ValidationMode::Strict);
+        for error in result.validation_errors() {
+            let file = self.origins.get(error.policy_id()).and_then(|number| files.get(*number));
+            let unknown = SourceFile::new("policies", "");
+            let error = told(file.unwrap_or(&unknown), error, "policy");
+            self.errors.push(error);
+        }
+    }
+}
+
+/// What Cedar says, at the place it says it of.
+fn told(file: &SourceFile, error: &(impl Diagnostic + 'static), what: &str) -> SourceError {
+    // The first of several errors stands for all: the others often follow from it.
+    let first = error.related().and_then(|mut related| related.next());
+    let error: &dyn Diagnostic = first.unwrap_or(error);
+    let span = error
+        .labels()
+        .and_then(|mut labels| labels.next())
+        .map(|label| label.offset()..label.offset().saturating_add(label.len()));
+    let made = file.error(span.unwrap_or(0..0), message(error));
+    let help = error.help().map(|help| help.to_string());
+    made.with_help(help.unwrap_or_else(|| format!("the {what} must fit the tools and capabilities of this host: `toolward tool list` shows them")))
+}
+
+/// The message and its causes, in one line.
+fn message(error: &dyn Diagnostic) -> String {
+    let text = error.to_string();
+    let cause = error.source().map(ToString::to_string).filter(|cause| !text.contains(cause));
+    let text = cause.map_or(text.clone(), |cause| format!("{text}: {cause}"));
+    text.replace('\n', " ")
+}
+
+/// Where an annotation stands; the start of the file where it cannot be found.
+fn annotation(file: &SourceFile, name: &str, value: &str) -> Range<usize> {
+    let begin = format!("@{name}");
+    let places = file.text.match_indices(&begin).map(|(at, _)| at);
+    let says = |at: &usize| {
+        let rest = file.text.get(*at..).unwrap_or_default();
+        rest.split(')').next().is_some_and(|text| text.contains(&format!("\"{value}\"")))
+    };
+    // The last one: of two equal ids, the second is the mistake.
+    let at = places.filter(says).last();
+    at.map_or(0..0, |at| at..at.saturating_add(name.len()).saturating_add(1))
+}
+
+/// The policies whose action can match, for each action. Leaving out those that cannot is sound: they would
+/// not be satisfied, whatever principal and resource are.
+fn slices(policies: &PolicySet, types: &ActionTypes) -> BTreeMap<String, PolicySet> {
+    let slice = |action: &str| {
+        let fits = policies.policies().filter(|policy| can_match(policy, action)).cloned();
+        PolicySet::from_policies(fits).unwrap_or_else(|_| policies.clone())
+    };
+    types.actions().map(|action| (action.to_owned(), slice(action))).collect()
+}
+
+fn can_match(policy: &Policy, action: &str) -> bool {
+    let (this, any_use) = (action_uid(action), action_uid(USE));
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(one) => one == this,
+        ActionConstraint::In(several) => {
+            several.iter().any(|one| *one == this || (action != CALL && *one == any_use))
+        }
+    }
+}

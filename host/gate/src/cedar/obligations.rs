@@ -1,0 +1,253 @@
+//! What a policy that allows asks for: its annotations, read and typed once, at load.
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{Approvers, BudgetLimit, Cost, RateLimit, Risk};
+
+/// The obligations of one policy, or the strictest of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Obligations {
+    pub(super) risk: Option<Risk>,
+    pub(super) approvers: Option<Agreement>,
+    pub(super) time: Option<Duration>,
+    pub(super) budgets: Vec<BudgetLimit>,
+    pub(super) rates: Vec<RateLimit>,
+}
+
+/// How many people must agree, and which roles they may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Agreement {
+    count: u8,
+    /// `None`: any role.
+    roles: Option<BTreeSet<String>>,
+}
+
+impl Default for Agreement {
+    fn default() -> Self {
+        Self { count: 1, roles: None }
+    }
+}
+
+impl Agreement {
+    /// Who satisfies both.
+    fn and(self, other: Self) -> Self {
+        let roles = match (self.roles, other.roles) {
+            (Some(one), Some(two)) => Some(one.intersection(&two).cloned().collect()),
+            (one, two) => one.or(two),
+        };
+        Self { count: self.count.max(other.count), roles }
+    }
+
+    pub(super) fn nobody(&self) -> bool {
+        self.roles.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+}
+
+impl From<Agreement> for Approvers {
+    fn from(agreement: Agreement) -> Self {
+        Self { count: agreement.count, roles: agreement.roles.unwrap_or_default() }
+    }
+}
+
+impl Obligations {
+    /// The strictest of each: every rate and budget counts, time is the shortest, risk the highest, and an
+    /// approver must satisfy every policy that asks for one.
+    pub(super) fn strictest(all: &[&Self]) -> Self {
+        all.iter().fold(Self::default(), |strictest, one| strictest.and(one))
+    }
+
+    fn and(mut self, other: &Self) -> Self {
+        self.risk = self.risk.max(other.risk);
+        self.time = match (self.time, other.time) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        self.approvers = match (self.approvers, other.approvers.clone()) {
+            (Some(one), Some(two)) => Some(one.and(two)),
+            (one, two) => one.or(two),
+        };
+        self.budgets.extend(
+            other
+                .budgets
+                .iter()
+                .filter(|one| !self.budgets.contains(one))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        self.rates.extend(
+            other.rates.iter().filter(|one| !self.rates.contains(one)).cloned().collect::<Vec<_>>(),
+        );
+        self
+    }
+
+    /// Takes one annotation. Fails with what is wrong, and how it is written.
+    pub(super) fn take(&mut self, name: &str, value: &str) -> Result<(), Mistake> {
+        let wrong = |form| Mistake::Value { form };
+        match name {
+            "risk" => self.risk = Some(risk(value).ok_or(wrong("`low`, `medium` or `high`"))?),
+            "approval" => {
+                self.approvers = Some(agreement(value).ok_or(wrong(
+                    "`one-of:ROLE,ROLE` or `two-of:ROLE,ROLE`, as in `one-of:oncall`",
+                ))?)
+            }
+            "ttl" => {
+                self.time = Some(
+                    time(value)
+                        .ok_or(wrong("a time of at most 15 minutes, as in `30s` or `5m`"))?,
+                )
+            }
+            "budget" => self.budgets.push(budget(value).ok_or(wrong(
+                "dollars per `minute`, `hour`, `day` or `month`, as in `usd:20/day`",
+            ))?),
+            "rate" => self.rates.push(rate(value).ok_or(wrong(
+                "calls per `second`, `minute`, `hour` or `day`, as in `10/minute`",
+            ))?),
+            // What the trail does with every call; other ways are not built, and must not be believed in.
+            "audit" if value == "digest" => {}
+            "audit" => return Err(wrong("`digest`: the trail holds the digest of the arguments")),
+            _ => return Err(Mistake::Unknown),
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong about an annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mistake {
+    Unknown,
+    /// How the value is written.
+    Value {
+        form: &'static str,
+    },
+}
+
+/// Every annotation that means something.
+pub(super) const ANNOTATIONS: [&str; 7] =
+    ["id", "risk", "approval", "ttl", "budget", "rate", "audit"];
+
+fn risk(value: &str) -> Option<Risk> {
+    match value {
+        "low" => Some(Risk::Low),
+        "medium" => Some(Risk::Medium),
+        "high" => Some(Risk::High),
+        _ => None,
+    }
+}
+
+fn agreement(value: &str) -> Option<Agreement> {
+    let (count, roles) = value.split_once(':')?;
+    let count = match count {
+        "one-of" => 1,
+        "two-of" => 2,
+        _ => return None,
+    };
+    let roles: BTreeSet<String> = roles.split(',').map(|role| role.trim().to_owned()).collect();
+    (!roles.contains("")).then_some(Agreement { count, roles: Some(roles) })
+}
+
+fn time(value: &str) -> Option<Duration> {
+    let unit = value.find(|one: char| !one.is_ascii_digit())?;
+    let (number, unit) = value.split_at(unit);
+    let number: u64 = number.parse().ok()?;
+    let time = match unit {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.checked_mul(60)?),
+        _ => return None,
+    };
+    (!time.is_zero() && time <= MAX_TIME).then_some(time)
+}
+
+fn budget(value: &str) -> Option<BudgetLimit> {
+    let (cost, window) = value.rsplit_once('/')?;
+    let window = match window {
+        "month" => Duration::from_secs(30 * 24 * 60 * 60),
+        other => per(other).filter(|window| window.as_secs() >= 60)?,
+    };
+    Some(BudgetLimit { cost: Cost::parse(cost)?, window })
+}
+
+fn rate(value: &str) -> Option<RateLimit> {
+    let (calls, window) = value.split_once('/')?;
+    let calls: u32 = calls.parse().ok().filter(|calls| *calls > 0)?;
+    Some(RateLimit { calls, window: per(window)? })
+}
+
+fn per(unit: &str) -> Option<Duration> {
+    let seconds = match unit {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 60 * 60,
+        "day" => 24 * 60 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+/// A call that needs longer is not a call but a job.
+const MAX_TIME: Duration = Duration::from_secs(15 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(annotations: &[(&str, &str)]) -> Result<Obligations, Mistake> {
+        let mut obligations = Obligations::default();
+        annotations.iter().try_for_each(|(name, value)| obligations.take(name, value))?;
+        Ok(obligations)
+    }
+
+    #[test]
+    fn the_strictest_of_each_obligation_applies() {
+        let one = read(&[
+            ("risk", "high"),
+            ("ttl", "5m"),
+            ("approval", "one-of:a,b"),
+            ("rate", "1/second"),
+        ])
+        .unwrap();
+        let two = read(&[
+            ("risk", "low"),
+            ("ttl", "10s"),
+            ("approval", "two-of:b,c"),
+            ("rate", "10/minute"),
+        ])
+        .unwrap();
+        let both = Obligations::strictest(&[&one, &two]);
+        assert_eq!((both.risk, both.time), (Some(Risk::High), Some(Duration::from_secs(10))));
+        assert_eq!(both.rates.len(), 2);
+        let approvers: Approvers = both.approvers.unwrap().into();
+        assert_eq!(approvers, Approvers { count: 2, roles: ["b".to_owned()].into() });
+    }
+
+    #[test]
+    fn approvers_that_nobody_can_be_at_once_are_nobody() {
+        let one = read(&[("approval", "one-of:a")]).unwrap();
+        let two = read(&[("approval", "one-of:b")]).unwrap();
+        assert!(Obligations::strictest(&[&one, &two]).approvers.unwrap().nobody());
+        assert!(!one.approvers.unwrap().nobody());
+    }
+
+    #[test]
+    fn values_that_cannot_be_read_are_refused() {
+        let wrong = [
+            ("risk", "High"),
+            ("approval", "three-of:a"),
+            ("approval", "one-of:"),
+            ("ttl", "16m"),
+            ("ttl", "0s"),
+            ("ttl", "5"),
+            ("budget", "20/day"),
+            ("budget", "usd:1/second"),
+            ("rate", "0/minute"),
+            ("rate", "1/week"),
+            ("audit", "none"),
+        ];
+        for (name, value) in wrong {
+            assert!(
+                matches!(read(&[(name, value)]), Err(Mistake::Value { .. })),
+                "@{name}({value:?})"
+            );
+        }
+        assert_eq!(read(&[("rsik", "high")]), Err(Mistake::Unknown));
+    }
+}

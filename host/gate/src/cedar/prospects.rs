@@ -1,0 +1,163 @@
+//! What a principal could do with a tool, said without arguments: for the reviewer.
+use std::collections::BTreeSet;
+
+use cedar_policy::{
+    Effect, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
+};
+use serde::Serialize;
+
+use super::{
+    CALL, CedarPolicy, InstalledTool,
+    request::{principal_uid, tool_uid, uid},
+};
+use crate::{CapabilityName, Principal, Risk};
+
+/// What the policies say about one action before the arguments are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "prospect", rename_all = "kebab-case")]
+pub enum Prospect {
+    /// Whatever the arguments are.
+    Granted {
+        policies: Vec<String>,
+    },
+    /// It depends on arguments, time or an approval; these policies say on what.
+    Depends {
+        policies: Vec<String>,
+        forbids: Vec<String>,
+    },
+    Refused {
+        why: &'static str,
+    },
+}
+
+/// What a principal could do with a tool.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prospects {
+    pub call: Prospect,
+    pub capabilities: Vec<WantProspect>,
+    /// The highest risk that a call could have.
+    pub risk: Risk,
+}
+
+/// What becomes of one wanted capability.
+#[derive(Clone, Debug, Serialize)]
+pub struct WantProspect {
+    pub capability: CapabilityName,
+    pub required: bool,
+    /// The interface that it opens, where it is defined.
+    pub interface: Option<String>,
+    #[serde(flatten)]
+    pub prospect: Prospect,
+}
+
+pub(super) fn prospects(
+    policy: &CedarPolicy,
+    principal: &Principal,
+    tool: &InstalledTool,
+) -> Prospects {
+    let scope = Scope::of(principal, tool);
+    let (call, mut risk) = scope.prospect(policy, CALL);
+    let mut capabilities = Vec::new();
+    for want in tool.wants.iter() {
+        let definition = policy.capabilities.find(&want.capability);
+        let prospect = match definition {
+            None => Prospect::Refused { why: "nobody defined it in capabilities.toml" },
+            Some(_) if !principal.in_scope(&want.capability) => {
+                Prospect::Refused { why: "the caller's token does not allow it" }
+            }
+            Some(definition) => {
+                let (prospect, of_policies) = scope.prospect(policy, want.capability.as_str());
+                if !matches!(prospect, Prospect::Refused { .. }) {
+                    risk = risk.max(definition.risk).max(of_policies);
+                }
+                prospect
+            }
+        };
+        capabilities.push(WantProspect {
+            capability: want.capability.clone(),
+            required: want.required,
+            interface: definition.map(|definition| definition.interface.0.clone()),
+            prospect,
+        });
+    }
+    Prospects { call, capabilities, risk }
+}
+
+/// What the heads of policies are compared with.
+struct Scope {
+    principal: EntityUid,
+    roles: BTreeSet<EntityUid>,
+    tool: EntityUid,
+    component: EntityUid,
+}
+
+impl Scope {
+    fn of(principal: &Principal, tool: &InstalledTool) -> Self {
+        Self {
+            principal: principal_uid(principal),
+            roles: principal.roles().iter().map(|role| uid("Role", role)).collect(),
+            tool: tool_uid(&tool.name),
+            component: uid("Component", tool.component.as_str()),
+        }
+    }
+
+    fn prospect(&self, policy: &CedarPolicy, action: &str) -> (Prospect, Risk) {
+        let slice = policy.slices.get(action).into_iter().flat_map(|slice| slice.policies());
+        let (mut permits, mut forbids, mut always, mut risk) =
+            (Vec::new(), Vec::new(), false, Risk::Low);
+        for one in slice.filter(|one| self.fits(one)) {
+            let Some(rule) = policy.rules.get(one.id()) else { continue };
+            match one.effect() {
+                Effect::Permit => {
+                    permits.push(rule.id.clone());
+                    always |= !has_conditions(one);
+                    risk = risk.max(rule.obligations.risk.unwrap_or_default());
+                }
+                Effect::Forbid if !has_conditions(one) => {
+                    return (Prospect::Refused { why: "a policy forbids it" }, Risk::Low);
+                }
+                Effect::Forbid => forbids.push(rule.id.clone()),
+            }
+        }
+        let prospect = match (permits.is_empty(), always && forbids.is_empty()) {
+            (true, _) => Prospect::Refused { why: "no policy permits it" },
+            (false, true) => Prospect::Granted { policies: permits },
+            (false, false) => Prospect::Depends { policies: permits, forbids },
+        };
+        (prospect, risk)
+    }
+
+    fn fits(&self, policy: &Policy) -> bool {
+        let principal = match policy.principal_constraint() {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Eq(one) => one == self.principal,
+            PrincipalConstraint::In(group) => self.principal_in(&group),
+            PrincipalConstraint::Is(kind) => self.is(&kind),
+            PrincipalConstraint::IsIn(kind, group) => self.is(&kind) && self.principal_in(&group),
+        };
+        let tool = |group: &EntityUid| *group == self.tool || *group == self.component;
+        let resource = match policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Eq(one) => one == self.tool,
+            ResourceConstraint::In(group) => tool(&group),
+            ResourceConstraint::Is(kind) => kind == *self.tool.type_name(),
+            ResourceConstraint::IsIn(kind, group) => kind == *self.tool.type_name() && tool(&group),
+        };
+        principal && resource
+    }
+
+    fn principal_in(&self, group: &EntityUid) -> bool {
+        *group == self.principal || self.roles.contains(group)
+    }
+
+    fn is(&self, kind: &EntityTypeName) -> bool {
+        kind == self.principal.type_name()
+    }
+}
+
+/// Whether a policy has a `when` or an `unless`. One that cannot be read counts as having one.
+fn has_conditions(policy: &Policy) -> bool {
+    let conditions =
+        policy.to_json().ok().and_then(|json| Some(json.get("conditions")?.as_array()?.len()));
+    conditions != Some(0)
+}
