@@ -45,6 +45,15 @@ pub enum Note {
         received_bytes: u64,
         millis: u64,
     },
+    /// A request that left, and has no response that counts.
+    Unanswered {
+        capability: CapabilityName,
+        method: String,
+        host: String,
+        path_template: String,
+        code: String,
+        millis: u64,
+    },
     /// A request that did not leave.
     NotSent {
         capability: String,
@@ -53,6 +62,7 @@ pub enum Note {
     /// A response that was kept from the tool because it held a credential.
     Withheld {
         capability: CapabilityName,
+        method: String,
         host: String,
         path_template: String,
     },

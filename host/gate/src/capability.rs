@@ -122,6 +122,8 @@ pub struct HttpScope {
     pub paths: Vec<PathPattern>,
     /// The query keys a request may carry; `None` allows any.
     pub query: Option<BTreeSet<String>>,
+    /// Header fields that a tool may set besides those that every request may carry. Lower case.
+    pub headers: BTreeSet<String>,
     /// Whether the destination may be an address that is not globally reachable (loopback, private ranges).
     pub allow_private: bool,
     pub credential: Option<CredentialName>,

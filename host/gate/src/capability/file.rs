@@ -35,6 +35,7 @@ struct Written {
     methods: Option<Vec<Spanned<String>>>,
     paths: Option<Vec<Spanned<String>>>,
     query: Option<BTreeSet<String>>,
+    headers: Option<Vec<Spanned<String>>>,
     allow_private: Option<bool>,
     credential: Option<Spanned<String>>,
     inject: Option<Spanned<Inject>>,
@@ -139,6 +140,7 @@ impl Reader<'_> {
             ("methods", written.methods.is_some()),
             ("paths", written.paths.is_some()),
             ("query", written.query.is_some()),
+            ("headers", written.headers.is_some()),
             ("allow_private", written.allow_private.is_some()),
             ("credential", written.credential.is_some()),
             ("inject", written.inject.is_some()),
@@ -179,6 +181,7 @@ impl Reader<'_> {
             methods: self.methods(written.methods)?,
             paths: self.paths(written.paths)?,
             query: written.query,
+            headers: self.headers(written.headers, slot.as_ref())?,
             allow_private,
             credential,
             slot,
@@ -294,6 +297,29 @@ impl Reader<'_> {
         }
     }
 
+    fn headers(
+        &self,
+        written: Option<Vec<Spanned<String>>>,
+        slot: Option<&Slot>,
+    ) -> Result<BTreeSet<String>, SourceError> {
+        let header = |written: &Spanned<String>| {
+            let name = written.get_ref().to_ascii_lowercase();
+            let token = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            let in_slot = matches!(slot, Some(Slot::Header { name: slot, .. }) if *slot == name);
+            if token
+                && !in_slot
+                && !FORBIDDEN_SLOTS.contains(&name.as_str())
+                && !CREDENTIALS.contains(&name.as_str())
+            {
+                return Ok(name);
+            }
+            let message = format!("a tool cannot be allowed to set the header `{name}`");
+            Err(self.file.error(written.span(), message).with_help("take it out of `headers`"))
+        };
+        written.iter().flatten().map(header).collect()
+    }
+
     fn response(&self, written: Option<Response>) -> Result<ResponseShape, SourceError> {
         let Some(Response { content_types, max_bytes }) = written else {
             return Ok(ResponseShape { content_types: BTreeSet::new(), max_bytes: DEFAULT_BYTES });
@@ -359,5 +385,7 @@ const FORBIDDEN_SLOTS: [&str; 12] = [
     "range",
     "forwarded",
 ];
+/// Headers that only a host writes.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "user-agent"];
 /// Of a request or response body where the file says nothing.
 const DEFAULT_BYTES: usize = 1 << 20;

@@ -1,0 +1,165 @@
+//! A request that the terms allow. Nothing else makes a [`Checked`].
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+
+use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope, Slot};
+
+use crate::{
+    address::{self, AddressFault},
+    egress::EgressError,
+    target::{self, Target},
+};
+
+/// What a tool asks to be sent.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    pub capability: CapabilityName,
+    /// Upper case.
+    pub method: String,
+    /// A canonical path and query, or a full URL where the capability has several destinations.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Vec<u8>>,
+    /// How much less than the capability the handle allows.
+    pub narrowing: Narrowing,
+}
+
+/// What a narrowed handle still allows. Absent: nothing was narrowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    pub methods: Option<BTreeSet<String>>,
+    /// Compared with the canonical path.
+    pub path_prefix: Option<String>,
+}
+
+/// A request on its terms, with the addresses that it may be sent to.
+#[derive(Debug)]
+pub struct Checked {
+    pub(crate) capability: CapabilityName,
+    pub(crate) scope: Arc<HttpScope>,
+    pub(crate) method: http::Method,
+    pub(crate) destination: Destination,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) target: Target,
+    /// The pattern that the path fits: for the audit, which holds no paths.
+    pub(crate) template: String,
+    pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Checked {
+    pub(crate) async fn check(
+        outbound: Outbound,
+        terms: &EgressTerms,
+        denied: &[SocketAddr],
+    ) -> Result<Self, EgressError> {
+        let scope = terms.http.get(&outbound.capability).ok_or_else(|| {
+            EgressError::NotAllowed(format!("`{}` does not open `http` for this call", outbound.capability))
+        })?;
+        let method = method(&outbound, scope)?;
+        let target = Target::parse(&outbound.target).map_err(not_allowed)?;
+        let destination = destination(&target, scope)?.clone();
+        let template = template(&target, &outbound, scope)?;
+        keys(&target, scope)?;
+        let headers = headers(&outbound.headers, scope)?;
+        let body = outbound.body.unwrap_or_default();
+        if body.len() > scope.max_request_bytes {
+            return Err(EgressError::NotAllowed(format!("the body is longer than {} bytes", scope.max_request_bytes)));
+        }
+        let addresses = address::resolve(&destination, scope.allow_private, denied).await.map_err(|fault| match fault {
+            AddressFault::Denied => EgressError::AddressDenied,
+            AddressFault::Unresolved => EgressError::ConnectionFailed,
+        })?;
+        let (capability, scope) = (outbound.capability, scope.clone());
+        Ok(Self { capability, scope, method, destination, addresses, target, template, headers, body })
+    }
+}
+
+fn not_allowed(why: impl Into<String>) -> EgressError {
+    EgressError::NotAllowed(why.into())
+}
+
+fn method(outbound: &Outbound, scope: &HttpScope) -> Result<http::Method, EgressError> {
+    let narrowed = outbound.narrowing.methods.as_ref();
+    let allowed = scope.methods.contains(&outbound.method)
+        && narrowed.is_none_or(|methods| methods.contains(&outbound.method));
+    let methods = || {
+        let of = |methods: &BTreeSet<String>| methods.iter().cloned().collect::<Vec<_>>().join("`, `");
+        of(narrowed.unwrap_or(&scope.methods))
+    };
+    if !allowed {
+        return Err(not_allowed(format!("the method is not one of `{}`", methods())));
+    }
+    outbound.method.parse().map_err(|_| not_allowed("the method is not one"))
+}
+
+fn destination<'a>(target: &Target, scope: &'a HttpScope) -> Result<&'a Destination, EgressError> {
+    match (&target.origin, scope.destinations.as_slice()) {
+        (None, [only]) => Ok(only),
+        (Some(_), [_]) => Err(not_allowed("write a path only: the capability has one destination, which the host supplies")),
+        (None, _) => Err(not_allowed("write a full URL: the capability has several destinations")),
+        (Some(origin), several) => target::destination(origin, several)
+            .ok_or_else(|| not_allowed("the URL's scheme, host and port are not a destination of the capability")),
+    }
+}
+
+fn template(target: &Target, outbound: &Outbound, scope: &HttpScope) -> Result<String, EgressError> {
+    if outbound.narrowing.path_prefix.as_ref().is_some_and(|prefix| !target.path.starts_with(prefix)) {
+        return Err(not_allowed("the path is outside of what the handle was narrowed to"));
+    }
+    let pattern = scope.paths.iter().find(|pattern| pattern.matches(&target.path));
+    pattern.map(ToString::to_string).ok_or_else(|| {
+        let all: Vec<&str> = scope.paths.iter().map(toolward_gate::PathPattern::as_str).collect();
+        not_allowed(format!("the path fits none of `{}`", all.join("`, `")))
+    })
+}
+
+fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
+    for key in target.keys() {
+        if matches!(&scope.slot, Some(Slot::Query { name }) if name.eq_ignore_ascii_case(&key)) {
+            return Err(not_allowed("the query has the key that the host puts the credential into"));
+        }
+        if scope.query.as_ref().is_some_and(|allowed| !allowed.contains(&key)) {
+            let allowed: Vec<&str> = scope.query.iter().flatten().map(String::as_str).collect();
+            return Err(not_allowed(format!("a key of the query is not one of `{}`", allowed.join("`, `"))));
+        }
+    }
+    Ok(())
+}
+
+type Header = (http::HeaderName, http::HeaderValue);
+
+fn headers(written: &[(String, String)], scope: &HttpScope) -> Result<Vec<Header>, EgressError> {
+    if written.len() > MAX_HEADERS {
+        return Err(not_allowed(format!("there are more than {MAX_HEADERS} header fields")));
+    }
+    written.iter().map(|(name, value)| header(name, value, scope)).collect()
+}
+
+fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressError> {
+    let name = name.to_ascii_lowercase();
+    // Servers behind CGI-like gateways read `-` and `_` alike.
+    let folded = name.replace('_', "-");
+    let slot = matches!(&scope.slot, Some(Slot::Header { name, .. }) if name.replace('_', "-") == folded);
+    if slot || !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
+        return Err(not_allowed(format!("a tool cannot set the header `{}`", visible(&name))));
+    }
+    let text = value.len() <= MAX_VALUE && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+    let parts = (name.parse(), value.parse());
+    match parts {
+        (Ok(name), Ok(value)) if text => Ok((name, value)),
+        _ => Err(not_allowed(format!("the value of the header `{}` is not one line of ASCII text", visible(&name)))),
+    }
+}
+
+fn visible(name: &str) -> String {
+    name.chars().take(64).map(|one| if one.is_ascii_graphic() { one } else { '?' }).collect()
+}
+
+/// What a tool may say about its request: nothing that routes, frames, decodes or authenticates it.
+const HEADERS: [&str; 12] = [
+    "accept", "accept-language", "content-language", "content-type", "idempotency-key", "if-match",
+    "if-modified-since", "if-none-match", "if-unmodified-since", "prefer", "x-correlation-id", "x-request-id",
+];
+const MAX_HEADERS: usize = 32;
+/// Bytes of one header value.
+const MAX_VALUE: usize = 4 << 10;

@@ -1,0 +1,190 @@
+//! The way of one outbound request.
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use toolward_gate::{Cause, EgressTerms, Life, Note, Notes};
+
+use crate::{
+    broker::Credentials,
+    check::{Checked, Outbound},
+    lease::{Lease, SignError, Signed},
+    scan::{ScanError, Scanned, Scanner},
+    transport::{Transport, TransportError},
+};
+
+/// How requests leave this host.
+#[derive(Clone, Debug)]
+pub struct EgressSettings {
+    /// Certificates that are trusted besides those of the machine, in PEM form.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    pub connect_timeout: Duration,
+    /// The host's own listeners, which no tool reaches.
+    pub denied: Vec<SocketAddr>,
+}
+
+impl Default for EgressSettings {
+    fn default() -> Self {
+        Self { extra_roots_pem: None, connect_timeout: Duration::from_secs(10), denied: Vec::new() }
+    }
+}
+
+/// Why a tool gets no response. The texts are for the tool; nothing in them comes from a server or a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EgressError {
+    #[error("the capability does not allow the request: {0}")]
+    NotAllowed(String),
+    #[error("the destination's address may not be dialled")]
+    AddressDenied,
+    #[error("there is no connection, or it broke off")]
+    ConnectionFailed,
+    #[error("the response is not one that the capability allows: {0}")]
+    ResponseRefused(String),
+    #[error("the response is longer than {0} bytes")]
+    ResponseTooLarge(u64),
+    #[error("the response held a credential and was kept back")]
+    Withheld,
+    #[error("the credential cannot be had; the operator's log says why")]
+    CredentialUnavailable,
+    /// The call is over: the tool does not go on.
+    #[error("{0}")]
+    Over(Cause),
+}
+
+impl EgressError {
+    /// Stable: programs match on it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAllowed(_) => "not-allowed",
+            Self::AddressDenied => "address-denied",
+            Self::ConnectionFailed => "connection-failed",
+            Self::ResponseRefused(_) => "response-refused",
+            Self::ResponseTooLarge(_) => "response-too-large",
+            Self::Withheld => "withheld",
+            Self::CredentialUnavailable => "credential-unavailable",
+            Self::Over(cause) => cause.code(),
+        }
+    }
+}
+
+/// What all calls share.
+pub(crate) struct Shared {
+    pub(crate) credentials: Credentials,
+    pub(crate) transport: Transport,
+    pub(crate) denied: Vec<SocketAddr>,
+}
+
+/// The way out for one call, on its terms and while it lives.
+pub struct Egress {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) terms: EgressTerms,
+    pub(crate) life: Life,
+    pub(crate) notes: Notes,
+}
+
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Egress").finish_non_exhaustive()
+    }
+}
+
+impl Egress {
+    /// Carries one request of a running tool.
+    pub async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
+        let capability = outbound.capability.to_string();
+        let (signed, scanner) = match self.prepare(outbound).await {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.notes.add(Note::NotSent { capability, code: error.code().to_owned() });
+                return Err(error);
+            }
+        };
+        let trace = Trace::of(&signed);
+        let answer = self.exchange(signed, &scanner).await;
+        self.notes.add(trace.note(&answer));
+        answer
+    }
+
+    /// Everything that happens before a byte leaves.
+    async fn prepare(&self, outbound: Outbound) -> Result<(Signed, Scanner), EgressError> {
+        let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
+        let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
+        match self.lease(&checked).await? {
+            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error)),
+            None => Ok((Signed::plain(checked), Scanner::default())),
+        }
+    }
+
+    async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
+        let scope = signed.checked.scope.clone();
+        let sent = self.life.bound(self.shared.transport.send(signed)).await.map_err(EgressError::Over)?;
+        let raw = sent.map_err(|error| match error {
+            TransportError::Failed => EgressError::ConnectionFailed,
+            TransportError::TooLarge(limit) => EgressError::ResponseTooLarge(limit as u64),
+            TransportError::Encoded => EgressError::ResponseRefused("it is compressed, though `identity` was asked for".to_owned()),
+        })?;
+        scanner.scan(raw, &scope).map_err(|error| match error {
+            ScanError::Hit => EgressError::Withheld,
+            ScanError::Shape(why) => EgressError::ResponseRefused(why),
+        })
+    }
+
+    async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
+        let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else { return Ok(None) };
+        let minting = self.shared.credentials.mint(name);
+        let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
+        let credential = minted.map_err(|error| {
+            tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
+            EgressError::CredentialUnavailable
+        })?;
+        Ok(Some(Lease { credential, slot: slot.clone(), life: self.life.clone() }))
+    }
+}
+
+fn not_signed(error: &SignError) -> EgressError {
+    match error {
+        SignError::Over(cause) => EgressError::Over(cause.clone()),
+        SignError::Unfit(why) => {
+            tracing::warn!(%why, "a credential does not fit its slot");
+            EgressError::CredentialUnavailable
+        }
+    }
+}
+
+/// What the audit entry says of a request that left.
+struct Trace {
+    capability: toolward_gate::CapabilityName,
+    method: String,
+    host: String,
+    path_template: String,
+    sent_bytes: u64,
+    since: Instant,
+}
+
+impl Trace {
+    fn of(signed: &Signed) -> Self {
+        let checked = &signed.checked;
+        Self {
+            capability: checked.capability.clone(),
+            method: checked.method.to_string(),
+            host: checked.destination.authority(),
+            path_template: checked.template.clone(),
+            sent_bytes: checked.body.len() as u64,
+            since: Instant::now(),
+        }
+    }
+
+    fn note(self, answer: &Result<Scanned, EgressError>) -> Note {
+        let Self { capability, method, host, path_template, sent_bytes, since } = self;
+        let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match answer {
+            Ok(scanned) => {
+                let (status, received_bytes) = (scanned.status(), scanned.body().len() as u64);
+                Note::Sent { capability, method, host, path_template, status, sent_bytes, received_bytes, millis }
+            }
+            Err(EgressError::Withheld) => Note::Withheld { capability, method, host, path_template },
+            Err(error) => {
+                Note::Unanswered { capability, method, host, path_template, code: error.code().to_owned(), millis }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A permit, and the way out on its terms.
+use std::sync::Arc;
+
+use toolward_gate::{Call, Permit};
+
+use crate::{
+    broker::Credentials,
+    egress::{Egress, EgressSettings, Shared},
+    transport::Transport,
+};
+
+/// Why the vault cannot be opened for calls.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    #[error("the extra root certificates cannot be read: {0}; they must be a file of certificates in PEM form")]
+    Roots(String),
+    #[error("the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`")]
+    UnknownStore { credential: String, store: String },
+}
+
+/// Every credential of this host, and the connections that use them.
+pub struct Vault(Arc<Shared>);
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}
+
+/// Leave to run one call, with the credentials that it may borrow. None is minted yet.
+#[must_use]
+#[derive(Debug)]
+pub struct Grant {
+    permit: Permit,
+    egress: Egress,
+}
+
+impl Vault {
+    pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
+        let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
+        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout).map_err(VaultError::Roots)?;
+        Ok(Self(Arc::new(Shared { credentials, transport, denied })))
+    }
+
+    pub fn equip(&self, permit: Permit) -> Grant {
+        let egress = Egress {
+            shared: self.0.clone(),
+            terms: permit.terms().egress.clone(),
+            life: permit.life().clone(),
+            notes: permit.call().notes.clone(),
+        };
+        Grant { permit, egress }
+    }
+}
+
+impl Grant {
+    pub fn call(&self) -> &Call {
+        self.permit.call()
+    }
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+    pub fn egress(&self) -> &Egress {
+        &self.egress
+    }
+}

@@ -1,0 +1,350 @@
+//! What must not come back: the values that went out, in the forms that servers echo.
+//!
+//! Every 8-byte gram of every form is known; of the text, every ninth gram is looked up. A stretch of 16 bytes
+//! of a form holds such a gram wherever it begins (16 - 8 + 1 = 9), so that halves, ranges and cut-off echoes
+//! are found as well as whole values. What is looked up and found is compared byte for byte.
+use std::borrow::Cow;
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+use http::{HeaderMap, HeaderName, header};
+use toolward_gate::HttpScope;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::transport::Raw;
+
+/// A response that a tool may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Scanned {
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+    /// Only fields of the host's list, in the order they came.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+}
+
+/// Why a response is kept back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ScanError {
+    /// It holds a credential. Where, and how often, is nobody's business.
+    Hit,
+    Shape(String),
+}
+
+/// The values of one request, in every form that is looked for. Without values, it looks for none.
+#[derive(Default)]
+pub(crate) struct Scanner {
+    forms: Vec<Zeroizing<Vec<u8>>>,
+    /// Every gram of every form: the gram, the form's number, and where in the form it stands. Sorted.
+    grams: Vec<(u64, u32, u32)>,
+    /// A bit for each gram's hash, so that most grams of a text need no search.
+    filter: Vec<u64>,
+}
+
+impl Drop for Scanner {
+    fn drop(&mut self) {
+        self.grams.iter_mut().for_each(|(gram, ..)| gram.zeroize());
+    }
+}
+
+impl Scanner {
+    pub(crate) fn for_values(values: &[&str]) -> Self {
+        let forms: Vec<_> = values.iter().flat_map(|value| forms(value.as_bytes())).filter(|form| form.len() >= WINDOW).collect();
+        let mut scanner = Self { forms, grams: Vec::new(), filter: vec![0; FILTER_WORDS] };
+        for (number, form) in scanner.forms.iter().enumerate() {
+            for (place, gram) in form.windows(GRAM).enumerate() {
+                if let (Ok(number), Ok(place)) = (u32::try_from(number), u32::try_from(place)) {
+                    scanner.grams.push((word(gram), number, place));
+                }
+            }
+        }
+        scanner.grams.sort_unstable();
+        for (gram, ..) in &scanner.grams {
+            let (slot, bit) = hash(*gram);
+            if let Some(slot) = scanner.filter.get_mut(slot) {
+                *slot |= bit;
+            }
+        }
+        scanner
+    }
+
+    /// Lets a response through, with only the fields that a tool may see; or keeps all of it back.
+    pub(crate) fn scan(&self, raw: Raw, scope: &HttpScope) -> Result<Scanned, ScanError> {
+        let Raw { status, headers, body } = raw;
+        let in_headers = headers.iter().any(|(name, value)| self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes()));
+        if in_headers || self.finds(&body) {
+            return Err(ScanError::Hit);
+        }
+        check_shape(status, &headers, &body, scope)?;
+        Ok(Scanned { status: status.as_u16(), headers: visible(&headers), body })
+    }
+
+    /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding.
+    pub(crate) fn finds(&self, text: &[u8]) -> bool {
+        !self.forms.is_empty() && lanes(text).iter().any(|lane| self.finds_in(lane))
+    }
+
+    fn finds_in(&self, text: &[u8]) -> bool {
+        let last = text.len().saturating_sub(GRAM);
+        (0..=last).step_by(STRIDE).any(|at| text.get(at..at.saturating_add(GRAM)).is_some_and(|gram| self.stands(text, at, word(gram))))
+    }
+
+    fn stands(&self, text: &[u8], at: usize, gram: u64) -> bool {
+        let (slot, bit) = hash(gram);
+        if self.filter.get(slot).is_none_or(|slot| slot & bit == 0) {
+            return false;
+        }
+        let first = self.grams.partition_point(|(one, ..)| *one < gram);
+        let same = self.grams.iter().skip(first).take_while(|(one, ..)| *one == gram);
+        same.into_iter().any(|(_, number, place)| {
+            let form = self.forms.get(*number as usize).map_or(&[][..], |form| form.as_slice());
+            common(text, at, form, *place as usize) >= WINDOW
+        })
+    }
+}
+
+/// How many bytes agree around a place that is known to agree.
+fn common(text: &[u8], at: usize, form: &[u8], place: usize) -> usize {
+    let (before, after) = text.split_at_checked(at).unwrap_or_default();
+    let (form_before, form_after) = form.split_at_checked(place).unwrap_or_default();
+    let back = before.iter().rev().zip(form_before.iter().rev()).take_while(|(one, other)| one == other).count();
+    let on = after.iter().zip(form_after).take_while(|(one, other)| one == other).count();
+    back.saturating_add(on)
+}
+
+/// How servers write a value that they show.
+fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut forms = vec![value.to_vec(), value.iter().rev().copied().collect()];
+    forms.extend([hex::encode(value).into_bytes(), hex::encode_upper(value).into_bytes()]);
+    let percent = |upper: bool| -> Vec<u8> {
+        value.iter().flat_map(|byte| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }.into_bytes()).collect()
+    };
+    forms.extend([percent(true), percent(false)]);
+    forms.push(percent_encoding::percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string().into_bytes());
+    for offset in 0..3 {
+        forms.extend(base64_cores(value, offset));
+    }
+    forms.sort_unstable();
+    forms.dedup();
+    forms.into_iter().map(Zeroizing::new).collect()
+}
+
+/// The characters of a value's base64 that do not depend on its neighbours, when `offset` bytes stand before
+/// it, in both alphabets (RFC 4648 sections 4 and 5).
+fn base64_cores(value: &[u8], offset: usize) -> [Vec<u8>; 2] {
+    let padded = Zeroizing::new([&[0; 3][..offset.min(3)], value].concat());
+    // ceil(8 * offset / 6) characters begin before the value; the last may end after it.
+    let lead = offset.saturating_mul(8).div_ceil(6);
+    let whole = padded.len().saturating_mul(8) / 6;
+    let core = |text: String| text.into_bytes().into_iter().take(whole).skip(lead).collect();
+    [core(STANDARD_NO_PAD.encode(&*padded)), core(URL_SAFE_NO_PAD.encode(&*padded))]
+}
+
+/// The text, and the text with one layer taken off where it has the layer's mark.
+fn lanes(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    let mut lanes = vec![Cow::Borrowed(text)];
+    if text.contains(&b'%') {
+        lanes.push(Cow::Owned(percent_encoding::percent_decode(text).collect()));
+    }
+    if text.contains(&b'\\') {
+        lanes.push(Cow::Owned(unescaped(text)));
+    }
+    if text.contains(&b'&') {
+        lanes.push(Cow::Owned(without_entities(text)));
+    }
+    if text.contains(&0) {
+        lanes.push(Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect()));
+    }
+    if text.contains(&b'\n') || text.contains(&b' ') {
+        lanes.push(Cow::Owned(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()));
+    }
+    lanes
+}
+
+/// JSON's escapes taken off (RFC 8259 section 7), as far as they stand for one byte.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (byte, length) = match (byte, tail) {
+            (b'\\', [b'u' | b'U', a, b, c, d, ..]) => (code(&[*a, *b, *c, *d], 16).unwrap_or(byte), 6),
+            (b'\\', [b'x', a, b, ..]) => (code(&[*a, *b], 16).unwrap_or(byte), 4),
+            (b'\\', [next, ..]) => (*next, 2),
+            _ => (byte, 1),
+        };
+        plain.push(byte);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    plain
+}
+
+/// HTML's numeric references taken off, as far as they stand for one byte, and `&amp;`.
+fn without_entities(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (byte, length) = entity(rest).unwrap_or((byte, 1));
+        plain.push(byte);
+        rest = rest.get(length..).unwrap_or(&tail[..0]);
+    }
+    plain
+}
+
+fn entity(text: &[u8]) -> Option<(u8, usize)> {
+    let inner = text.strip_prefix(b"&")?;
+    let end = inner.iter().take(10).position(|byte| *byte == b';')?;
+    let name = inner.get(..end)?;
+    let byte = match name {
+        b"amp" => b'&',
+        b"lt" => b'<',
+        b"gt" => b'>',
+        b"quot" => b'"',
+        b"apos" => b'\'',
+        [b'#', b'x' | b'X', digits @ ..] => code(digits, 16)?,
+        [b'#', digits @ ..] => code(digits, 10)?,
+        _ => return None,
+    };
+    Some((byte, end.saturating_add(2)))
+}
+
+fn code(digits: &[u8], radix: u32) -> Option<u8> {
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?.try_into().ok()
+}
+
+/// Whether the capability allows such a response.
+fn check_shape(status: http::StatusCode, headers: &HeaderMap, body: &[u8], scope: &HttpScope) -> Result<(), ScanError> {
+    if status == http::StatusCode::PARTIAL_CONTENT {
+        return Err(ScanError::Shape("it is a part of a response".to_owned()));
+    }
+    let allowed = &scope.response.content_types;
+    if body.is_empty() || allowed.is_empty() {
+        return Ok(());
+    }
+    let written = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let fits = allowed.contains(&media_type);
+    // What the server wrote is not repeated; what is allowed, the operator wrote.
+    let all = || allowed.iter().cloned().collect::<Vec<_>>().join("`, `");
+    if fits { Ok(()) } else { Err(ScanError::Shape(format!("its content type is not one of `{}`", all()))) }
+}
+
+fn visible(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &http::HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())).filter_map(text).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the shift leaves as many bits as the filter has slots and bits")]
+fn hash(gram: u64) -> (usize, u64) {
+    let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
+    ((mixed >> 6) as usize, 1 << (mixed & 63))
+}
+
+fn word(gram: &[u8]) -> u64 {
+    gram.try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// What a tool may see of a response's fields: never a cookie or a challenge.
+const HEADERS: [&str; 17] = [
+    "cache-control", "content-language", "content-type", "date", "etag", "expires", "last-modified", "link", "location",
+    "preference-applied", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "request-id", "retry-after",
+    "x-ratelimit-remaining", "x-request-id",
+];
+/// The shortest stretch of a form that counts.
+const WINDOW: usize = 16;
+const GRAM: usize = 8;
+const STRIDE: usize = WINDOW - GRAM + 1;
+/// 2^15 bits: one value has some 1,500 grams.
+const FILTER_WORDS: usize = 1 << 9;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
+
+    fn found(text: impl AsRef<[u8]>) -> bool {
+        Scanner::for_values(&[TOKEN]).finds(text.as_ref())
+    }
+
+    #[test]
+    fn an_echo_is_found_in_the_forms_that_servers_write() {
+        let json = serde_json::json!({ "headers": { "authorization": format!("Bearer {TOKEN}") } }).to_string();
+        let escaped: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let entities: String = TOKEN.bytes().map(|byte| format!("&#{byte};")).collect();
+        let utf16: Vec<u8> = TOKEN.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wrapped: String = STANDARD_NO_PAD.encode(TOKEN).as_bytes().chunks(7).map(|line| format!("{}\r\n", String::from_utf8_lossy(line))).collect();
+        let texts: Vec<Vec<u8>> = vec![
+            TOKEN.into(),
+            json.into(),
+            TOKEN.replace('/', "\\/").into(),
+            escaped.into(),
+            entities.into(),
+            utf16,
+            wrapped.into(),
+            STANDARD_NO_PAD.encode(format!("Bearer {TOKEN}")).into(),
+            URL_SAFE_NO_PAD.encode(format!("a{TOKEN}b")).into(),
+            hex::encode(TOKEN).into(),
+            hex::encode_upper(format!("x{TOKEN}")).into(),
+            percent_encoding::utf8_percent_encode(TOKEN, percent_encoding::NON_ALPHANUMERIC).to_string().into(),
+            TOKEN.chars().rev().collect::<String>().into(),
+            TOKEN[4..].into(),
+            TOKEN[..18].into(),
+        ];
+        for text in texts {
+            assert!(found(&text), "{}", String::from_utf8_lossy(&text));
+            assert!(!Scanner::for_values(&["ghp_another0token1of2the3same4form"]).finds(&text));
+        }
+    }
+
+    #[test]
+    fn text_without_the_value_passes() {
+        for text in ["", "short", "{\"login\":\"ana\",\"id\":1}", &TOKEN[..15], "ghp_Zx81 and something quite different"] {
+            assert!(!found(text), "{text}");
+        }
+        assert!(!Scanner::default().finds(TOKEN.as_bytes()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_sixteen_bytes_of_the_value_are_found_wherever_they_stand(
+            value in "[!-~]{16,80}", start in any::<prop::sample::Index>(), before in "[ -~]{0,40}", after in "[ -~]{0,40}",
+        ) {
+            let start = start.index(value.len() - 15);
+            let text = format!("{before}{}{after}", &value[start..start + 16]);
+            prop_assert!(Scanner::for_values(&[&value]).finds(text.as_bytes()));
+        }
+
+        #[test]
+        fn base64_of_any_text_around_the_value_is_found(
+            value in "[!-~]{20,60}", before in proptest::collection::vec(any::<u8>(), 0..9), after in proptest::collection::vec(any::<u8>(), 0..9),
+        ) {
+            let text = [before, value.clone().into_bytes(), after].concat();
+            let scanner = Scanner::for_values(&[&value]);
+            prop_assert!(scanner.finds(STANDARD_NO_PAD.encode(&text).as_bytes()));
+            prop_assert!(scanner.finds(URL_SAFE_NO_PAD.encode(&text).as_bytes()));
+        }
+
+        #[test]
+        fn random_bytes_are_not_taken_for_the_value(text in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            prop_assert!(!found(&text));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Sends what is signed, and reads what comes back up to its limit.
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use toolward_gate::{CapabilityName, Destination};
+
+use crate::lease::{Signed, USER_AGENT};
+
+/// A response as it came. It may hold anything.
+#[expect(missing_debug_implementations, reason = "what was not scanned is not printed")]
+pub struct Raw {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no response. Nothing here repeats what a server said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransportError {
+    Failed,
+    /// The limit, in bytes.
+    TooLarge(usize),
+    Encoded,
+}
+
+/// Connections, kept apart by capability, destination and address, so that none is used for another.
+pub(crate) struct Transport {
+    roots: Vec<reqwest::Certificate>,
+    connect_timeout: Duration,
+    clients: Mutex<HashMap<Key, reqwest::Client>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    capability: CapabilityName,
+    destination: Destination,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Transport {
+    /// Fails when the extra roots are not certificates in PEM form.
+    pub(crate) fn new(extra_roots_pem: Option<&[u8]>, connect_timeout: Duration) -> Result<Self, String> {
+        // Somebody else in the process may have chosen already: either way there is one.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let roots = match extra_roots_pem {
+            None => Vec::new(),
+            Some(pem) => reqwest::Certificate::from_pem_bundle(pem).map_err(|error| error.without_url().to_string())?,
+        };
+        Ok(Self { roots, connect_timeout, clients: Mutex::default() })
+    }
+
+    pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
+        let limit = signed.checked.scope.response.max_bytes;
+        let client = self.client(&signed)?;
+        let response = client.execute(request(signed)?).await.map_err(|_| TransportError::Failed)?;
+        let identity = HeaderValue::from_static("identity");
+        if response.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
+            return Err(TransportError::Encoded);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read(response, limit).await?;
+        Ok(Raw { status, headers, body })
+    }
+
+    fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
+        let checked = &signed.checked;
+        let key = Key {
+            capability: checked.capability.clone(),
+            destination: checked.destination.clone(),
+            addresses: checked.addresses.clone(),
+        };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.connect(&key).map_err(|_| TransportError::Failed)?;
+        if clients.len() >= MAX_CLIENTS {
+            clients.clear();
+        }
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes clients, pinned to checked addresses")]
+    fn connect(&self, key: &Key) -> reqwest::Result<reqwest::Client> {
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .http1_max_headers(MAX_RESPONSE_HEADERS);
+        let builder = if key.destination.https {
+            builder.https_only(true).tls_certs_merge(self.roots.iter().cloned())
+        } else {
+            // No TLS, no roots: reading the machine's certificates takes longer than a request.
+            builder.tls_certs_only([])
+        };
+        let literal = key.destination.host.parse::<IpAddr>().is_ok();
+        let builder = if literal { builder } else { builder.resolve_to_addrs(&key.destination.host, &key.addresses) };
+        builder.build()
+    }
+}
+
+fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
+    let Signed { checked, url, slot } = signed;
+    let url = url.parse().map_err(|_| TransportError::Failed)?;
+    let mut request = reqwest::Request::new(checked.method, url);
+    let fields = request.headers_mut();
+    fields.extend([USER_AGENT, (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    fields.extend(checked.headers);
+    fields.extend(slot);
+    if !checked.body.is_empty() {
+        *request.body_mut() = Some(checked.body.into());
+    }
+    Ok(request)
+}
+
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, TransportError> {
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(TransportError::TooLarge(limit));
+    }
+    let mut body = Vec::with_capacity(announced.unwrap_or_default());
+    while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Failed)? {
+        if body.len().saturating_add(chunk.len()) > limit {
+            return Err(TransportError::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Clients kept; over this, all are let go and made anew as they are needed.
+const MAX_CLIENTS: usize = 256;
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(30);
+const MAX_RESPONSE_HEADERS: usize = 128;
