@@ -20,7 +20,8 @@ pub(crate) async fn resolve(
     let mut addresses = match destination.host.parse::<IpAddr>() {
         Ok(literal) => vec![SocketAddr::new(literal, destination.port)],
         Err(_) => {
-            let found = tokio::net::lookup_host((destination.host.as_str(), destination.port)).await;
+            let found =
+                tokio::net::lookup_host((destination.host.as_str(), destination.port)).await;
             found.map_err(|_| AddressFault::Unresolved)?.collect()
         }
     };
@@ -37,9 +38,13 @@ pub(crate) async fn resolve(
 fn may_dial(address: SocketAddr, allow_private: bool, denied: &[SocketAddr]) -> bool {
     let ip = unwrapped(address.ip());
     let own = |one: &SocketAddr| {
-        one.port() == address.port() && (unwrapped(one.ip()) == ip || (one.ip().is_unspecified() && !is_global(ip)))
+        one.port() == address.port()
+            && (unwrapped(one.ip()) == ip || (one.ip().is_unspecified() && !is_global(ip)))
     };
-    let never = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) || is_metadata(ip);
+    let never = ip.is_unspecified()
+        || ip.is_multicast()
+        || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+        || is_metadata(ip);
     !never && !denied.iter().any(own) && (allow_private || is_global(ip))
 }
 
@@ -79,7 +84,15 @@ fn is_global_v4(ip: Ipv4Addr) -> bool {
         || ip.is_link_local()
         || ip.is_documentation()
         || ip.is_multicast()
-        || matches!((a, b, c), (0, ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _) | (240.., ..));
+        || matches!(
+            (a, b, c),
+            (0, ..)
+                | (100, 64..=127, _)
+                | (192, 0, 0)
+                | (192, 88, 99)
+                | (198, 18 | 19, _)
+                | (240.., ..)
+        );
     !special
 }
 
@@ -87,7 +100,10 @@ fn is_global_v4(ip: Ipv4Addr) -> bool {
 fn is_global_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     let global = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x200) || (a == 0x2001 && b == 0xdb8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
+    let special = (a == 0x2001 && b < 0x200)
+        || (a == 0x2001 && b == 0xdb8)
+        || a == 0x2002
+        || (a == 0x3fff && b < 0x1000);
     global && !special
 }
 
@@ -95,7 +111,10 @@ fn is_global_v6(ip: Ipv6Addr) -> bool {
 fn is_metadata(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(four) => {
-            matches!(four.octets(), [169, 254, 169, 254] | [169, 254, 170, 2] | [100, 100, 100, 200] | [192, 0, 0, 192])
+            matches!(
+                four.octets(),
+                [169, 254, 169, 254] | [169, 254, 170, 2] | [100, 100, 100, 200] | [192, 0, 0, 192]
+            )
         }
         IpAddr::V6(six) => six == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
     }
@@ -114,22 +133,50 @@ mod tests {
     #[test]
     fn addresses_that_are_not_global_are_dialled_only_where_the_capability_opens_them() {
         let private = [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "192.0.2.1", "198.18.0.1", "240.0.0.1",
-            "::1", "fe80::1", "fc00::1", "2001:db8::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::10.0.0.1",
-            "2002:0a00:0001::1", "2001:0:0:0:0:0:f5ff:fffe", "2600::5efe:10.0.0.1", "::10.0.0.1",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "240.0.0.1",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "2001:db8::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::10.0.0.1",
+            "2002:0a00:0001::1",
+            "2001:0:0:0:0:0:f5ff:fffe",
+            "2600::5efe:10.0.0.1",
+            "::10.0.0.1",
         ];
         for ip in private {
             assert!(!may(ip, false), "{ip}");
             assert!(may(ip, true), "{ip} with allow_private");
         }
-        for ip in ["140.82.121.6", "2606:4700::1111", "::ffff:140.82.121.6", "64:ff9b::140.82.121.6"] {
+        for ip in
+            ["140.82.121.6", "2606:4700::1111", "::ffff:140.82.121.6", "64:ff9b::140.82.121.6"]
+        {
             assert!(may(ip, false), "{ip}");
         }
     }
 
     #[test]
     fn metadata_multicast_and_unspecified_addresses_are_never_dialled() {
-        for ip in ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "::ffff:169.254.169.254", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255"] {
+        for ip in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+        ] {
             assert!(!may(ip, true), "{ip}");
         }
     }
@@ -148,7 +195,13 @@ mod tests {
     async fn a_name_is_judged_by_the_addresses_it_has() {
         let local = Destination { https: false, host: "localhost".to_owned(), port: 80 };
         assert_eq!(resolve(&local, false, &[]).await, Err(AddressFault::Denied));
-        assert!(resolve(&local, true, &[]).await.unwrap().iter().all(|address| address.ip().is_loopback()));
+        assert!(
+            resolve(&local, true, &[])
+                .await
+                .unwrap()
+                .iter()
+                .all(|address| address.ip().is_loopback())
+        );
     }
 
     proptest! {

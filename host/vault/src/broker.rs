@@ -51,7 +51,10 @@ impl BrokerConfig {
         stores: &BTreeMap<String, Arc<dyn SecretStore>>,
     ) -> Result<Arc<dyn Broker>, VaultError> {
         let store = |name: &str| {
-            let unknown = || VaultError::UnknownStore { credential: credential.to_string(), store: name.to_owned() };
+            let unknown = || VaultError::UnknownStore {
+                credential: credential.to_string(),
+                store: name.to_owned(),
+            };
             stores.get(name).cloned().ok_or_else(unknown)
         };
         match self {

@@ -53,7 +53,10 @@ impl Checked {
         denied: &[SocketAddr],
     ) -> Result<Self, EgressError> {
         let scope = terms.http.get(&outbound.capability).ok_or_else(|| {
-            EgressError::NotAllowed(format!("`{}` does not open `http` for this call", outbound.capability))
+            EgressError::NotAllowed(format!(
+                "`{}` does not open `http` for this call",
+                outbound.capability
+            ))
         })?;
         let method = method(&outbound, scope)?;
         let target = Target::parse(&outbound.target).map_err(not_allowed)?;
@@ -63,14 +66,30 @@ impl Checked {
         let headers = headers(&outbound.headers, scope)?;
         let body = outbound.body.unwrap_or_default();
         if body.len() > scope.max_request_bytes {
-            return Err(EgressError::NotAllowed(format!("the body is longer than {} bytes", scope.max_request_bytes)));
+            return Err(EgressError::NotAllowed(format!(
+                "the body is longer than {} bytes",
+                scope.max_request_bytes
+            )));
         }
-        let addresses = address::resolve(&destination, scope.allow_private, denied).await.map_err(|fault| match fault {
-            AddressFault::Denied => EgressError::AddressDenied,
-            AddressFault::Unresolved => EgressError::ConnectionFailed,
-        })?;
+        let addresses =
+            address::resolve(&destination, scope.allow_private, denied).await.map_err(|fault| {
+                match fault {
+                    AddressFault::Denied => EgressError::AddressDenied,
+                    AddressFault::Unresolved => EgressError::ConnectionFailed,
+                }
+            })?;
         let (capability, scope) = (outbound.capability, scope.clone());
-        Ok(Self { capability, scope, method, destination, addresses, target, template, headers, body })
+        Ok(Self {
+            capability,
+            scope,
+            method,
+            destination,
+            addresses,
+            target,
+            template,
+            headers,
+            body,
+        })
     }
 }
 
@@ -83,7 +102,8 @@ fn method(outbound: &Outbound, scope: &HttpScope) -> Result<http::Method, Egress
     let allowed = scope.methods.contains(&outbound.method)
         && narrowed.is_none_or(|methods| methods.contains(&outbound.method));
     let methods = || {
-        let of = |methods: &BTreeSet<String>| methods.iter().cloned().collect::<Vec<_>>().join("`, `");
+        let of =
+            |methods: &BTreeSet<String>| methods.iter().cloned().collect::<Vec<_>>().join("`, `");
         of(narrowed.unwrap_or(&scope.methods))
     };
     if !allowed {
@@ -95,15 +115,27 @@ fn method(outbound: &Outbound, scope: &HttpScope) -> Result<http::Method, Egress
 fn destination<'a>(target: &Target, scope: &'a HttpScope) -> Result<&'a Destination, EgressError> {
     match (&target.origin, scope.destinations.as_slice()) {
         (None, [only]) => Ok(only),
-        (Some(_), [_]) => Err(not_allowed("write a path only: the capability has one destination, which the host supplies")),
+        (Some(_), [_]) => Err(not_allowed(
+            "write a path only: the capability has one destination, which the host supplies",
+        )),
         (None, _) => Err(not_allowed("write a full URL: the capability has several destinations")),
-        (Some(origin), several) => target::destination(origin, several)
-            .ok_or_else(|| not_allowed("the URL's scheme, host and port are not a destination of the capability")),
+        (Some(origin), several) => target::destination(origin, several).ok_or_else(|| {
+            not_allowed("the URL's scheme, host and port are not a destination of the capability")
+        }),
     }
 }
 
-fn template(target: &Target, outbound: &Outbound, scope: &HttpScope) -> Result<String, EgressError> {
-    if outbound.narrowing.path_prefix.as_ref().is_some_and(|prefix| !target.path.starts_with(prefix)) {
+fn template(
+    target: &Target,
+    outbound: &Outbound,
+    scope: &HttpScope,
+) -> Result<String, EgressError> {
+    if outbound
+        .narrowing
+        .path_prefix
+        .as_ref()
+        .is_some_and(|prefix| !target.path.starts_with(prefix))
+    {
         return Err(not_allowed("the path is outside of what the handle was narrowed to"));
     }
     let pattern = scope.paths.iter().find(|pattern| pattern.matches(&target.path));
@@ -116,11 +148,16 @@ fn template(target: &Target, outbound: &Outbound, scope: &HttpScope) -> Result<S
 fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
     for key in target.keys() {
         if matches!(&scope.slot, Some(Slot::Query { name }) if name.eq_ignore_ascii_case(&key)) {
-            return Err(not_allowed("the query has the key that the host puts the credential into"));
+            return Err(not_allowed(
+                "the query has the key that the host puts the credential into",
+            ));
         }
         if scope.query.as_ref().is_some_and(|allowed| !allowed.contains(&key)) {
             let allowed: Vec<&str> = scope.query.iter().flatten().map(String::as_str).collect();
-            return Err(not_allowed(format!("a key of the query is not one of `{}`", allowed.join("`, `"))));
+            return Err(not_allowed(format!(
+                "a key of the query is not one of `{}`",
+                allowed.join("`, `")
+            )));
         }
     }
     Ok(())
@@ -139,15 +176,20 @@ fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressEr
     let name = name.to_ascii_lowercase();
     // Servers behind CGI-like gateways read `-` and `_` alike.
     let folded = name.replace('_', "-");
-    let slot = matches!(&scope.slot, Some(Slot::Header { name, .. }) if name.replace('_', "-") == folded);
+    let slot =
+        matches!(&scope.slot, Some(Slot::Header { name, .. }) if name.replace('_', "-") == folded);
     if slot || !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
         return Err(not_allowed(format!("a tool cannot set the header `{}`", visible(&name))));
     }
-    let text = value.len() <= MAX_VALUE && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+    let text = value.len() <= MAX_VALUE
+        && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
     let parts = (name.parse(), value.parse());
     match parts {
         (Ok(name), Ok(value)) if text => Ok((name, value)),
-        _ => Err(not_allowed(format!("the value of the header `{}` is not one line of ASCII text", visible(&name)))),
+        _ => Err(not_allowed(format!(
+            "the value of the header `{}` is not one line of ASCII text",
+            visible(&name)
+        ))),
     }
 }
 
@@ -157,8 +199,18 @@ fn visible(name: &str) -> String {
 
 /// What a tool may say about its request: nothing that routes, frames, decodes or authenticates it.
 const HEADERS: [&str; 12] = [
-    "accept", "accept-language", "content-language", "content-type", "idempotency-key", "if-match",
-    "if-modified-since", "if-none-match", "if-unmodified-since", "prefer", "x-correlation-id", "x-request-id",
+    "accept",
+    "accept-language",
+    "content-language",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+    "prefer",
+    "x-correlation-id",
+    "x-request-id",
 ];
 const MAX_HEADERS: usize = 32;
 /// Bytes of one header value.

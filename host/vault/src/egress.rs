@@ -116,11 +116,14 @@ impl Egress {
 
     async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
-        let sent = self.life.bound(self.shared.transport.send(signed)).await.map_err(EgressError::Over)?;
+        let sent =
+            self.life.bound(self.shared.transport.send(signed)).await.map_err(EgressError::Over)?;
         let raw = sent.map_err(|error| match error {
             TransportError::Failed => EgressError::ConnectionFailed,
             TransportError::TooLarge(limit) => EgressError::ResponseTooLarge(limit as u64),
-            TransportError::Encoded => EgressError::ResponseRefused("it is compressed, though `identity` was asked for".to_owned()),
+            TransportError::Encoded => EgressError::ResponseRefused(
+                "it is compressed, though `identity` was asked for".to_owned(),
+            ),
         })?;
         scanner.scan(raw, &scope).map_err(|error| match error {
             ScanError::Hit => EgressError::Withheld,
@@ -129,7 +132,9 @@ impl Egress {
     }
 
     async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
-        let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else { return Ok(None) };
+        let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
+            return Ok(None);
+        };
         let minting = self.shared.credentials.mint(name);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
         let credential = minted.map_err(|error| {
@@ -179,12 +184,28 @@ impl Trace {
         match answer {
             Ok(scanned) => {
                 let (status, received_bytes) = (scanned.status(), scanned.body().len() as u64);
-                Note::Sent { capability, method, host, path_template, status, sent_bytes, received_bytes, millis }
+                Note::Sent {
+                    capability,
+                    method,
+                    host,
+                    path_template,
+                    status,
+                    sent_bytes,
+                    received_bytes,
+                    millis,
+                }
             }
-            Err(EgressError::Withheld) => Note::Withheld { capability, method, host, path_template },
-            Err(error) => {
-                Note::Unanswered { capability, method, host, path_template, code: error.code().to_owned(), millis }
+            Err(EgressError::Withheld) => {
+                Note::Withheld { capability, method, host, path_template }
             }
+            Err(error) => Note::Unanswered {
+                capability,
+                method,
+                host,
+                path_template,
+                code: error.code().to_owned(),
+                millis,
+            },
         }
     }
 }

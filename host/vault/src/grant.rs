@@ -12,9 +12,13 @@ use crate::{
 /// Why the vault cannot be opened for calls.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    #[error("the extra root certificates cannot be read: {0}; they must be a file of certificates in PEM form")]
+    #[error(
+        "the extra root certificates cannot be read: {0}; they must be a file of certificates in PEM form"
+    )]
     Roots(String),
-    #[error("the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`")]
+    #[error(
+        "the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`"
+    )]
     UnknownStore { credential: String, store: String },
 }
 
@@ -38,7 +42,8 @@ pub struct Grant {
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
         let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
-        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout).map_err(VaultError::Roots)?;
+        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
         Ok(Self(Arc::new(Shared { credentials, transport, denied })))
     }
 

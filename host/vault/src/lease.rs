@@ -46,7 +46,9 @@ impl Lease {
     pub(crate) fn sign(self, checked: Checked) -> Result<(Signed, Scanner), SignError> {
         self.life.check().map_err(SignError::Over)?;
         let Credential::Token(secret) = &self.credential;
-        secret.check().map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;
+        secret
+            .check()
+            .map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;
         // The only line that exposes a credential.
         let value = secret.expose();
         let scanner = Scanner::for_values(&parts(&self.slot, value)?);
@@ -68,8 +70,12 @@ impl Lease {
 fn parts<'a>(slot: &Slot, value: &'a str) -> Result<Vec<&'a str>, SignError> {
     match slot {
         Slot::Header { scheme: HeaderScheme::Basic, .. } => {
-            let (_, password) = value.split_once(':').ok_or(SignError::Unfit("the secret for `basic` is not `user:password`"))?;
-            let weak = |_: WeakSecret| SignError::Unfit("the password is too weak to be recognised when it comes back");
+            let (_, password) = value
+                .split_once(':')
+                .ok_or(SignError::Unfit("the secret for `basic` is not `user:password`"))?;
+            let weak = |_: WeakSecret| {
+                SignError::Unfit("the password is too weak to be recognised when it comes back")
+            };
             Secret::new(password).check().map_err(weak)?;
             Ok(vec![value, password])
         }
@@ -77,7 +83,11 @@ fn parts<'a>(slot: &Slot, value: &'a str) -> Result<Vec<&'a str>, SignError> {
     }
 }
 
-fn field(name: &str, scheme: HeaderScheme, value: &str) -> Result<(HeaderName, HeaderValue), SignError> {
+fn field(
+    name: &str,
+    scheme: HeaderScheme,
+    value: &str,
+) -> Result<(HeaderName, HeaderValue), SignError> {
     let text = match scheme {
         HeaderScheme::Bearer => format!("Bearer {value}"),
         HeaderScheme::Basic => format!("Basic {}", STANDARD.encode(value)),
@@ -85,7 +95,8 @@ fn field(name: &str, scheme: HeaderScheme, value: &str) -> Result<(HeaderName, H
     };
     let text = zeroize::Zeroizing::new(text);
     let name = name.parse().map_err(|_| SignError::Unfit("the slot's header is not one"))?;
-    let mut value = HeaderValue::from_str(&text).map_err(|_| SignError::Unfit("the secret does not fit a header"))?;
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| SignError::Unfit("the secret does not fit a header"))?;
     // Kept out of debug output and of HPACK tables (RFC 7541 section 7.1.3).
     value.set_sensitive(true);
     Ok((name, value))
@@ -95,7 +106,8 @@ fn url(checked: &Checked, key: Option<(&str, &str)>) -> String {
     let mut url = format!("{}{}", checked.destination, checked.target.path_and_query());
     if let Some((name, value)) = key {
         let mark = if checked.target.query.is_some() { '&' } else { '?' };
-        let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+        let value =
+            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
         url = format!("{url}{mark}{name}={value}");
     }
     url

@@ -32,6 +32,3 @@ pub use secret_store::{
     Unlock,
 };
 pub use transport::Raw;
-
-#[cfg(test)]
-mod testing;

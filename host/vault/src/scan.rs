@@ -65,7 +65,11 @@ impl Drop for Scanner {
 
 impl Scanner {
     pub(crate) fn for_values(values: &[&str]) -> Self {
-        let forms: Vec<_> = values.iter().flat_map(|value| forms(value.as_bytes())).filter(|form| form.len() >= WINDOW).collect();
+        let forms: Vec<_> = values
+            .iter()
+            .flat_map(|value| forms(value.as_bytes()))
+            .filter(|form| form.len() >= WINDOW)
+            .collect();
         let mut scanner = Self { forms, grams: Vec::new(), filter: vec![0; FILTER_WORDS] };
         for (number, form) in scanner.forms.iter().enumerate() {
             for (place, gram) in form.windows(GRAM).enumerate() {
@@ -87,7 +91,9 @@ impl Scanner {
     /// Lets a response through, with only the fields that a tool may see; or keeps all of it back.
     pub(crate) fn scan(&self, raw: Raw, scope: &HttpScope) -> Result<Scanned, ScanError> {
         let Raw { status, headers, body } = raw;
-        let in_headers = headers.iter().any(|(name, value)| self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes()));
+        let in_headers = headers.iter().any(|(name, value)| {
+            self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes())
+        });
         if in_headers || self.finds(&body) {
             return Err(ScanError::Hit);
         }
@@ -102,7 +108,10 @@ impl Scanner {
 
     fn finds_in(&self, text: &[u8]) -> bool {
         let last = text.len().saturating_sub(GRAM);
-        (0..=last).step_by(STRIDE).any(|at| text.get(at..at.saturating_add(GRAM)).is_some_and(|gram| self.stands(text, at, word(gram))))
+        (0..=last).step_by(STRIDE).any(|at| {
+            text.get(at..at.saturating_add(GRAM))
+                .is_some_and(|gram| self.stands(text, at, word(gram)))
+        })
     }
 
     fn stands(&self, text: &[u8], at: usize, gram: u64) -> bool {
@@ -123,7 +132,12 @@ impl Scanner {
 fn common(text: &[u8], at: usize, form: &[u8], place: usize) -> usize {
     let (before, after) = text.split_at_checked(at).unwrap_or_default();
     let (form_before, form_after) = form.split_at_checked(place).unwrap_or_default();
-    let back = before.iter().rev().zip(form_before.iter().rev()).take_while(|(one, other)| one == other).count();
+    let back = before
+        .iter()
+        .rev()
+        .zip(form_before.iter().rev())
+        .take_while(|(one, other)| one == other)
+        .count();
     let on = after.iter().zip(form_after).take_while(|(one, other)| one == other).count();
     back.saturating_add(on)
 }
@@ -133,10 +147,19 @@ fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut forms = vec![value.to_vec(), value.iter().rev().copied().collect()];
     forms.extend([hex::encode(value).into_bytes(), hex::encode_upper(value).into_bytes()]);
     let percent = |upper: bool| -> Vec<u8> {
-        value.iter().flat_map(|byte| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }.into_bytes()).collect()
+        value
+            .iter()
+            .flat_map(|byte| {
+                if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }.into_bytes()
+            })
+            .collect()
     };
     forms.extend([percent(true), percent(false)]);
-    forms.push(percent_encoding::percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string().into_bytes());
+    forms.push(
+        percent_encoding::percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
+            .to_string()
+            .into_bytes(),
+    );
     for offset in 0..3 {
         forms.extend(base64_cores(value, offset));
     }
@@ -172,7 +195,9 @@ fn lanes(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
         lanes.push(Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect()));
     }
     if text.contains(&b'\n') || text.contains(&b' ') {
-        lanes.push(Cow::Owned(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()));
+        lanes.push(Cow::Owned(
+            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect(),
+        ));
     }
     lanes
 }
@@ -183,7 +208,9 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
         let (byte, length) = match (byte, tail) {
-            (b'\\', [b'u' | b'U', a, b, c, d, ..]) => (code(&[*a, *b, *c, *d], 16).unwrap_or(byte), 6),
+            (b'\\', [b'u' | b'U', a, b, c, d, ..]) => {
+                (code(&[*a, *b, *c, *d], 16).unwrap_or(byte), 6)
+            }
             (b'\\', [b'x', a, b, ..]) => (code(&[*a, *b], 16).unwrap_or(byte), 4),
             (b'\\', [next, ..]) => (*next, 2),
             _ => (byte, 1),
@@ -228,7 +255,12 @@ fn code(digits: &[u8], radix: u32) -> Option<u8> {
 }
 
 /// Whether the capability allows such a response.
-fn check_shape(status: http::StatusCode, headers: &HeaderMap, body: &[u8], scope: &HttpScope) -> Result<(), ScanError> {
+fn check_shape(
+    status: http::StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    scope: &HttpScope,
+) -> Result<(), ScanError> {
     if status == http::StatusCode::PARTIAL_CONTENT {
         return Err(ScanError::Shape("it is a part of a response".to_owned()));
     }
@@ -236,20 +268,30 @@ fn check_shape(status: http::StatusCode, headers: &HeaderMap, body: &[u8], scope
     if body.is_empty() || allowed.is_empty() {
         return Ok(());
     }
-    let written = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let written =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let fits = allowed.contains(&media_type);
     // What the server wrote is not repeated; what is allowed, the operator wrote.
     let all = || allowed.iter().cloned().collect::<Vec<_>>().join("`, `");
-    if fits { Ok(()) } else { Err(ScanError::Shape(format!("its content type is not one of `{}`", all()))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(ScanError::Shape(format!("its content type is not one of `{}`", all())))
+    }
 }
 
 fn visible(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |(name, value): (&HeaderName, &http::HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let text = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
     headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())).filter_map(text).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the shift leaves as many bits as the filter has slots and bits")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the shift leaves as many bits as the filter has slots and bits"
+)]
 fn hash(gram: u64) -> (usize, u64) {
     let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
     ((mixed >> 6) as usize, 1 << (mixed & 63))
@@ -261,9 +303,23 @@ fn word(gram: &[u8]) -> u64 {
 
 /// What a tool may see of a response's fields: never a cookie or a challenge.
 const HEADERS: [&str; 17] = [
-    "cache-control", "content-language", "content-type", "date", "etag", "expires", "last-modified", "link", "location",
-    "preference-applied", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "request-id", "retry-after",
-    "x-ratelimit-remaining", "x-request-id",
+    "cache-control",
+    "content-language",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "link",
+    "location",
+    "preference-applied",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "request-id",
+    "retry-after",
+    "x-ratelimit-remaining",
+    "x-request-id",
 ];
 /// The shortest stretch of a form that counts.
 const WINDOW: usize = 16;
@@ -286,11 +342,17 @@ mod tests {
 
     #[test]
     fn an_echo_is_found_in_the_forms_that_servers_write() {
-        let json = serde_json::json!({ "headers": { "authorization": format!("Bearer {TOKEN}") } }).to_string();
+        let json = serde_json::json!({ "headers": { "authorization": format!("Bearer {TOKEN}") } })
+            .to_string();
         let escaped: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
         let entities: String = TOKEN.bytes().map(|byte| format!("&#{byte};")).collect();
         let utf16: Vec<u8> = TOKEN.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let wrapped: String = STANDARD_NO_PAD.encode(TOKEN).as_bytes().chunks(7).map(|line| format!("{}\r\n", String::from_utf8_lossy(line))).collect();
+        let wrapped: String = STANDARD_NO_PAD
+            .encode(TOKEN)
+            .as_bytes()
+            .chunks(7)
+            .map(|line| format!("{}\r\n", String::from_utf8_lossy(line)))
+            .collect();
         let texts: Vec<Vec<u8>> = vec![
             TOKEN.into(),
             json.into(),
@@ -303,7 +365,9 @@ mod tests {
             URL_SAFE_NO_PAD.encode(format!("a{TOKEN}b")).into(),
             hex::encode(TOKEN).into(),
             hex::encode_upper(format!("x{TOKEN}")).into(),
-            percent_encoding::utf8_percent_encode(TOKEN, percent_encoding::NON_ALPHANUMERIC).to_string().into(),
+            percent_encoding::utf8_percent_encode(TOKEN, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+                .into(),
             TOKEN.chars().rev().collect::<String>().into(),
             TOKEN[4..].into(),
             TOKEN[..18].into(),
@@ -316,7 +380,13 @@ mod tests {
 
     #[test]
     fn text_without_the_value_passes() {
-        for text in ["", "short", "{\"login\":\"ana\",\"id\":1}", &TOKEN[..15], "ghp_Zx81 and something quite different"] {
+        for text in [
+            "",
+            "short",
+            "{\"login\":\"ana\",\"id\":1}",
+            &TOKEN[..15],
+            "ghp_Zx81 and something quite different",
+        ] {
             assert!(!found(text), "{text}");
         }
         assert!(!Scanner::default().finds(TOKEN.as_bytes()));

@@ -40,16 +40,21 @@ impl Secret {
 /// Why a value is not taken as a secret. It never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakSecret {
-    #[error("the value has control characters or line breaks, or space at its ends; enter it again without them")]
+    #[error(
+        "the value has control characters or line breaks, or space at its ends; enter it again without them"
+    )]
     Form,
-    #[error("the value is too short or too regular (under 64 bits); use at least 16 random characters")]
+    #[error(
+        "the value is too short or too regular (under 64 bits); use at least 16 random characters"
+    )]
     Short,
 }
 
 /// What a value can hold at most: each character as one of the different ones that occur.
 fn bits(value: &str) -> u64 {
     let different = value.bytes().collect::<BTreeSet<_>>().len();
-    let per_character = u64::from(usize::BITS.saturating_sub(different.saturating_sub(1).leading_zeros()));
+    let per_character =
+        u64::from(usize::BITS.saturating_sub(different.saturating_sub(1).leading_zeros()));
     per_character.saturating_mul(u64::try_from(value.len()).unwrap_or(u64::MAX))
 }
 
@@ -109,7 +114,12 @@ mod tests {
         assert_eq!(check("ghp_0123456789abcdef"), Ok(()));
         assert_eq!(check("password"), Err(WeakSecret::Short));
         assert_eq!(check(&"a".repeat(200)), Err(WeakSecret::Short));
-        for wrong in ["ghp_0123456789abcdef\n", " ghp_0123456789abcdef", "ghp_0123456789\r\nabcdef", "ghp_0123456789\0abcdef"] {
+        for wrong in [
+            "ghp_0123456789abcdef\n",
+            " ghp_0123456789abcdef",
+            "ghp_0123456789\r\nabcdef",
+            "ghp_0123456789\0abcdef",
+        ] {
             assert_eq!(check(wrong), Err(WeakSecret::Form), "{wrong:?}");
         }
     }

@@ -36,7 +36,9 @@ pub enum SecretStoreError {
     Damaged(PathBuf),
     #[error("the key file `{}` does not hold one age identity (`AGE-SECRET-KEY-1…`)", .0.display())]
     NotAKey(PathBuf),
-    #[error("no passphrase was given ({0}); set `TOOLWARD_PASSPHRASE_FILE` to a file that holds it, or run on a terminal")]
+    #[error(
+        "no passphrase was given ({0}); set `TOOLWARD_PASSPHRASE_FILE` to a file that holds it, or run on a terminal"
+    )]
     NoPassphrase(String),
     #[error("the keyring of this machine cannot be used: {0}")]
     Keyring(String),

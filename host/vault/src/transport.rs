@@ -44,12 +44,16 @@ struct Key {
 
 impl Transport {
     /// Fails when the extra roots are not certificates in PEM form.
-    pub(crate) fn new(extra_roots_pem: Option<&[u8]>, connect_timeout: Duration) -> Result<Self, String> {
+    pub(crate) fn new(
+        extra_roots_pem: Option<&[u8]>,
+        connect_timeout: Duration,
+    ) -> Result<Self, String> {
         // Somebody else in the process may have chosen already: either way there is one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let roots = match extra_roots_pem {
             None => Vec::new(),
-            Some(pem) => reqwest::Certificate::from_pem_bundle(pem).map_err(|error| error.without_url().to_string())?,
+            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| error.without_url().to_string())?,
         };
         Ok(Self { roots, connect_timeout, clients: Mutex::default() })
     }
@@ -57,9 +61,15 @@ impl Transport {
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
         let client = self.client(&signed)?;
-        let response = client.execute(request(signed)?).await.map_err(|_| TransportError::Failed)?;
+        let response =
+            client.execute(request(signed)?).await.map_err(|_| TransportError::Failed)?;
         let identity = HeaderValue::from_static("identity");
-        if response.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| *coding != identity) {
+        if response
+            .headers()
+            .get_all(header::CONTENT_ENCODING)
+            .iter()
+            .any(|coding| *coding != identity)
+        {
             return Err(TransportError::Encoded);
         }
         let (status, headers) = (response.status(), response.headers().clone());
@@ -86,7 +96,10 @@ impl Transport {
         Ok(client)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes clients, pinned to checked addresses")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that makes clients, pinned to checked addresses"
+    )]
     fn connect(&self, key: &Key) -> reqwest::Result<reqwest::Client> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -103,7 +116,11 @@ impl Transport {
             builder.tls_certs_only([])
         };
         let literal = key.destination.host.parse::<IpAddr>().is_ok();
-        let builder = if literal { builder } else { builder.resolve_to_addrs(&key.destination.host, &key.addresses) };
+        let builder = if literal {
+            builder
+        } else {
+            builder.resolve_to_addrs(&key.destination.host, &key.addresses)
+        };
         builder.build()
     }
 }

@@ -35,11 +35,12 @@ impl Env {
 impl SecretStore for Env {
     async fn read(&self, name: &SecretName) -> Result<Secret, SecretStoreError> {
         let variable = self.variable(name);
-        let secret = std::env::var(&variable).map(Secret::new).map_err(|_| SecretStoreError::Missing {
-            name: name.clone(),
-            place: "the environment".to_owned(),
-            hint: format!("set the variable `{variable}` where the host is started"),
-        })?;
+        let secret =
+            std::env::var(&variable).map(Secret::new).map_err(|_| SecretStoreError::Missing {
+                name: name.clone(),
+                place: "the environment".to_owned(),
+                hint: format!("set the variable `{variable}` where the host is started"),
+            })?;
         secret.check()?;
         Ok(secret)
     }

@@ -39,7 +39,11 @@ pub enum Unlock {
 }
 
 impl FileConfig {
-    pub(super) fn open(&self, base: &Path, passphrases: Arc<dyn PassphraseSource>) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
+    pub(super) fn open(
+        &self,
+        base: &Path,
+        passphrases: Arc<dyn PassphraseSource>,
+    ) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
         let path = base.join(&self.path);
         let unlock = match &self.unlock {
             Unlock::KeyFile(key) => Unlock::KeyFile(base.join(key)),
@@ -121,12 +125,19 @@ impl SecretStore for FileStore {
 }
 
 impl FileStore {
-    async fn change(&self, change: impl FnOnce(&mut Secrets) + Send) -> Result<(), SecretStoreError> {
+    async fn change(
+        &self,
+        change: impl FnOnce(&mut Secrets) + Send,
+    ) -> Result<(), SecretStoreError> {
         let mut opened = self.opened.lock().await;
         let lock = self.lock()?;
         // Another process may have written since: what is changed is the file as it is now.
         opened.secrets = None;
-        let mut secrets: Secrets = self.secrets(&mut opened)?.iter().map(|(name, value)| (name.clone(), value.another())).collect();
+        let mut secrets: Secrets = self
+            .secrets(&mut opened)?
+            .iter()
+            .map(|(name, value)| (name.clone(), value.another()))
+            .collect();
         change(&mut secrets);
         let key = self.key(&mut opened, true)?;
         let file = seal(&key, &secrets).map_err(|error| self.io(&error))?;
@@ -144,7 +155,10 @@ impl FileStore {
             file.lock()?;
             Ok(file)
         };
-        lock().map_err(|error: io::Error| SecretStoreError::Io { path: path.clone(), cause: error.to_string() })
+        lock().map_err(|error: io::Error| SecretStoreError::Io {
+            path: path.clone(),
+            cause: error.to_string(),
+        })
     }
 
     fn secrets<'a>(&self, opened: &'a mut Opened) -> Result<&'a Secrets, SecretStoreError> {
@@ -153,7 +167,11 @@ impl FileStore {
         if opened.secrets.as_ref().is_none_or(|(read, _)| *read != stamp) {
             opened.secrets = Some((stamp, self.unseal(opened)?));
         }
-        opened.secrets.as_ref().map(|(_, secrets)| secrets).ok_or_else(|| SecretStoreError::Damaged(self.path.clone()))
+        opened
+            .secrets
+            .as_ref()
+            .map(|(_, secrets)| secrets)
+            .ok_or_else(|| SecretStoreError::Damaged(self.path.clone()))
     }
 
     fn unseal(&self, opened: &mut Opened) -> Result<Secrets, SecretStoreError> {
@@ -162,7 +180,8 @@ impl FileStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Secrets::new()),
             Err(error) => return Err(self.io(&error)),
         };
-        let decryptor = Decryptor::new_buffered(bytes.as_slice()).map_err(|_| SecretStoreError::NotAge(self.path.clone()))?;
+        let decryptor = Decryptor::new_buffered(bytes.as_slice())
+            .map_err(|_| SecretStoreError::NotAge(self.path.clone()))?;
         let key = self.key(opened, false)?;
         let unsealed = unseal(&key, decryptor).map_err(|_| self.wrong(&key));
         if unsealed.is_err() {
@@ -173,13 +192,19 @@ impl FileStore {
         if content.version != VERSION {
             return Err(damaged());
         }
-        Ok(content.secrets.into_iter().map(|(name, value)| (name, Secret::new(value.as_str()))).collect())
+        Ok(content
+            .secrets
+            .into_iter()
+            .map(|(name, value)| (name, Secret::new(value.as_str())))
+            .collect())
     }
 
     fn wrong(&self, key: &Key) -> SecretStoreError {
         match key {
             Key::Passphrase(_) => SecretStoreError::WrongPassphrase(self.path.clone()),
-            Key::Identity { place, .. } => SecretStoreError::WrongKey { path: self.path.clone(), key: place.clone() },
+            Key::Identity { place, .. } => {
+                SecretStoreError::WrongKey { path: self.path.clone(), key: place.clone() }
+            }
         }
     }
 
@@ -188,7 +213,9 @@ impl FileStore {
             return Ok(key.clone());
         }
         let key = match &self.unlock {
-            Unlock::Passphrase => Key::Passphrase(self.passphrases.ask(&format!("Passphrase of {}", self.path.display()))?),
+            Unlock::Passphrase => Key::Passphrase(
+                self.passphrases.ask(&format!("Passphrase of {}", self.path.display()))?,
+            ),
             Unlock::KeyFile(path) => key_file(path, make)?,
             Unlock::Keyring => keyring(&self.path, make)?,
         };
@@ -198,7 +225,9 @@ impl FileStore {
     fn stamp(&self) -> Result<Stamp, SecretStoreError> {
         match fs::metadata(&self.path) {
             Ok(found) => Ok(Stamp { changed: found.modified().ok(), length: found.len() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Stamp { changed: None, length: 0 }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Stamp { changed: None, length: 0 })
+            }
             Err(error) => Err(self.io(&error)),
         }
     }
@@ -209,20 +238,26 @@ impl FileStore {
 }
 
 fn seal(key: &Key, secrets: &Secrets) -> io::Result<Vec<u8>> {
-    let secrets = secrets.iter().map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())));
-    let content = Zeroizing::new(serde_json::to_vec(&Content { version: VERSION, secrets: secrets.collect() })?);
+    let secrets = secrets
+        .iter()
+        .map(|(name, value)| (name.clone(), Zeroizing::new(value.expose().to_owned())));
+    let content = Zeroizing::new(serde_json::to_vec(&Content {
+        version: VERSION,
+        secrets: secrets.collect(),
+    })?);
     let encryptor = match key {
         Key::Passphrase(passphrase) => {
             let mut recipient = scrypt::Recipient::new(passphrase.share());
             recipient.set_work_factor(WORK_FACTOR);
             Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
         }
-        Key::Identity { identity, .. } => {
-            Encryptor::with_recipients(std::iter::once(&identity.to_public() as &dyn age::Recipient))
-        }
+        Key::Identity { identity, .. } => Encryptor::with_recipients(std::iter::once(
+            &identity.to_public() as &dyn age::Recipient,
+        )),
     };
     let mut sealed = Vec::new();
-    let mut writer = encryptor.map_err(|error| io::Error::other(error.to_string()))?.wrap_output(&mut sealed)?;
+    let mut writer =
+        encryptor.map_err(|error| io::Error::other(error.to_string()))?.wrap_output(&mut sealed)?;
     writer.write_all(&content)?;
     writer.finish()?;
     Ok(sealed)
@@ -235,7 +270,9 @@ fn unseal(key: &Key, decryptor: Decryptor<&[u8]>) -> Result<Zeroizing<Vec<u8>>, 
             identity.set_max_work_factor(MAX_WORK_FACTOR);
             decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity))
         }
-        Key::Identity { identity, .. } => decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)),
+        Key::Identity { identity, .. } => {
+            decryptor.decrypt(std::iter::once(identity as &dyn age::Identity))
+        }
     };
     let mut content = Zeroizing::new(Vec::new());
     reader.map_err(|error| io::Error::other(error.to_string()))?.read_to_end(&mut content)?;
@@ -243,18 +280,27 @@ fn unseal(key: &Key, decryptor: Decryptor<&[u8]>) -> Result<Zeroizing<Vec<u8>>, 
 }
 
 fn key_file(path: &Path, make: bool) -> Result<Key, SecretStoreError> {
-    let failed = |error: io::Error| SecretStoreError::Io { path: path.to_owned(), cause: error.to_string() };
+    let failed =
+        |error: io::Error| SecretStoreError::Io { path: path.to_owned(), cause: error.to_string() };
     check_file(path)?;
     let place = format!("`{}`", path.display());
     if make && !path.exists() {
         let identity = x25519::Identity::generate();
         let text = Secret::new(secret_text(&identity));
-        private().create_new(true).write(true).open(path).and_then(|mut file| writeln!(file, "{}", text.expose())).map_err(failed)?;
+        private()
+            .create_new(true)
+            .write(true)
+            .open(path)
+            .and_then(|mut file| writeln!(file, "{}", text.expose()))
+            .map_err(failed)?;
         return Ok(Key::Identity { identity, place });
     }
     let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
-    let identity = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    let identity = identity.and_then(|line| line.parse().ok()).ok_or_else(|| SecretStoreError::NotAKey(path.to_owned()))?;
+    let identity =
+        text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let identity = identity
+        .and_then(|line| line.parse().ok())
+        .ok_or_else(|| SecretStoreError::NotAKey(path.to_owned()))?;
     Ok(Key::Identity { identity, place })
 }
 
@@ -265,7 +311,11 @@ fn keyring(path: &Path, make: bool) -> Result<Key, SecretStoreError> {
     match entry.get_password() {
         Ok(text) => {
             let text = Zeroizing::new(text);
-            let identity = text.parse().map_err(|_| SecretStoreError::Keyring("it holds something else under this file's name".to_owned()))?;
+            let identity = text.parse().map_err(|_| {
+                SecretStoreError::Keyring(
+                    "it holds something else under this file's name".to_owned(),
+                )
+            })?;
             Ok(Key::Identity { identity, place })
         }
         Err(keyring_core::Error::NoEntry) if make => {
@@ -281,8 +331,12 @@ fn keyring(path: &Path, make: bool) -> Result<Key, SecretStoreError> {
 fn keyring_says(error: &keyring_core::Error) -> String {
     match error {
         keyring_core::Error::NoEntry => "it holds no key for this file".to_owned(),
-        keyring_core::Error::NoStorageAccess(_) => "it is locked, or this session has none".to_owned(),
-        keyring_core::Error::PlatformFailure(cause) => format!("the operating system says: {cause}"),
+        keyring_core::Error::NoStorageAccess(_) => {
+            "it is locked, or this session has none".to_owned()
+        }
+        keyring_core::Error::PlatformFailure(cause) => {
+            format!("the operating system says: {cause}")
+        }
         _ => "it refuses to hold or give this key".to_owned(),
     }
 }
@@ -291,7 +345,9 @@ fn keyring_entry(path: &Path) -> keyring_core::Result<keyring_core::Entry> {
     if keyring_core::get_default_store().is_none() {
         keyring_core::set_default_store(platform_keyring()?);
     }
-    let path = fs::canonicalize(path.parent().unwrap_or(path)).unwrap_or_default().join(path.file_name().unwrap_or_default());
+    let path = fs::canonicalize(path.parent().unwrap_or(path))
+        .unwrap_or_default()
+        .join(path.file_name().unwrap_or_default());
     keyring_core::Entry::new("toolward", &path.to_string_lossy())
 }
 
@@ -330,7 +386,11 @@ fn check_file(path: &Path) -> Result<(), SecretStoreError> {
 fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), SecretStoreError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SecretStoreError::Readable { path: path.to_owned(), mode }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(SecretStoreError::Readable { path: path.to_owned(), mode })
+    }
 }
 
 #[cfg(not(unix))]

@@ -11,8 +11,13 @@ impl PassphraseSource for Always {
 
 const VALUE: &str = "ghp_0123456789abcdefghij";
 
-fn store(base: &Path, unlock: Unlock, passphrase: &'static str) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
-    SecretStoreConfig::File(FileConfig { path: "secrets.age".into(), unlock }).open(base, Arc::new(Always(passphrase)))
+fn store(
+    base: &Path,
+    unlock: Unlock,
+    passphrase: &'static str,
+) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
+    SecretStoreConfig::File(FileConfig { path: "secrets.age".into(), unlock })
+        .open(base, Arc::new(Always(passphrase)))
 }
 
 fn keyed(base: &Path) -> Arc<dyn SecretStore> {
@@ -52,11 +57,20 @@ async fn what_is_on_the_disk_holds_no_value_and_is_for_its_owner_alone() {
     for entry in std::fs::read_dir(base.path()).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
-        assert!(!bytes.windows(8).any(|window| window == &VALUE.as_bytes()[..8]), "{}", path.display());
+        assert!(
+            !bytes.windows(8).any(|window| window == &VALUE.as_bytes()[..8]),
+            "{}",
+            path.display()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{}",
+                path.display()
+            );
         }
     }
 }
@@ -80,7 +94,9 @@ async fn every_file_that_cannot_be_used_is_told_apart() {
     let (file, key) = (base.path().join("secrets.age"), base.path().join("secrets.key"));
     let mut all = Vec::new();
     keyed(base.path()).write(&name("github"), Secret::new(VALUE)).await.unwrap();
-    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+    };
 
     mode(&file, 0o644);
     all.push(said(base.path(), store(base.path(), Unlock::KeyFile("secrets.key".into()), "")));
@@ -89,7 +105,10 @@ async fn every_file_that_cannot_be_used_is_told_apart() {
     all.push(said(base.path(), store(base.path(), Unlock::KeyFile("secrets.key".into()), "")));
     mode(&key, 0o600);
     all.push(said(base.path(), keyed(base.path()).read(&name("gitlab")).await));
-    all.push(said(base.path(), keyed(base.path()).write(&name("gitlab"), Secret::new("hunter2")).await));
+    all.push(said(
+        base.path(),
+        keyed(base.path()).write(&name("gitlab"), Secret::new("hunter2")).await,
+    ));
     let other = tempfile::tempdir().unwrap();
     keyed(other.path()).write(&name("github"), Secret::new(VALUE)).await.unwrap();
     std::fs::copy(other.path().join("secrets.key"), &key).unwrap();
@@ -110,11 +129,18 @@ async fn every_file_that_cannot_be_used_is_told_apart() {
 async fn the_environment_is_read_and_not_written() {
     // Cargo sets these for every test.
     let store = SecretStoreConfig::Env(EnvConfig { prefix: "CARGO_".to_owned() })
-        .open(Path::new("."), Arc::new(Always(""))).unwrap();
-    assert_eq!(store.read(&name("pkg-description")).await.err().map(|error| error.to_string()), None);
+        .open(Path::new("."), Arc::new(Always("")))
+        .unwrap();
+    assert_eq!(
+        store.read(&name("pkg-description")).await.err().map(|error| error.to_string()),
+        None
+    );
     let missing = store.read(&name("no-such-thing")).await.err().unwrap().to_string();
     assert!(missing.contains("CARGO_NO_SUCH_THING"), "{missing}");
     assert!(store.list().await.unwrap().contains(&name("pkg_name")));
-    assert!(matches!(store.write(&name("a"), Secret::new(VALUE)).await, Err(SecretStoreError::ReadOnly(_))));
+    assert!(matches!(
+        store.write(&name("a"), Secret::new(VALUE)).await,
+        Err(SecretStoreError::ReadOnly(_))
+    ));
     assert!(matches!(store.remove(&name("a")).await, Err(SecretStoreError::ReadOnly(_))));
 }
