@@ -23,8 +23,8 @@ use serde_json::Value;
 
 use crate::{
     Basis, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName, Cost, Decision,
-    Digest, EgressTerms, Facts, Policy, Principal, Question, Refusal, Risk, SandboxTerms,
-    SourceError, SourceFile, Terms, ToolName, Want,
+    Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Refusal, Risk,
+    SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
 };
 use obligations::Obligations;
 use schema::ActionTypes;
@@ -43,6 +43,8 @@ pub struct InstalledTool {
 /// Every policy of this host, checked against the tools and capabilities it has.
 pub struct CedarPolicy {
     capabilities: Arc<Capabilities>,
+    /// What each capability opens.
+    defined: Arc<BTreeMap<CapabilityName, Interface>>,
     types: ActionTypes,
     /// The policies whose scope can match, by action.
     slices: BTreeMap<String, PolicySet>,
@@ -234,7 +236,11 @@ impl Allowed<'_> {
             rates: obligations.rates,
             budgets: obligations.budgets,
             egress: EgressTerms { http: http.collect() },
-            sandbox: SandboxTerms { capabilities: interfaces.collect(), ..SandboxTerms::default() },
+            sandbox: SandboxTerms {
+                capabilities: interfaces.collect(),
+                defined: policy.defined.clone(),
+                ..SandboxTerms::default()
+            },
             basis: Basis {
                 policies: self.policies.iter().map(|&id| id.to_owned()).collect(),
                 policy_version: policy.version,

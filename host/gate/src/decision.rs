@@ -66,6 +66,9 @@ pub struct EgressTerms {
 pub struct SandboxTerms {
     /// What the call may obtain a handle for, and the interface that each opens.
     pub capabilities: BTreeMap<CapabilityName, Interface>,
+    /// What every capability of this host opens, granted or not: it tells an import that the manifest
+    /// accounts for from one that nothing accounts for.
+    pub defined: Arc<BTreeMap<CapabilityName, Interface>>,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON.
@@ -82,6 +85,7 @@ impl Default for SandboxTerms {
     fn default() -> Self {
         Self {
             capabilities: BTreeMap::new(),
+            defined: Arc::default(),
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
             handles: 64,

@@ -75,7 +75,7 @@ pub enum Refusal {
         /// The interface it opens, where the operator defined it.
         interface: Option<String>,
     },
-    #[error("the component imports `{interface}`, which no granted capability opens{}", list_wanted(.wanted))]
+    #[error("the component imports `{interface}`, which none of the capabilities in its manifest opens{}", list_wanted(.wanted))]
     NotLinked { interface: String, wanted: Vec<CapabilityName> },
     #[error("`{by}` said no{}", after_colon(.comment))]
     Denied { by: String, comment: String },
@@ -96,10 +96,10 @@ fn opens(interface: &Option<String>) -> String {
 
 fn list_wanted(wanted: &[CapabilityName]) -> String {
     if wanted.is_empty() {
-        return "; no capability of its manifest accounts for it".to_owned();
+        return "; it wants none".to_owned();
     }
     let names: Vec<&str> = wanted.iter().map(CapabilityName::as_str).collect();
-    format!("; its manifest wants it through `{}`", names.join("`, `"))
+    format!("; it wants `{}`", names.join("`, `"))
 }
 
 fn after_colon(comment: &str) -> String {

@@ -17,7 +17,9 @@ use super::{
     request::action_uid,
     schema::ActionTypes,
 };
-use crate::{Capabilities, Digest, SourceError, SourceFile, nearest};
+use crate::{
+    Capabilities, CapabilityDefinition, CapabilityName, Digest, SourceError, SourceFile, nearest,
+};
 
 pub(super) fn load(
     files: &[SourceFile],
@@ -37,9 +39,14 @@ pub(super) fn load(
     parts.extend([schema.clone().into_bytes(), environment.clone().into_bytes()]);
     parts.extend(files.iter().map(|file| file.text.as_bytes().to_vec()));
     let version = Digest::of_parts(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let open = |(name, definition): (&CapabilityName, &CapabilityDefinition)| {
+        (name.clone(), definition.interface.clone())
+    };
+    let defined = Arc::new(capabilities.0.iter().map(open).collect());
     let slices = slices(&reading.policies, &types);
     Ok(CedarPolicy {
         capabilities,
+        defined,
         types,
         slices,
         rules: reading.rules,
