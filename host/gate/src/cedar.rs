@@ -14,6 +14,7 @@ pub use prospects::{Prospect, Prospects, WantProspect};
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Add,
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +23,7 @@ use cedar_policy::{Authorizer, Decision as Answer, PolicyId, PolicySet};
 use serde_json::Value;
 
 use crate::{
-    Basis, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName, Cost, Decision,
+    Basis, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName, Decision,
     Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Refusal, Risk,
     SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
 };
@@ -220,8 +221,8 @@ impl Allowed<'_> {
     }
 
     fn terms(&self, policy: &CedarPolicy, obligations: Obligations, risk: Risk) -> Terms {
-        let cost =
-            self.capabilities.iter().fold(Cost::default(), |sum, definition| sum + definition.cost);
+        let costs = self.capabilities.iter().map(|definition| definition.cost);
+        let cost = costs.reduce(Add::add).unwrap_or_default();
         let http = self
             .capabilities
             .iter()

@@ -115,3 +115,6 @@ impl Permit {
 
 /// A reservation outlives the call by this much before it counts as left behind by a crashed host.
 const GRACE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

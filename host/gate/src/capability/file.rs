@@ -181,7 +181,7 @@ impl Reader<'_> {
             methods: self.methods(written.methods)?,
             paths: self.paths(written.paths)?,
             query: written.query,
-            headers: self.headers(written.headers, slot.as_ref())?,
+            headers: self.headers(written.headers.as_deref(), slot.as_ref())?,
             allow_private,
             credential,
             slot,
@@ -299,7 +299,7 @@ impl Reader<'_> {
 
     fn headers(
         &self,
-        written: Option<Vec<Spanned<String>>>,
+        written: Option<&[Spanned<String>]>,
         slot: Option<&Slot>,
     ) -> Result<BTreeSet<String>, SourceError> {
         let header = |written: &Spanned<String>| {
@@ -317,7 +317,7 @@ impl Reader<'_> {
             let message = format!("a tool cannot be allowed to set the header `{name}`");
             Err(self.file.error(written.span(), message).with_help("take it out of `headers`"))
         };
-        written.iter().flatten().map(header).collect()
+        written.unwrap_or_default().iter().map(header).collect()
     }
 
     fn response(&self, written: Option<Response>) -> Result<ResponseShape, SourceError> {

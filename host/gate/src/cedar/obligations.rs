@@ -87,13 +87,13 @@ impl Obligations {
             "approval" => {
                 self.approvers = Some(agreement(value).ok_or(wrong(
                     "`one-of:ROLE,ROLE` or `two-of:ROLE,ROLE`, as in `one-of:oncall`",
-                ))?)
+                ))?);
             }
             "ttl" => {
                 self.time = Some(
                     time(value)
                         .ok_or(wrong("a time of at most 15 minutes, as in `30s` or `5m`"))?,
-                )
+                );
             }
             "budget" => self.budgets.push(budget(value).ok_or(wrong(
                 "dollars per `minute`, `hour`, `day` or `month`, as in `usd:20/day`",

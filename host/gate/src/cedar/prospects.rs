@@ -1,5 +1,5 @@
 //! What a principal could do with a tool, said without arguments: for the reviewer.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use cedar_policy::{
     Effect, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
@@ -7,10 +7,11 @@ use cedar_policy::{
 use serde::Serialize;
 
 use super::{
-    CALL, CedarPolicy, InstalledTool,
+    CALL, CedarPolicy, DEFAULT_TIME, InstalledTool,
+    obligations::{Agreement, Obligations},
     request::{principal_uid, tool_uid, uid},
 };
-use crate::{CapabilityName, Principal, Risk};
+use crate::{Approvers, BudgetLimit, CapabilityName, Principal, RateLimit, Risk};
 
 /// What the policies say about one action before the arguments are known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +38,14 @@ pub struct Prospects {
     pub capabilities: Vec<WantProspect>,
     /// The highest risk that a call could have.
     pub risk: Risk,
+    /// Who may be asked: of every policy that could allow, its own. Where several allow one call, their
+    /// roles intersect and the larger count applies.
+    pub approvals: Vec<Approvers>,
+    /// The shortest time that a call could be given.
+    pub time: Duration,
+    /// Every rate and budget that could apply.
+    pub rates: Vec<RateLimit>,
+    pub budgets: Vec<BudgetLimit>,
 }
 
 /// What becomes of one wanted capability.
@@ -56,7 +65,8 @@ pub(super) fn prospects(
     tool: &InstalledTool,
 ) -> Prospects {
     let scope = Scope::of(principal, tool);
-    let (call, mut risk) = scope.prospect(policy, CALL);
+    let (call, mut met) = scope.prospect(policy, CALL);
+    let mut risk = Risk::Low;
     let mut capabilities = Vec::new();
     for want in tool.wants.iter() {
         let definition = policy.capabilities.find(&want.capability);
@@ -68,7 +78,8 @@ pub(super) fn prospects(
             Some(definition) => {
                 let (prospect, of_policies) = scope.prospect(policy, want.capability.as_str());
                 if !matches!(prospect, Prospect::Refused { .. }) {
-                    risk = risk.max(definition.risk).max(of_policies);
+                    risk = risk.max(definition.risk);
+                    met.extend(of_policies);
                 }
                 prospect
             }
@@ -80,7 +91,29 @@ pub(super) fn prospects(
             prospect,
         });
     }
-    Prospects { call, capabilities, risk }
+    summary(call, capabilities, risk, &met)
+}
+
+fn summary(
+    call: Prospect,
+    capabilities: Vec<WantProspect>,
+    defined_risk: Risk,
+    met: &[&Obligations],
+) -> Prospects {
+    let strictest = Obligations::strictest(met);
+    let risk = defined_risk.max(strictest.risk.unwrap_or_default());
+    let mut approvals: Vec<Approvers> = Vec::new();
+    for one in met.iter().filter_map(|one| one.approvers.clone()).map(Approvers::from) {
+        if !approvals.contains(&one) {
+            approvals.push(one);
+        }
+    }
+    if approvals.is_empty() && risk >= Risk::Medium {
+        approvals.push(Agreement::default().into());
+    }
+    let time = strictest.time.unwrap_or(DEFAULT_TIME);
+    let Obligations { rates, budgets, .. } = strictest;
+    Prospects { call, capabilities, risk, approvals, time, rates, budgets }
 }
 
 /// What the heads of policies are compared with.
@@ -101,20 +134,25 @@ impl Scope {
         }
     }
 
-    fn prospect(&self, policy: &CedarPolicy, action: &str) -> (Prospect, Risk) {
+    /// The prospect, and the obligations of every policy that could allow.
+    fn prospect<'a>(
+        &self,
+        policy: &'a CedarPolicy,
+        action: &str,
+    ) -> (Prospect, Vec<&'a Obligations>) {
         let slice = policy.slices.get(action).into_iter().flat_map(|slice| slice.policies());
-        let (mut permits, mut forbids, mut always, mut risk) =
-            (Vec::new(), Vec::new(), false, Risk::Low);
+        let (mut permits, mut forbids, mut always, mut met) =
+            (Vec::new(), Vec::new(), false, Vec::new());
         for one in slice.filter(|one| self.fits(one)) {
             let Some(rule) = policy.rules.get(one.id()) else { continue };
             match one.effect() {
                 Effect::Permit => {
                     permits.push(rule.id.clone());
                     always |= !has_conditions(one);
-                    risk = risk.max(rule.obligations.risk.unwrap_or_default());
+                    met.push(&rule.obligations);
                 }
                 Effect::Forbid if !has_conditions(one) => {
-                    return (Prospect::Refused { why: "a policy forbids it" }, Risk::Low);
+                    return (Prospect::Refused { why: "a policy forbids it" }, Vec::new());
                 }
                 Effect::Forbid => forbids.push(rule.id.clone()),
             }
@@ -124,7 +162,7 @@ impl Scope {
             (false, true) => Prospect::Granted { policies: permits },
             (false, false) => Prospect::Depends { policies: permits, forbids },
         };
-        (prospect, risk)
+        (prospect, met)
     }
 
     fn fits(&self, policy: &Policy) -> bool {

@@ -143,7 +143,7 @@ fn merge(mut one: Record, other: &Record) -> Record {
     for (name, attribute) in other {
         match one.get_mut(name) {
             None => {
-                drop(one.insert(name.clone(), Attribute { required: false, ..attribute.clone() }))
+                drop(one.insert(name.clone(), Attribute { required: false, ..attribute.clone() }));
             }
             Some(mine) => mine.kind = merge_types(mine.kind.clone(), &attribute.kind),
         }
@@ -156,7 +156,9 @@ fn merge_types(one: Type, other: &Type) -> Type {
         (Type::Record(one), Type::Record(other)) => Type::Record(merge(one, other)),
         (Type::Set(one), Type::Set(other)) => match merge_types(*one, other) {
             Type::Unclear => Type::Unclear,
-            kind => Type::Set(Box::new(kind)),
+            kind @ (Type::Text | Type::Whole | Type::Truth | Type::Set(_) | Type::Record(_)) => {
+                Type::Set(Box::new(kind))
+            }
         },
         (one, other) if one == *other => one,
         _ => Type::Unclear,

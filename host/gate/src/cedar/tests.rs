@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Arguments, CallId, Identity, Kind, Notes, ProgressSink, ToolRef};
+use crate::{Approvers, Arguments, CallId, Identity, Kind, Notes, ProgressSink, ToolRef};
 
 const CAPABILITIES: &str = include_str!("../../../../policies/capabilities.toml");
 const INTERFACES: [&str; 5] = ["http", "log", "clock", "random", "progress"];
@@ -286,6 +286,23 @@ fn prospects_say_what_is_granted_what_depends_and_what_is_refused() {
     assert!(matches!(open.capabilities[1].prospect, Prospect::Granted { .. }));
     assert!(matches!(about("open_issue", &[]).call, Prospect::Refused { .. }));
     assert_eq!(about("create_charge", &["assistant"]).risk, Risk::High);
+}
+
+#[test]
+fn prospects_name_the_obligations_that_a_call_could_meet() {
+    let policy = load(&shipped()).unwrap();
+    let about = |name: &str| {
+        let tool = tools().into_iter().find(|tool| tool.name.as_str() == name).unwrap();
+        policy.prospects(&principal(&["assistant"], None), &tool)
+    };
+    let charge = about("create_charge");
+    assert_eq!(charge.approvals, [Approvers { count: 1, roles: ["payer".to_owned()].into() }]);
+    assert_eq!((charge.time, charge.rates.len()), (Duration::from_secs(20), 1));
+    let forecast = about("get_forecast");
+    assert_eq!((forecast.risk, forecast.approvals), (Risk::Low, Vec::new()));
+    assert_eq!((forecast.time, forecast.rates.len()), (DEFAULT_TIME, 1));
+    // Not in the role that writes: what the write would ask for is not said.
+    assert!(about("open_issue").rates.is_empty());
 }
 
 /// Policies with ids from a list, and a call, drawn at random.
