@@ -1,245 +1,217 @@
-//! What a component is and wants, read from its bytes. Nothing is compiled, nothing runs.
-use std::str;
-
+//! What is in these bytes? Read without compiling and without running any of it.
 use toolward_gate::{Digest, Interface};
 use wasmparser::{
-    BinaryReaderError, Encoding, Parser, Payload, Validator, WasmFeatures,
+    BinaryReader, ComponentImportSectionReader, CustomSectionReader, Validator,
     component_types::ComponentEntityType, types::Types,
 };
 
 use crate::{
     capability,
     manifest::{Manifest, ManifestError},
+    text,
 };
 
-/// What can be known of a component before it runs.
+/// What a component is, imports and says about itself.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// SHA-256 over the bytes that are compiled.
+    /// Over the very bytes that were read.
     pub digest: Digest,
     pub bytes: usize,
     pub imports: Vec<Import>,
     pub manifest: Manifest,
 }
 
-/// One thing that a component asks to be linked to.
+/// One import: something a component can reach if the host links it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// As it stands in the component, as in `toolward:tool/http@0.1.0`.
+    /// As in `toolward:tool/http@0.1.0`.
     pub name: String,
-    /// The short name, where it is an interface that this host can link.
+    /// The short name, as in `http`, when it is one of this host's interfaces in this host's version.
     pub interface: Option<Interface>,
+    /// The functions of it that are imported.
     pub functions: Vec<String>,
 }
 
-/// Why bytes are not a tool component.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why bytes are not a component that this host takes.
+#[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
-    #[error("it is empty; build the component again")]
+    #[error("the file is empty; give the path of a `.wasm` component")]
     Empty,
     #[error(
-        "it is not WebAssembly: it does not begin with `\\0asm`; name the `.wasm` file that `toolward build` wrote"
-    )]
-    NotWasm,
-    #[error(
-        "it is WebAssembly in text form; only the binary form is loaded, as `toolward build` writes it"
+        "the file is text, not a WebAssembly component; give the path of the `.wasm` file that `toolward build` writes"
     )]
     Text,
     #[error(
-        "it is compiled code, which is never loaded from outside; name the component it was made from"
+        "the file is not WebAssembly: it does not begin with `\\0asm`; give the path of a `.wasm` component"
     )]
-    Compiled,
+    NotWasm,
     #[error(
-        "it is a core module, not a component; `toolward build` in the tool's folder makes the component"
+        "the file is a core WebAssembly module, not a component; make one of it with `toolward build` or `wasm-tools component new`"
     )]
     CoreModule,
     #[error(
-        "it ends in the middle, at byte {offset}; it was cut off on its way here: copy or build it again"
+        "the file is WebAssembly of another format version; build it again with tools for the component model of 2024 or later"
     )]
-    Truncated { offset: u64 },
-    #[error("it is not a valid component: {cause} (at byte {offset})")]
-    Invalid { cause: String, offset: u64 },
-    #[error("it is larger than {} MiB", MAX_BYTES >> 20)]
-    TooLarge,
+    OtherVersion,
     #[error(
-        "it has no manifest (custom section `{SECTION}`); build it with the guest SDK and `toolward build`"
+        "the component has {bytes} bytes, and {MAX_BYTES} are allowed; build it for release and strip it"
+    )]
+    TooLarge { bytes: usize },
+    #[error(
+        "the file is cut off: a section that begins at byte {at} goes beyond its end at byte {end}; copy or build it again"
+    )]
+    Truncated { at: usize, end: usize },
+    #[error("the component is not valid at byte {offset}: {message}; build it again")]
+    Invalid { offset: u64, message: String },
+    #[error(
+        "the component has no section `{SECTION}`, which names its tools; build it with `toolward build`"
     )]
     NoManifest,
-    #[error("it has two manifests (custom section `{SECTION}`); build it again")]
-    TwoManifests,
-    #[error("its manifest cannot be read: {0}")]
+    #[error(
+        "the component has more than one section `{SECTION}`; build it again with `toolward build`"
+    )]
+    ManifestTwice,
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("it does not export the interface `{EXPORT}`; build it with the guest SDK")]
+    #[error(
+        "the component does not export `{CALLS}` with its function `call`, so none of its tools can be called; build it against the WIT package `toolward:tool@0.1.0`"
+    )]
     NoCalls,
-    #[error("it cannot be compiled: {0}")]
+    #[error("the component cannot be compiled for this host: {0}")]
     Compile(String),
+    #[error(
+        "the component does not fit the interfaces of this host: {0}; build it against the WIT package `toolward:tool@0.1.0`"
+    )]
+    Misfit(String),
 }
 
-/// Reads and validates a component.
+/// Reads a component's sections and validates it. Nothing is compiled, and nothing runs.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
-    check_beginning(bytes)?;
-    let manifest = manifest_text(bytes)?;
-    let types = Validator::new_with_features(features()).validate_all(bytes).map_err(invalid)?;
-    let imports = imports(bytes, &types)?;
-    if types.component_item_for_export(EXPORT).is_none() {
-        return Err(ComponentError::NoCalls);
-    }
-    let manifest = Manifest::parse(manifest.ok_or(ComponentError::NoManifest)?)?;
+    check_preamble(bytes)?;
+    let sections = sections(bytes)?;
+    let types = Validator::new().validate_all(bytes).map_err(invalid)?;
+    let manifest = Manifest::parse(manifest_section(&sections)?)?;
+    check_calls(&types)?;
+    let imports = imports(&sections, &types)?;
     Ok(Inspection { digest: Digest::of(bytes), bytes: bytes.len(), imports, manifest })
 }
 
-fn check_beginning(bytes: &[u8]) -> Result<(), ComponentError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(ComponentError::TooLarge);
-    }
-    let text = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+fn check_preamble(bytes: &[u8]) -> Result<(), ComponentError> {
     match bytes {
         [] => Err(ComponentError::Empty),
-        // The binary format's preamble: magic, version and layer.
+        _ if bytes.len() > MAX_BYTES => Err(ComponentError::TooLarge { bytes: bytes.len() }),
+        // Version 0x0d, layer 1: the encoding of components (component-model/Binary.md).
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ComponentError::CoreModule),
-        [0, b'a', b's', b'm', ..] => Ok(()),
-        [0x7f, b'E', b'L', b'F', ..] => Err(ComponentError::Compiled),
-        _ if text == Some(&b'(') => Err(ComponentError::Text),
+        [0, b'a', b's', b'm', _, _, _, _, ..] => Err(ComponentError::OtherVersion),
+        _ if b"\0asm".starts_with(bytes) || bytes.starts_with(b"\0asm") => {
+            Err(ComponentError::Truncated { at: 0, end: bytes.len() })
+        }
+        _ if !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok() => Err(ComponentError::Text),
         _ => Err(ComponentError::NotWasm),
     }
 }
 
-/// The manifest of the component itself; sections of what is nested in it do not count.
-fn manifest_text(bytes: &[u8]) -> Result<Option<&str>, ComponentError> {
-    let (mut depth, mut found) = (0_u32, None);
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(invalid)? {
-            Payload::Version { encoding: Encoding::Module, .. } | Payload::Version { .. } => {
-                depth = depth.saturating_add(1)
-            }
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
-                if found.is_some() {
-                    return Err(ComponentError::TwoManifests);
-                }
-                found = Some(manifest_section(section.data())?);
-            }
-            _ => {}
+/// A section of the outermost component.
+struct Section<'a> {
+    id: u8,
+    at: usize,
+    data: &'a [u8],
+}
+
+fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ComponentError> {
+    let mut sections = Vec::new();
+    let mut reader = BinaryReader::new(bytes, 0);
+    let end = bytes.len();
+    reader.read_bytes(PREAMBLE).map_err(invalid)?;
+    while !reader.eof() {
+        let at = end.saturating_sub(reader.bytes_remaining());
+        let cut = |_| ComponentError::Truncated { at, end };
+        let id = reader.read_u8().map_err(cut)?;
+        let length = match reader.read_var_u32() {
+            Ok(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            Err(_) if reader.eof() => return Err(ComponentError::Truncated { at, end }),
+            Err(error) => return Err(invalid(error)),
+        };
+        let data_at = end.saturating_sub(reader.bytes_remaining());
+        let data = reader.read_bytes(length).map_err(cut)?;
+        sections.push(Section { id, at: data_at, data });
+    }
+    Ok(sections)
+}
+
+fn manifest_section<'a>(sections: &[Section<'a>]) -> Result<&'a [u8], ComponentError> {
+    let mut found = None;
+    for section in sections.iter().filter(|section| section.id == CUSTOM) {
+        let custom = CustomSectionReader::new(section.reader()).map_err(invalid)?;
+        if custom.name() == SECTION && found.replace(custom.data()).is_some() {
+            return Err(ComponentError::ManifestTwice);
         }
     }
-    Ok(found)
+    found.ok_or(ComponentError::NoManifest)
 }
 
-fn manifest_section(data: &[u8]) -> Result<&str, ManifestError> {
-    if data.len() > MAX_MANIFEST {
-        return Err(ManifestError::Json(format!("it is longer than {} KiB", MAX_MANIFEST >> 10)));
+fn check_calls(types: &Types) -> Result<(), ComponentError> {
+    match types.as_ref().component_item_for_export(CALLS).map(|item| item.ty) {
+        Some(ty) if functions(types, &ty).iter().any(|name| name == "call") => Ok(()),
+        _ => Err(ComponentError::NoCalls),
     }
-    str::from_utf8(data).map_err(|error| ManifestError::Json(format!("it is not UTF-8: {error}")))
 }
 
-fn imports(bytes: &[u8], types: &Types) -> Result<Vec<Import>, ComponentError> {
-    let (mut depth, mut imports) = (0_u32, Vec::new());
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(invalid)? {
-            Payload::Version { .. } => depth = depth.saturating_add(1),
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 1 => {
-                for import in section {
-                    let name = import.map_err(invalid)?.name.name.to_owned();
-                    imports.push(Import {
-                        interface: capability::named(&name),
-                        functions: functions(types, &name),
-                        name,
-                    });
-                }
-            }
-            _ => {}
+fn imports(sections: &[Section<'_>], types: &Types) -> Result<Vec<Import>, ComponentError> {
+    let mut imports = Vec::new();
+    for section in sections.iter().filter(|section| section.id == IMPORTS) {
+        let reader = ComponentImportSectionReader::new(section.reader()).map_err(invalid)?;
+        for import in reader {
+            let name = import.map_err(invalid)?.name.name;
+            let item = types.as_ref().component_item_for_import(name);
+            imports.push(Import {
+                name: name.to_owned(),
+                interface: interface(name),
+                functions: item.map(|item| functions(types, &item.ty)).unwrap_or_default(),
+            });
         }
     }
     Ok(imports)
 }
 
-fn functions(types: &Types, import: &str) -> Vec<String> {
-    match types.component_item_for_import(import).map(|item| &item.ty) {
-        Some(ComponentEntityType::Instance(instance)) => types[*instance]
-            .exports
-            .iter()
-            .filter(|(_, item)| matches!(item.ty, ComponentEntityType::Func(_)))
-            .map(|(name, _)| name.clone())
-            .collect(),
-        _ => Vec::new(),
+/// Only the exact version: another one may mean something else under the same name.
+fn interface(import: &str) -> Option<Interface> {
+    let short = import.strip_prefix("toolward:tool/")?.strip_suffix("@0.1.0")?;
+    capability::names().contains(&short).then(|| Interface(short.to_owned()))
+}
+
+fn functions(types: &Types, ty: &ComponentEntityType) -> Vec<String> {
+    let ComponentEntityType::Instance(id) = ty else { return Vec::new() };
+    let Some(instance) = types.as_ref().get(*id) else { return Vec::new() };
+    let is_function = |ty: &ComponentEntityType| matches!(ty, ComponentEntityType::Func(_));
+    instance
+        .exports
+        .iter()
+        .filter(|(_, item)| is_function(&item.ty))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+impl<'a> Section<'a> {
+    fn reader(&self) -> BinaryReader<'a> {
+        BinaryReader::new(self.data, u64::try_from(self.at).unwrap_or(u64::MAX))
     }
 }
 
-/// The WebAssembly that the engine is configured for, and no more.
-fn features() -> WasmFeatures {
-    WasmFeatures::MVP
-        | WasmFeatures::MUTABLE_GLOBAL
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::SIMD
-        | WasmFeatures::MULTI_MEMORY
-        | WasmFeatures::EXTENDED_CONST
-        | WasmFeatures::FLOATS
-        | WasmFeatures::COMPONENT_MODEL
-        | WasmFeatures::GC_TYPES
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn invalid(error: wasmparser::BinaryReaderError) -> ComponentError {
+    // The message can repeat names out of the file.
+    let message = text::visible(error.message(), false, 512);
+    ComponentError::Invalid { offset: error.offset(), message }
 }
 
-fn invalid(error: BinaryReaderError) -> ComponentError {
-    let (offset, cause) = (error.offset(), error.message().to_owned());
-    if cause.contains("unexpected end") {
-        ComponentError::Truncated { offset }
-    } else {
-        ComponentError::Invalid { cause, offset }
-    }
-}
-
-/// Where the manifest stands.
-const SECTION: &str = "toolward:manifest";
-/// What the host calls.
-const EXPORT: &str = "toolward:tool/calls@0.1.0";
+/// The custom section that names the tools.
+pub(crate) const SECTION: &str = "toolward:manifest";
+const CALLS: &str = "toolward:tool/calls@0.1.0";
+/// More than any component of a tool has; an interpreter in one has 20 MiB.
 const MAX_BYTES: usize = 64 << 20;
-const MAX_MANIFEST: usize = 256 << 10;
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A component with nothing in it, and sections behind it.
-    fn component(sections: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
-        for (name, data) in sections {
-            let body = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), data].concat();
-            bytes.extend([0, u8::try_from(body.len()).unwrap()]);
-            bytes.extend(body);
-        }
-        bytes
-    }
-
-    #[test]
-    fn bytes_that_are_no_tool_component_are_told_apart() {
-        let whole = component(&[("other", b"data")]);
-        let cases: [(&str, Vec<u8>); 9] = [
-            ("empty", vec![]),
-            ("text", b"  (component)".to_vec()),
-            ("picture", b"\x89PNG\r\n".to_vec()),
-            ("compiled", b"\x7fELF\x02".to_vec()),
-            ("core module", b"\0asm\x01\0\0\0".to_vec()),
-            ("cut off", whole[..whole.len() - 2].to_vec()),
-            ("another layer", b"\0asm\x0d\0\x07\0".to_vec()),
-            ("no calls", whole),
-            ("two manifests", component(&[(SECTION, b"{}"), (SECTION, b"{}")])),
-        ];
-        let said = cases.map(|(name, bytes)| format!("{name}: {}", inspect(&bytes).unwrap_err()));
-        insta::assert_snapshot!(said.join("\n"));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_inspected_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(inspect(&bytes).is_err());
-            let after_preamble = [b"\0asm\x0d\0\x01\0".as_slice(), &bytes].concat();
-            prop_assert!(inspect(&after_preamble).is_err());
-        }
-    }
-}
+const PREAMBLE: usize = 8;
+/// Section ids (component-model/Binary.md).
+const CUSTOM: u8 = 0;
+const IMPORTS: u8 = 10;

@@ -1,10 +1,12 @@
-//! Runs a tool with only what it was granted. The only crate that runs Wasm.
+//! Runs a tool with only what it was granted.
 //!
 //! ```text
-//! bytes --inspect--> Inspection      what a component is and wants, without running it
-//! Grant --run--> Output              a fresh store, only the granted imports, dropped afterwards
+//! bytes --install--> Inspection        Grant --run--> Output
 //! ```
-mod bindings;
+//!
+//! A component is linked to the interfaces that the capabilities of one call open, and to no other; what
+//! else it imports refuses the call before anything of it runs. Every call has a store of its own.
+//! The sandbox opens no connection and reads no secret: for a request it asks the vault's egress.
 mod capability;
 mod component;
 mod engine;
@@ -13,9 +15,15 @@ mod limits;
 mod manifest;
 mod run;
 mod schema;
+mod stop;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
 
 pub use component::{ComponentError, Import, Inspection, inspect};
-pub use engine::{Sandbox, SandboxError, SandboxSettings};
+pub use engine::{SandboxError, SandboxSettings};
 pub use manifest::{Annotations, Manifest, ManifestError, ToolManifest};
-pub use run::Output;
+pub use run::{Output, Sandbox};
 pub use schema::{Mismatch, Schema, SchemaError};

@@ -1,82 +1,76 @@
-//! What one call may take of the host's memory.
-use wasmtime::ResourceLimiter;
+//! How much may one call take?
+use wasmtime::{ResourceLimiter, Result};
 
-/// The memory of one call: the sum over all its linear memories.
+use crate::engine::TABLE_ELEMENTS;
+
+/// Counts over all linear memories of a store: a limit per memory would hold for each of several.
 #[derive(Debug)]
-pub(crate) struct Quota {
+pub(crate) struct Memory {
     used: usize,
     max: usize,
-    /// Whether something was refused: it tells a crash for want of memory from another.
-    pub(crate) refused: bool,
+    refused: bool,
 }
 
-impl Quota {
-    pub(crate) fn of(max: usize) -> Self {
+impl Memory {
+    pub(crate) fn new(max: usize) -> Self {
         Self { used: 0, max, refused: false }
     }
+    /// Whether the guest asked for more than it may have.
+    pub(crate) fn refused(&self) -> bool {
+        self.refused
+    }
 }
 
-impl ResourceLimiter for Quota {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let more = self.used.saturating_add(desired.saturating_sub(current));
-        if more > self.max {
-            self.refused = true;
-            return Ok(false);
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, now: usize, wanted: usize, _max: Option<usize>) -> Result<bool> {
+        let more = wanted.saturating_sub(now);
+        let used = self.used.checked_add(more).filter(|used| *used <= self.max);
+        match used {
+            Some(used) => self.used = used,
+            None => self.refused = true,
         }
-        self.used = more;
-        Ok(true)
+        Ok(used.is_some())
     }
 
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
         self.refused = true;
         Ok(())
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, _now: usize, wanted: usize, _max: Option<usize>) -> Result<bool> {
+        Ok(wanted <= TABLE_ELEMENTS)
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        32
     }
     fn tables(&self) -> usize {
-        TABLES
+        32
     }
     fn memories(&self) -> usize {
-        MEMORIES
+        8
     }
 }
 
-pub(crate) const TABLE_ELEMENTS: usize = 20_000;
-const INSTANCES: usize = 32;
-const TABLES: usize = 16;
-const MEMORIES: usize = 4;
-/// Bytes that a guest may hand to the host in one call of a host function.
+/// Bytes that one host call may bring into the host. What a host function keeps has a limit of its own.
 pub(crate) const HOST_CALL_BYTES: usize = 4 << 20;
-/// Handles of every kind that a store may hold.
-pub(crate) const COMPONENT_HANDLES: usize = 1_024;
+/// Handles of all kinds, own and borrowed, in all tables of a store.
+pub(crate) const COMPONENT_HANDLES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use wasmtime::ResourceLimiter as _;
+
+    use super::Memory;
 
     #[test]
-    fn memories_share_one_quota() {
-        let mut quota = Quota::of(100);
-        assert!(quota.memory_growing(0, 60, None).unwrap());
-        assert!(quota.memory_growing(0, 40, None).unwrap());
-        assert!(!quota.refused);
-        assert!(!quota.memory_growing(40, 41, None).unwrap());
-        assert!(quota.refused);
+    fn the_limit_is_over_the_sum_of_all_memories() {
+        let mut memory = Memory::new(100);
+        assert!(memory.memory_growing(0, 60, None).unwrap());
+        assert!(!memory.refused());
+        assert!(!memory.memory_growing(0, 60, None).unwrap());
+        assert!(memory.refused());
+        assert!(memory.memory_growing(60, 100, None).unwrap());
+        assert!(!memory.memory_growing(0, usize::MAX, None).unwrap());
     }
 }

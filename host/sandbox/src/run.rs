@@ -1,203 +1,302 @@
-//! One call of one tool: a fresh store, only the granted imports, dropped when it ends.
-use std::{collections::BTreeSet, sync::Arc};
+//! Runs one call in a store of its own.
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use toolward_gate::{
-    Call, CapabilityName, Interface, Limit, Note, Refusal, SandboxTerms, Stop, ToolFailure,
-    Unavailable,
+    Call, CapabilityName, Clock, Digest, Limit, Refusal, SandboxTerms, Stop, ToolName, Unavailable,
+    parse_json,
 };
 use toolward_vault::Grant;
-use wasmtime::{Store, Trap, UpdateDeadline};
-
-use crate::{
-    Sandbox,
-    bindings::{ToolPre, exports::toolward::tool::calls::Failure},
-    capability::{self, HANDLES},
-    engine::Installed,
-    guest::{Guest, Over},
-    limits::{COMPONENT_HANDLES, HOST_CALL_BYTES},
+use wasmtime::{
+    Engine,
+    component::{
+        Component, Linker, LinkerInstance, ResourceType,
+        types::{ComponentInstance, ComponentItem},
+    },
 };
 
-/// What a tool answered: JSON that fits its output schema.
+use crate::{
+    capability,
+    capability::handles::Handle,
+    component::{ComponentError, Import, Inspection, inspect},
+    engine::{self, SandboxError, SandboxSettings},
+    guest::{self, Guest},
+    schema::Schema,
+    stop, text,
+};
+use bindings::{Tool, ToolPre};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world tool { export toolward:tool/calls@0.1.0; }",
+        world: "toolward:host/tool",
+        exports: { default: async },
+    });
+}
+
+/// Compiled components, and the way to run them.
+pub struct Sandbox {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    /// One for each call that may run at once: the pool has no more room.
+    places: Semaphore,
+    installed: Mutex<HashMap<Digest, Arc<Installed>>>,
+    linked: Mutex<HashMap<(Digest, Links), ToolPre<Guest>>>,
+}
+
+/// The short names of the interfaces that are linked.
+type Links = BTreeSet<&'static str>;
+
+/// A component that is compiled and read.
+struct Installed {
+    component: Component,
+    inspection: Inspection,
+    output_schemas: BTreeMap<ToolName, Schema>,
+}
+
+/// What a tool answered. It fits the tool's output schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     pub value: Value,
 }
 
+impl Output {
+    /// The value as JSON.
+    pub fn text(&self) -> String {
+        self.value.to_string()
+    }
+}
+
 impl Sandbox {
-    /// Runs one granted call.
-    pub async fn run(&self, grant: Grant) -> Result<Output, Stop> {
-        // No `..`: an obligation that nobody enforces does not compile.
-        // `handles`, `log_lines` and `log_bytes` are enforced where handles are lent and lines are kept.
-        let SandboxTerms {
-            capabilities,
-            defined: _,
-            memory_bytes: _,
-            output_bytes,
-            handles: _,
-            log_lines: _,
-            log_bytes: _,
-        } = &grant.permit().terms().sandbox;
-        let output_bytes = *output_bytes;
-        let opened: BTreeSet<&Interface> = capabilities.values().collect();
-        let installed = self.installed(grant.call().tool.digest).ok_or_else(not_installed)?;
-        let interfaces =
-            account_for(&installed, grant.call(), &grant.permit().terms().sandbox, &opened)?;
-        let linked = self.link(&installed, &interfaces).map_err(|error| trapped(&error))?;
-        let life = grant.permit().life().clone();
-        let running = self.call(linked, grant, output_bytes);
-        let text = life.bound(running).await.map_err(Stop::Halted)??;
-        Ok(Output { value: text_value(&installed, &text.tool, &text.result)? })
+    pub fn new(settings: SandboxSettings) -> Result<Self, SandboxError> {
+        let engine = engine::start(&settings)?;
+        let places = usize::try_from(settings.concurrent_calls.max(1)).unwrap_or(usize::MAX);
+        Ok(Self {
+            engine,
+            clock: settings.clock,
+            places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
+            installed: Mutex::default(),
+            linked: Mutex::default(),
+        })
     }
 
-    /// Waits for its turn and calls the tool.
-    async fn call(
-        &self,
-        linked: ToolPre<Guest>,
-        grant: Grant,
-        output_bytes: usize,
-    ) -> Result<Text, Stop> {
-        let _turn =
-            self.turns.acquire().await.map_err(|error| Unavailable::new("the sandbox", error))?;
+    /// The short names of all interfaces that a capability can open.
+    pub fn interfaces() -> impl Iterator<Item = &'static str> {
+        capability::names().iter().copied().filter(|name| *name != HANDLES)
+    }
+
+    /// Reads and compiles a component. The digest is taken over the very bytes that are compiled; the same
+    /// bytes are compiled once.
+    pub async fn install(&self, bytes: Vec<u8>) -> Result<Inspection, ComponentError> {
+        if let Some(installed) = self.find(Digest::of(&bytes)) {
+            return Ok(installed.inspection.clone());
+        }
+        let engine = self.engine.clone();
+        // Compiling takes processor time, and has panicked on strange components.
+        let compiled = tokio::task::spawn_blocking(move || Installed::compile(&engine, &bytes))
+            .await
+            .map_err(|_| ComponentError::Compile("the compiler gave up on it".to_owned()))??;
+        let inspection = compiled.inspection.clone();
+        locked(&self.installed).entry(inspection.digest).or_insert_with(|| Arc::new(compiled));
+        Ok(inspection)
+    }
+
+    /// Runs the call that was granted, once, while its life lasts.
+    pub async fn run(&self, grant: Grant) -> Result<Output, Stop> {
+        let life = grant.permit().life().clone();
+        let work = Box::pin(stop::guarded(self.run_to_its_end(grant)));
+        life.bound(work).await.map_err(Stop::Halted)?
+    }
+
+    async fn run_to_its_end(&self, grant: Grant) -> Result<Output, Stop> {
+        let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let arguments = grant.call().arguments.canonical().to_owned();
-        let mut store = self.store(grant);
-        let outcome = invoke(&linked, &mut store, tool.as_str(), &arguments).await;
-        let guest = store.data();
-        if guest.log.dropped > 0 {
-            guest.note(Note::LogDropped { lines: guest.log.dropped });
-        }
-        match outcome {
-            Ok(Ok(result)) if result.len() > output_bytes => Err(Stop::Limit(Limit::Output)),
-            Ok(Ok(result)) => Ok(Text { tool, result }),
-            Ok(Err(failure)) => Err(Stop::Failed(failed(failure))),
-            Err(error) => Err(stop(&error, guest)),
+        let output_bytes = grant.permit().terms().sandbox.output_bytes;
+        let links = links(&installed.inspection, &tool, &grant.permit().terms().sandbox)?;
+        let linked = self.linked(&installed, links)?;
+        let closed = |error| Unavailable::new("the sandbox", error);
+        let _place = self.places.acquire().await.map_err(closed)?;
+        let answer = self.answer(grant, &linked, &tool, &arguments).await?;
+        installed.output(&tool, &answer, output_bytes)
+    }
+
+    /// What the tool said. The store lives and dies in here.
+    async fn answer(
+        &self,
+        grant: Grant,
+        linked: &ToolPre<Guest>,
+        tool: &ToolName,
+        arguments: &str,
+    ) -> Result<String, Stop> {
+        let mut store = guest::store(&self.engine, grant, self.clock.clone());
+        let called = async {
+            let instance: Tool = linked.instantiate_async(&mut store).await?;
+            let calls = instance.toolward_tool_calls();
+            calls.call_call(&mut store, tool.as_str(), arguments).await
+        };
+        match called.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
+            Err(error) => Err(stop::of_error(&error, store.data())),
         }
     }
 
-    fn store(&self, grant: Grant) -> Store<Guest> {
-        let mut store = Store::new(&self.engine, Guest::new(grant));
-        store.limiter(|guest| &mut guest.quota);
-        store.set_hostcall_fuel(HOST_CALL_BYTES);
-        store.set_max_component_handles(COMPONENT_HANDLES);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            store.data().life().check().map_err(|cause| wasmtime::Error::new(Over(cause)))?;
-            // wasmtime's own yield would starve the runtime's timers.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        store
+    fn installed(&self, call: &Call) -> Result<Arc<Installed>, Stop> {
+        let missing = || Unavailable::new("the component", "no such digest is installed");
+        Ok(self.find(call.tool.digest).ok_or_else(missing)?)
+    }
+
+    fn find(&self, digest: Digest) -> Option<Arc<Installed>> {
+        locked(&self.installed).get(&digest).cloned()
+    }
+
+    /// Linking is done once for a component and a set of interfaces.
+    fn linked(&self, installed: &Installed, links: Links) -> Result<ToolPre<Guest>, Stop> {
+        let key = (installed.inspection.digest, links);
+        if let Some(linked) = locked(&self.linked).get(&key) {
+            return Ok(linked.clone());
+        }
+        let linked = link(&self.engine, &installed.component, &key.1)
+            .map_err(|error| Unavailable::new("the linked component", format!("{error:#}")))?;
+        locked(&self.linked).insert(key, linked.clone());
+        Ok(linked)
     }
 }
 
-/// What a tool answered, before it is read.
-struct Text {
-    tool: toolward_gate::ToolName,
-    result: String,
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
 }
 
-async fn invoke(
-    linked: &ToolPre<Guest>,
-    store: &mut Store<Guest>,
-    tool: &str,
-    arguments: &str,
-) -> wasmtime::Result<Result<String, Failure>> {
-    let instance = linked.instantiate_async(&mut *store).await?;
-    instance.toolward_tool_calls().call_call(&mut *store, tool, arguments).await
+impl Installed {
+    fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, ComponentError> {
+        let inspection = inspect(bytes)?;
+        let component = Component::from_binary(engine, bytes)
+            .map_err(|error| ComponentError::Compile(told(&error)))?;
+        // With everything there is: a function of another type shows here, and not in the first call.
+        link(engine, &component, &capability::names().iter().copied().collect())
+            .map_err(|error| ComponentError::Misfit(told(&error)))?;
+        let mut output_schemas = BTreeMap::new();
+        for tool in &inspection.manifest.tools {
+            let schema = Schema::compile(&tool.output_schema)
+                .map_err(|error| ComponentError::Compile(error.to_string()))?;
+            output_schemas.insert(tool.name.clone(), schema);
+        }
+        Ok(Self { component, inspection, output_schemas })
+    }
+
+    fn output(&self, tool: &ToolName, answer: &str, limit: usize) -> Result<Output, Stop> {
+        if answer.len() > limit {
+            return Err(Stop::Limit(Limit::Output));
+        }
+        let bad = |cause: String| Stop::BadOutput { cause: cause.into() };
+        let value = parse_json(answer).map_err(|error| bad(error.to_string()))?;
+        let schema = self.output_schemas.get(tool).ok_or_else(|| bad("no schema".to_owned()))?;
+        schema.check(&value).map_err(|mismatches| {
+            let each: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+            bad(text::visible(&each.join("; "), false, 1 << 10))
+        })?;
+        Ok(Output { value })
+    }
 }
 
-/// The interfaces to link. Fails when the component imports one that nothing in its manifest accounts for.
+/// What this call is linked to. Fails with the first import that nothing in the manifest accounts for.
 ///
-/// What the manifest accounts for, and this call was not granted, is left to traps: an optional capability, or
-/// one that only another tool of the component wants. A required one was refused by the policy before.
-fn account_for(
-    installed: &Installed,
-    call: &Call,
-    terms: &SandboxTerms,
-    opened: &BTreeSet<&Interface>,
-) -> Result<BTreeSet<&'static str>, Refusal> {
-    let inspection = &installed.inspection;
-    let wanted: BTreeSet<&CapabilityName> = inspection
-        .manifest
-        .tools
-        .iter()
-        .flat_map(|tool| tool.wants.iter())
-        .map(|want| &want.capability)
+/// An interface that the manifest accounts for, and this call was not granted, is filled with traps: it
+/// belongs to an optional capability, or to another tool of the component. A required one was refused by the
+/// policy before.
+fn links(inspection: &Inspection, tool: &ToolName, terms: &SandboxTerms) -> Result<Links, Stop> {
+    let unknown = || Unavailable::new("the tool's manifest", format!("it has no tool `{tool}`"));
+    let manifest = inspection.manifest.tool(tool).ok_or_else(unknown)?;
+    let granted: BTreeSet<&str> = terms.capabilities.values().map(|one| one.0.as_str()).collect();
+    let wants = inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
+    let accounted: BTreeSet<&str> = wants
+        .filter_map(|want| terms.defined.get(&want.capability))
+        .map(|interface| interface.0.as_str())
         .collect();
-    let accounted: BTreeSet<&Interface> =
-        wanted.iter().filter_map(|name| terms.defined.get(*name)).collect();
+    let mut links = Links::new();
     for import in &inspection.imports {
-        let known = import.interface.as_ref();
-        let fine = known.is_some_and(|one| {
-            one.0 == HANDLES.name() || opened.contains(one) || accounted.contains(one)
-        });
-        if !fine {
-            let wanted = call.tool.wants.iter().map(|want| want.capability.clone()).collect();
-            return Err(Refusal::NotLinked { interface: import.name.clone(), wanted });
+        match known(import) {
+            // Without a granted capability there is no handle to obtain: a tool asks, and hears that.
+            Some(name) if name == HANDLES || granted.contains(name) => drop(links.insert(name)),
+            Some(name) if accounted.contains(name) => {}
+            _ => {
+                let wanted = manifest.wants.iter().map(|want| want.capability.clone()).collect();
+                return Err(not_linked(import, wanted));
+            }
         }
     }
-    let names = capability::NAMES.iter().copied();
-    Ok(names.filter(|name| opened.iter().any(|one| one.0 == *name)).collect())
+    Ok(links)
 }
 
-fn text_value(
-    installed: &Installed,
-    tool: &toolward_gate::ToolName,
-    text: &str,
-) -> Result<Value, Stop> {
-    let bad = |cause: String| Stop::BadOutput { cause: cause.into() };
-    let value: Value = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-    let schema = installed
-        .outputs
-        .get(tool)
-        .ok_or_else(|| bad("the tool has no output schema".to_owned()))?;
-    schema.check(&value).map_err(|mismatches| {
-        let places: Vec<String> =
-            mismatches.into_iter().map(|one| format!("{}: {}", one.path, one.message)).collect();
-        bad(places.join("; "))
-    })?;
-    Ok(value)
+fn not_linked(import: &Import, wanted: Vec<CapabilityName>) -> Stop {
+    Refusal::NotLinked { interface: import.name.clone(), wanted }.into()
 }
 
-/// The tool's own words, shortened.
-fn failed(failure: Failure) -> ToolFailure {
-    let short =
-        |text: String, most| text.chars().filter(|one| !one.is_control()).take(most).collect();
-    ToolFailure {
-        code: short(failure.code, MAX_CODE),
-        message: short(failure.message, MAX_MESSAGE),
+fn known(import: &Import) -> Option<&'static str> {
+    let interface = import.interface.as_ref()?;
+    capability::names().iter().copied().find(|name| *name == interface.0)
+}
+
+/// Links the interfaces in `links` and fills the rest with traps. Whether that is right for a call is
+/// decided before.
+fn link(engine: &Engine, component: &Component, links: &Links) -> wasmtime::Result<ToolPre<Guest>> {
+    let mut linker = Linker::new(engine);
+    let mut names = BTreeSet::new();
+    for one in capability::ALL.iter().filter(|one| links.contains(one.interface())) {
+        one.link(&mut linker)?;
+        names.insert(format!("toolward:tool/{}@0.1.0", one.interface()));
     }
-}
-
-/// Why a guest ended without an answer.
-fn stop(error: &wasmtime::Error, guest: &Guest) -> Stop {
-    if let Some(Over(cause)) = error.downcast_ref::<Over>() {
-        return Stop::Halted(cause.clone());
+    for (name, item) in component.component_type().imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = item.ty
+            && !names.contains(name)
+        {
+            fill(engine, &mut linker.instance(name)?, &instance)?;
+        }
     }
-    if guest.quota.refused {
-        return Stop::Limit(Limit::Memory);
+    ToolPre::new(linker.instantiate_pre(component)?)
+}
+
+fn fill(
+    engine: &Engine,
+    into: &mut LinkerInstance<'_, Guest>,
+    instance: &ComponentInstance,
+) -> wasmtime::Result<()> {
+    for (name, item) in instance.exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentFunc(_) => {
+                into.func_new(name, |_, _, _, _| Err(wasmtime::Error::msg(NOT_LENT)))?;
+            }
+            // The one resource there is; where `http` uses it, it must be the same as in `capabilities`.
+            ComponentItem::Resource(_) => {
+                into.resource(name, ResourceType::host::<Handle>(), |_, _| Ok(()))?;
+            }
+            // A type has nothing behind it; what is of another kind does not link.
+            ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::ComponentInstance(_)
+            | ComponentItem::Type(_) => {}
+        }
     }
-    let text = format!("{error:#}");
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => Stop::Limit(Limit::Stack),
-        Some(_) => trapped(error),
-        // wasmtime keeps the type of these to itself.
-        None if text.contains("too much data is being copied") => Stop::Limit(Limit::HostCall),
-        None if text.contains("handle limit") => Stop::Limit(Limit::Handles),
-        None => trapped(error),
-    }
+    Ok(())
 }
 
-fn trapped(error: &wasmtime::Error) -> Stop {
-    let cause: Arc<str> = format!("{error:#}").into();
-    tracing::debug!(%cause, "a tool crashed");
-    Stop::Trapped { cause }
+fn told(error: &wasmtime::Error) -> String {
+    text::visible(&format!("{error:#}"), false, 1 << 10)
 }
 
-fn not_installed() -> Stop {
-    Unavailable::new("the component", "its digest is not installed").into()
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Characters of a tool's own code and message that are passed on.
-const MAX_CODE: usize = 64;
-const MAX_MESSAGE: usize = 2_000;
+const HANDLES: &str = "capabilities";
+const NOT_LENT: &str = "the tool used an interface that this call was not lent";

@@ -1,33 +1,55 @@
-//! What time it is.
-use std::time::{SystemTime, UNIX_EPOCH};
+//! What time it is, for a tool.
+use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker};
+use tokio::time::Instant;
+use toolward_gate::Clock;
+use wasmtime::{
+    Result,
+    component::{HasSelf, Linker},
+};
 
 use super::Capability;
-use crate::{bindings::toolward::tool::clock, guest::Guest};
+use crate::guest::Guest;
+use bindings::toolward::tool::clock as wit;
 
-pub(super) struct Clock;
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world clocks { import toolward:tool/clock@0.1.0; }",
+        world: "toolward:host/clocks",
+        imports: { default: trappable },
+    });
+}
 
-impl Capability for Clock {
-    fn name(&self) -> &'static str {
+pub(crate) struct Clocks;
+
+impl Capability for Clocks {
+    fn interface(&self) -> &'static str {
         "clock"
     }
-    fn link(&self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-        clock::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, HasSelf<Watch>>(linker, |guest| &mut guest.clock)
     }
 }
 
-impl clock::Host for Guest {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a guest sees the machine's time; decisions ask the gate's clock"
-    )]
-    async fn now_ms(&mut self) -> wasmtime::Result<u64> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
+/// The wall clock, and when the call began.
+pub(crate) struct Watch {
+    clock: Arc<dyn Clock>,
+    began_at: Instant,
+}
 
-    async fn elapsed_ms(&mut self) -> wasmtime::Result<u64> {
-        Ok(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+impl Watch {
+    pub(crate) fn new(clock: Arc<dyn Clock>, began_at: Instant) -> Self {
+        Self { clock, began_at }
+    }
+}
+
+impl wit::Host for Watch {
+    fn now_ms(&mut self) -> Result<u64> {
+        // A clock before 1970 reads as 1970.
+        Ok(u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0))
+    }
+    fn elapsed_ms(&mut self) -> Result<u64> {
+        Ok(u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }

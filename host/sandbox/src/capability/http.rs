@@ -1,51 +1,93 @@
-//! Requests under a capability.
-use toolward_vault::{EgressError, Outbound, Scanned};
-use wasmtime::component::{HasSelf, Linker, Resource};
-
-use super::{Capability, Handle};
-use crate::{
-    bindings::toolward::tool::http::{self, Header, HttpError, Request, Response},
-    guest::{Guest, Over},
+//! Requests under a handle. The vault sends them; this file only carries them over.
+use toolward_gate::Note;
+use toolward_vault::{EgressError, Grant, Outbound, Scanned};
+use wasmtime::{
+    Result,
+    component::{HasData, Linker, Resource},
 };
 
-pub(super) struct Http;
+use super::{
+    Capability,
+    handles::{Handle, Handles, Spent},
+};
+use crate::guest::{Guest, Over};
+use bindings::toolward::tool::http::{self as wit, Header, HttpError, Request, Response};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world requests { import toolward:tool/http@0.1.0; }",
+        world: "toolward:host/requests",
+        imports: { default: async | trappable },
+        with: {
+            "toolward:tool/capabilities":
+                crate::capability::handles::bindings::toolward::tool::capabilities,
+        },
+    });
+}
+
+pub(crate) struct Http;
 
 impl Capability for Http {
-    fn name(&self) -> &'static str {
+    fn interface(&self) -> &'static str {
         "http"
     }
-    fn link(&self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-        http::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, Self>(linker, |guest| Requests {
+            handles: &mut guest.handles,
+            grant: &guest.grant,
+        })
     }
 }
 
-impl http::Host for Guest {
+impl HasData for Http {
+    type Data<'a> = Requests<'a>;
+}
+
+/// The handles of a call and the way out for them.
+pub(crate) struct Requests<'a> {
+    handles: &'a mut Handles,
+    grant: &'a Grant,
+}
+
+impl wit::Host for Requests<'_> {
     async fn send(
         &mut self,
         request: Request,
         under: Resource<Handle>,
-    ) -> wasmtime::Result<Result<Response, HttpError>> {
-        let handle = self.table.get(&under)?;
-        if let Err(over) = handle.count_use() {
-            return Ok(Err(HttpError::Refused(over.to_owned())));
+    ) -> Result<Result<Response, HttpError>> {
+        let handle = self.handles.lent(&under)?;
+        if let Err(spent) = handle.spend() {
+            return Ok(Err(self.refuse(handle, spent)));
         }
-        let outbound = Outbound {
-            capability: handle.capability().clone(),
-            method: request.method,
-            target: request.target,
-            headers: request
-                .headers
-                .into_iter()
-                .map(|Header { name, value }| (name, value))
-                .collect(),
-            body: request.body,
-            narrowing: handle.narrowing().clone(),
-        };
-        match self.grant.egress().send(outbound).await {
+        let sent = self.grant.egress().send(outbound(request, handle)).await;
+        match sent {
             Ok(scanned) => Ok(Ok(response(scanned))),
-            Err(EgressError::Over(cause)) => Err(wasmtime::Error::new(Over(cause))),
-            Err(error) => Ok(Err(refused(error))),
+            Err(error) => error_for_guest(error).map(Err),
         }
+    }
+}
+
+impl Requests<'_> {
+    fn refuse(&self, handle: &Handle, spent: Spent) -> HttpError {
+        let (code, text) = match spent {
+            Spent::Time => ("handle-expired", "the handle's time is over"),
+            Spent::Uses => ("handle-spent", "the handle's uses are spent"),
+        };
+        let capability = handle.name.to_string();
+        self.grant.call().notes.add(Note::NotSent { capability, code: code.to_owned() });
+        HttpError::Refused(text.to_owned())
+    }
+}
+
+fn outbound(request: Request, handle: &Handle) -> Outbound {
+    Outbound {
+        capability: handle.name.clone(),
+        method: request.method,
+        target: request.target,
+        headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        body: request.body,
+        narrowing: handle.narrowing.clone(),
     }
 }
 
@@ -59,15 +101,32 @@ fn response(scanned: Scanned) -> Response {
     }
 }
 
-fn refused(error: EgressError) -> HttpError {
-    match error {
+/// What a guest is told; the end of a call is not told but unwinds it.
+fn error_for_guest(error: EgressError) -> Result<HttpError> {
+    Ok(match error {
         EgressError::NotAllowed(why) => HttpError::NotAllowed(why),
         EgressError::AddressDenied => HttpError::AddressDenied,
         EgressError::ConnectionFailed => HttpError::ConnectionFailed,
         EgressError::ResponseRefused(why) => HttpError::ResponseRefused(why),
-        EgressError::ResponseTooLarge(limit) => HttpError::ResponseTooLarge(limit),
+        EgressError::ResponseTooLarge(bytes) => HttpError::ResponseTooLarge(bytes),
         EgressError::Withheld => HttpError::Withheld,
         EgressError::CredentialUnavailable => HttpError::CredentialUnavailable,
-        EgressError::Over(cause) => HttpError::Refused(cause.to_string()),
+        EgressError::Over(cause) => return Err(wasmtime::Error::new(Over(cause))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use toolward_gate::Cause;
+    use toolward_vault::EgressError;
+
+    use super::error_for_guest;
+    use crate::guest::Over;
+
+    #[test]
+    fn the_end_of_a_call_unwinds_the_guest_and_another_error_does_not() {
+        let error = error_for_guest(EgressError::Over(Cause::TimeOver)).unwrap_err();
+        assert_eq!(error.downcast_ref::<Over>().unwrap().0, Cause::TimeOver);
+        error_for_guest(EgressError::Withheld).unwrap();
     }
 }

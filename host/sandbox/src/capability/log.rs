@@ -1,85 +1,119 @@
-//! Lines for the operator, kept in the audit entry of the call.
-use toolward_gate::Note;
-use wasmtime::component::{HasSelf, Linker};
-
-use super::Capability;
-use crate::{
-    bindings::toolward::tool::log::{self, Level},
-    guest::Guest,
+//! Lines for the operator, in the audit entry of the call.
+use toolward_gate::{Note, Notes, SandboxTerms};
+use wasmtime::{
+    Result,
+    component::{HasSelf, Linker},
 };
 
-pub(super) struct Logging;
+use super::Capability;
+use crate::{guest::Guest, text};
+use bindings::toolward::tool::log::{self as wit, Level};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world logging { import toolward:tool/log@0.1.0; }",
+        world: "toolward:host/logging",
+        imports: { default: trappable },
+    });
+}
+
+pub(crate) struct Logging;
 
 impl Capability for Logging {
-    fn name(&self) -> &'static str {
+    fn interface(&self) -> &'static str {
         "log"
     }
-    fn link(&self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-        log::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, HasSelf<Log>>(linker, |guest| &mut guest.log)
     }
 }
 
-/// What a call has logged so far.
-#[derive(Debug, Default)]
+/// What one call may still log. What is over is counted, and told when the call ends in whatever way.
 pub(crate) struct Log {
-    lines: usize,
-    bytes: usize,
-    pub(crate) dropped: u64,
+    notes: Notes,
+    lines_left: usize,
+    bytes_left: usize,
+    dropped: u64,
 }
 
-impl log::Host for Guest {
-    async fn emit(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        let message = visible(&message);
-        let bytes = self.log.bytes.saturating_add(message.len());
-        if self.log.lines >= self.terms().log_lines || bytes > self.terms().log_bytes {
-            self.log.dropped = self.log.dropped.saturating_add(1);
-            return Ok(());
+impl Log {
+    pub(crate) fn new(notes: Notes, terms: &SandboxTerms) -> Self {
+        Self { notes, lines_left: terms.log_lines, bytes_left: terms.log_bytes, dropped: 0 }
+    }
+
+    fn write(&mut self, level: &str, message: &str) {
+        let message = text::visible(message, false, LINE);
+        let left = self.lines_left.checked_sub(1).zip(self.bytes_left.checked_sub(message.len()));
+        let Some((lines_left, bytes_left)) = left else {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        };
+        (self.lines_left, self.bytes_left) = (lines_left, bytes_left);
+        self.notes.add(Note::Logged { level: level.to_owned(), message });
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            self.notes.add(Note::LogDropped { lines: self.dropped });
         }
-        self.log.lines = self.log.lines.saturating_add(1);
-        self.log.bytes = bytes;
-        self.note(Note::Logged { level: name(level).to_owned(), message });
+    }
+}
+
+impl wit::Host for Log {
+    fn emit(&mut self, level: Level, message: String) -> Result<()> {
+        let level = match level {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        self.write(level, &message);
         Ok(())
     }
 }
 
-fn name(level: Level) -> &'static str {
-    match level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
-}
-
-/// One line that a terminal shows as it is: control characters and what turns the direction of text are
-/// written out.
-fn visible(message: &str) -> String {
-    let hidden = |one: char| {
-        one.is_control()
-            || matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut line = String::new();
-    for one in message.chars() {
-        if line.len() >= MAX_LINE {
-            line.push('…');
-            break;
-        }
-        if hidden(one) { line.extend(one.escape_unicode()) } else { line.push(one) }
-    }
-    line
-}
-
-/// Bytes of one line.
-const MAX_LINE: usize = 4 << 10;
+/// The longest line, in bytes.
+const LINE: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use toolward_gate::{Note, Notes, SandboxTerms};
+
+    use super::Log;
+
+    fn notes_of(terms: &SandboxTerms, lines: &[&str]) -> Vec<Note> {
+        let notes = Notes::default();
+        let mut log = Log::new(notes.clone(), terms);
+        lines.iter().for_each(|line| log.write("info", line));
+        drop(log);
+        notes.read()
+    }
 
     #[test]
-    fn control_characters_are_written_out_and_long_lines_cut() {
-        assert_eq!(visible("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\u{a}c\\u{202e}d");
-        assert_eq!(visible("straße"), "straße");
-        assert!(visible(&"x".repeat(10_000)).len() < MAX_LINE + 8);
+    fn lines_over_the_limit_are_counted_and_dropped() {
+        let terms = SandboxTerms { log_lines: 1, ..SandboxTerms::default() };
+        let notes = notes_of(&terms, &["one", "two", "three"]);
+        assert!(matches!(&notes[0], Note::Logged { message, .. } if message == "one"));
+        assert!(matches!(notes[1], Note::LogDropped { lines: 2 }));
+        assert_eq!(notes.len(), 2);
+    }
+
+    #[test]
+    fn bytes_over_the_limit_are_counted_and_dropped() {
+        let terms = SandboxTerms { log_bytes: 4, ..SandboxTerms::default() };
+        let notes = notes_of(&terms, &["12345", "1234", "5"]);
+        assert!(matches!(&notes[0], Note::Logged { message, .. } if message == "1234"));
+        assert!(matches!(notes[1], Note::LogDropped { lines: 2 }));
+    }
+
+    #[test]
+    fn a_line_cannot_look_like_two() {
+        let notes = notes_of(&SandboxTerms::default(), &["a\nerror b\u{1b}[1m"]);
+        assert!(
+            matches!(&notes[..], [Note::Logged { message, .. }] if message == "a\\nerror b\\u{1b}[1m")
+        );
     }
 }

@@ -1,37 +1,49 @@
-//! How far the tool is, for the caller who asked to know.
-use toolward_gate::Progress;
-use wasmtime::component::{HasSelf, Linker};
-
-use super::Capability;
-use crate::{
-    bindings::toolward::tool::progress,
-    guest::{Guest, Over},
+//! How far the tool is, for its caller.
+use toolward_gate::{Progress, ProgressSink};
+use wasmtime::{
+    Result,
+    component::{HasSelf, Linker},
 };
 
-pub(super) struct Reporting;
+use super::Capability;
+use crate::{guest::Guest, text};
+use bindings::toolward::tool::progress as wit;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world reporting { import toolward:tool/progress@0.1.0; }",
+        world: "toolward:host/reporting",
+        imports: { default: async | trappable },
+    });
+}
+
+pub(crate) struct Reporting;
 
 impl Capability for Reporting {
-    fn name(&self) -> &'static str {
+    fn interface(&self) -> &'static str {
         "progress"
     }
-    fn link(&self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-        progress::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, HasSelf<Reporter>>(linker, |guest| &mut guest.progress)
     }
 }
 
-impl progress::Host for Guest {
-    async fn report(
-        &mut self,
-        done: u64,
-        total: Option<u64>,
-        message: String,
-    ) -> wasmtime::Result<bool> {
-        let message = message.chars().take(MAX_MESSAGE).collect();
-        let sink = self.call().progress.clone();
-        let heard = self.life().bound(sink.report(Progress { done, total, message })).await;
-        heard.map_err(|cause| wasmtime::Error::new(Over(cause)))
+pub(crate) struct Reporter(ProgressSink);
+
+impl Reporter {
+    pub(crate) fn new(sink: ProgressSink) -> Self {
+        Self(sink)
     }
 }
 
-/// Characters.
-const MAX_MESSAGE: usize = 1_000;
+impl wit::Host for Reporter {
+    /// Waits while the reader is slow; the guest is suspended, and its time runs.
+    async fn report(&mut self, done: u64, total: Option<u64>, message: String) -> Result<bool> {
+        let message = text::visible(&message, false, MESSAGE);
+        Ok(self.0.report(Progress { done, total, message }).await)
+    }
+}
+
+/// The longest message, in bytes.
+const MESSAGE: usize = 1 << 10;

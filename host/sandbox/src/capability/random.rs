@@ -1,27 +1,62 @@
 //! Random bytes from the operating system.
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Result,
+    component::{HasData, Linker},
+};
 
 use super::Capability;
-use crate::{bindings::toolward::tool::random, guest::Guest};
+use crate::guest::Guest;
+use bindings::toolward::tool::random as wit;
 
-pub(super) struct Random;
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world randomness { import toolward:tool/random@0.1.0; }",
+        world: "toolward:host/randomness",
+        imports: { default: trappable },
+    });
+}
+
+pub(crate) struct Random;
 
 impl Capability for Random {
-    fn name(&self) -> &'static str {
+    fn interface(&self) -> &'static str {
         "random"
     }
-    fn link(&self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-        random::add_to_linker::<_, HasSelf<_>>(linker, |guest| guest)
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, Self>(linker, |_| Source)
     }
 }
 
-impl random::Host for Guest {
-    async fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(length.min(MAX_BYTES))?];
-        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(error.to_string()))?;
+impl HasData for Random {
+    type Data<'a> = Source;
+}
+
+/// It has no state: nothing to choose, and nothing to repeat.
+pub(crate) struct Source;
+
+impl wit::Host for Source {
+    fn bytes(&mut self, length: u32) -> Result<Vec<u8>> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX);
+        let mut bytes = vec![0; length];
+        getrandom::fill(&mut bytes).map_err(wasmtime::Error::new)?;
         Ok(bytes)
     }
 }
 
-/// At once; what `wit/random.wit` promises.
-const MAX_BYTES: u32 = 4_096;
+/// Bytes of one draw, as the interface says.
+const MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, wit::Host as _};
+
+    #[test]
+    fn a_draw_has_the_length_that_was_asked_for_up_to_its_limit() {
+        assert!(Source.bytes(0).unwrap().is_empty());
+        let (one, other) = (Source.bytes(32).unwrap(), Source.bytes(32).unwrap());
+        assert_eq!(one.len(), 32);
+        assert_ne!(one, other);
+        assert_eq!(Source.bytes(u32::MAX).unwrap().len(), 4096);
+    }
+}

@@ -1,0 +1,313 @@
+//! Handles for what a call was granted. They narrow, and never widen.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use toolward_gate::{CapabilityName, HttpScope, Life, Permit};
+use toolward_vault::Narrowing;
+use wasmtime::{
+    Result,
+    component::{HasSelf, Linker, Resource, ResourceTable},
+};
+
+use super::Capability;
+use crate::guest::Guest;
+use bindings::toolward::tool::capabilities::{self as wit, Limits, Refusal};
+
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "package toolward:host; world handles { import toolward:tool/capabilities@0.1.0; }",
+        world: "toolward:host/handles",
+        imports: { default: trappable },
+        with: { "toolward:tool/capabilities.capability": super::Handle },
+    });
+}
+
+pub(crate) struct Capabilities;
+
+impl Capability for Capabilities {
+    fn interface(&self) -> &'static str {
+        "capabilities"
+    }
+    fn link(&self, linker: &mut Linker<Guest>) -> Result<()> {
+        wit::add_to_linker::<_, HasSelf<Handles>>(linker, |guest| &mut guest.handles)
+    }
+}
+
+/// What a guest holds is the number of one of these. It names a capability; it holds no credential.
+#[expect(unreachable_pub, reason = "the bindings export it again")]
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) name: CapabilityName,
+    pub(crate) narrowing: Narrowing,
+    /// Absent: as long as the call.
+    expires_at: Option<Instant>,
+    /// The counters of this handle and of every one that it was made from.
+    uses: Vec<Arc<AtomicU32>>,
+}
+
+impl Handle {
+    fn new(name: CapabilityName) -> Self {
+        Self { name, narrowing: Narrowing::default(), expires_at: None, uses: Vec::new() }
+    }
+
+    /// Counts one use, here and in all that it was made from; all of them or none.
+    pub(crate) fn spend(&self) -> Result<(), Spent> {
+        if self.is_over() {
+            return Err(Spent::Time);
+        }
+        if self.uses.iter().any(|left| left.load(Ordering::Relaxed) == 0) {
+            return Err(Spent::Uses);
+        }
+        // A guest makes one host call at a time: nobody counts in between.
+        for left in &self.uses {
+            left.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.expires_at.is_some_and(|end| end <= Instant::now())
+    }
+
+    /// The handle with less; never with more.
+    fn narrow(&self, to: Limits, scope: Option<&HttpScope>) -> Result<Self, Refusal> {
+        let Limits { methods, path_prefix, uses, time_ms } = to;
+        if self.is_over() {
+            return Err(Refusal::Expired);
+        }
+        if methods.is_none() && path_prefix.is_none() && uses.is_none() && time_ms.is_none() {
+            return Err(Refusal::NotNarrower);
+        }
+        let mut less = self.clone();
+        if let Some(methods) = methods {
+            less.narrow_methods(methods.into_iter().collect(), scope)?;
+        }
+        if let Some(prefix) = path_prefix {
+            less.narrow_path(prefix, scope)?;
+        }
+        less.uses.extend(uses.map(|uses| Arc::new(AtomicU32::new(uses))));
+        if let Some(time) = time_ms {
+            less.narrow_time(Duration::from_millis(time));
+        }
+        Ok(less)
+    }
+
+    fn narrow_methods(
+        &mut self,
+        methods: BTreeSet<String>,
+        scope: Option<&HttpScope>,
+    ) -> Result<(), Refusal> {
+        let scope = scope.ok_or(Refusal::NotNarrower)?;
+        let allowed = self.narrowing.methods.as_ref().unwrap_or(&scope.methods);
+        if !methods.is_subset(allowed) {
+            return Err(Refusal::NotNarrower);
+        }
+        self.narrowing.methods = Some(methods);
+        Ok(())
+    }
+
+    fn narrow_path(&mut self, prefix: String, scope: Option<&HttpScope>) -> Result<(), Refusal> {
+        let longer = |before: &String| prefix.len() > before.len() && prefix.starts_with(before);
+        let narrower =
+            prefix.starts_with('/') && self.narrowing.path_prefix.as_ref().is_none_or(longer);
+        if scope.is_none() || !narrower {
+            return Err(Refusal::NotNarrower);
+        }
+        self.narrowing.path_prefix = Some(prefix);
+        Ok(())
+    }
+
+    fn narrow_time(&mut self, time: Duration) {
+        // A time beyond the calendar does not shorten anything: the call ends before.
+        let Some(end) = Instant::now().checked_add(time) else { return };
+        self.expires_at = Some(self.expires_at.map_or(end, |before| before.min(end)));
+    }
+}
+
+/// Why a handle cannot be used any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spent {
+    Time,
+    Uses,
+}
+
+/// All handles of one call.
+pub(crate) struct Handles {
+    table: ResourceTable,
+    live: usize,
+    max: usize,
+    granted: BTreeMap<CapabilityName, Option<Arc<HttpScope>>>,
+    life: Life,
+}
+
+impl Handles {
+    pub(crate) fn new(permit: &Permit) -> Self {
+        let terms = permit.terms();
+        let scope = |name: &CapabilityName| (name.clone(), terms.egress.http.get(name).cloned());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(terms.sandbox.handles);
+        Self {
+            table,
+            live: 0,
+            max: terms.sandbox.handles,
+            granted: terms.sandbox.capabilities.keys().map(scope).collect(),
+            life: permit.life().clone(),
+        }
+    }
+
+    /// The handle behind a number that the guest lent.
+    pub(crate) fn lent(&self, handle: &Resource<Handle>) -> Result<&Handle> {
+        Ok(self.table.get(handle)?)
+    }
+
+    fn keep(&mut self, handle: Handle) -> Result<Result<Resource<Handle>, Refusal>> {
+        if self.live >= self.max {
+            return Ok(Err(Refusal::TooMany));
+        }
+        let kept = self.table.push(handle)?;
+        self.live = self.live.saturating_add(1);
+        Ok(Ok(kept))
+    }
+}
+
+impl wit::Host for Handles {
+    fn obtain(&mut self, name: String) -> Result<Result<Resource<Handle>, Refusal>> {
+        // What is no name is not granted either: a guest learns nothing about what exists.
+        let granted = name.parse().ok().filter(|name| self.granted.contains_key(name));
+        match granted {
+            Some(name) => self.keep(Handle::new(name)),
+            None => Ok(Err(Refusal::NotGranted)),
+        }
+    }
+}
+
+impl wit::HostCapability for Handles {
+    fn name(&mut self, handle: Resource<Handle>) -> Result<String> {
+        Ok(self.lent(&handle)?.name.to_string())
+    }
+
+    fn expires_in_ms(&mut self, handle: Resource<Handle>) -> Result<u64> {
+        let of_call = self.life.remaining();
+        let left = match self.lent(&handle)?.expires_at {
+            Some(end) => of_call.min(end.saturating_duration_since(Instant::now())),
+            None => of_call,
+        };
+        Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn narrow(
+        &mut self,
+        handle: Resource<Handle>,
+        to: Limits,
+    ) -> Result<Result<Resource<Handle>, Refusal>> {
+        let handle = self.lent(&handle)?;
+        let scope = self.granted.get(&handle.name).and_then(Option::as_deref);
+        match handle.narrow(to, scope) {
+            // Not a child in the table: a guest may drop the wider one first.
+            Ok(less) => self.keep(less),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    fn drop(&mut self, handle: Resource<Handle>) -> Result<()> {
+        self.table.delete(handle)?;
+        self.live = self.live.saturating_sub(1);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toolward_gate::{HttpScope, ResponseShape};
+
+    use super::{Handle, Limits, Refusal, Spent};
+
+    const NOTHING: Limits = Limits { methods: None, path_prefix: None, uses: None, time_ms: None };
+
+    fn scope() -> HttpScope {
+        HttpScope {
+            destinations: vec![],
+            methods: ["GET".to_owned(), "POST".to_owned()].into(),
+            paths: vec![],
+            query: None,
+            headers: [].into(),
+            allow_private: false,
+            credential: None,
+            slot: None,
+            max_request_bytes: 0,
+            response: ResponseShape { content_types: [].into(), max_bytes: 0 },
+        }
+    }
+
+    fn handle() -> Handle {
+        Handle::new("github:issues:write".parse().unwrap())
+    }
+
+    fn methods(names: &[&str]) -> Limits {
+        Limits { methods: Some(names.iter().map(|&name| name.to_owned()).collect()), ..NOTHING }
+    }
+
+    fn prefix(prefix: &str) -> Limits {
+        Limits { path_prefix: Some(prefix.to_owned()), ..NOTHING }
+    }
+
+    fn refusal(handle: &Handle, to: Limits) -> Refusal {
+        handle.narrow(to, Some(&scope())).unwrap_err()
+    }
+
+    #[test]
+    fn methods_only_become_fewer() {
+        let get = handle().narrow(methods(&["GET"]), Some(&scope())).unwrap();
+        assert_eq!(get.narrowing.methods, Some(["GET".to_owned()].into()));
+        assert!(matches!(refusal(&handle(), methods(&["DELETE"])), Refusal::NotNarrower));
+        assert!(matches!(refusal(&get, methods(&["GET", "POST"])), Refusal::NotNarrower));
+    }
+
+    #[test]
+    fn a_path_prefix_only_becomes_longer() {
+        let acme = handle().narrow(prefix("/repos/acme/"), Some(&scope())).unwrap();
+        let site = acme.narrow(prefix("/repos/acme/site"), Some(&scope())).unwrap();
+        assert_eq!(site.narrowing.path_prefix.as_deref(), Some("/repos/acme/site"));
+        for wider in ["/", "/repos/acme/", "/repos/other/site", "repos/acme/site"] {
+            assert!(matches!(refusal(&acme, prefix(wider)), Refusal::NotNarrower), "{wider}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_paths_is_not_narrowed_by_them() {
+        assert!(handle().narrow(prefix("/a"), None).is_err());
+        assert!(handle().narrow(methods(&[]), None).is_err());
+        assert!(handle().narrow(NOTHING, Some(&scope())).is_err());
+        handle().narrow(Limits { uses: Some(1), ..NOTHING }, None).unwrap();
+    }
+
+    #[test]
+    fn a_use_counts_in_every_handle_that_it_was_made_from() {
+        let two = handle().narrow(Limits { uses: Some(2), ..NOTHING }, None).unwrap();
+        let nine = two.narrow(Limits { uses: Some(9), ..NOTHING }, None).unwrap();
+        nine.spend().unwrap();
+        two.spend().unwrap();
+        assert_eq!(nine.spend(), Err(Spent::Uses));
+        assert_eq!(two.spend(), Err(Spent::Uses));
+        handle().spend().unwrap();
+    }
+
+    #[test]
+    fn time_only_becomes_shorter() {
+        let long = handle().narrow(Limits { time_ms: Some(60_000), ..NOTHING }, None).unwrap();
+        let over = long.narrow(Limits { time_ms: Some(0), ..NOTHING }, None).unwrap();
+        long.spend().unwrap();
+        assert_eq!(over.spend(), Err(Spent::Time));
+        assert!(matches!(refusal(&over, prefix("/a")), Refusal::Expired));
+        let longer = long.narrow(Limits { time_ms: Some(u64::MAX), ..NOTHING }, None).unwrap();
+        assert_eq!(longer.expires_at, long.expires_at);
+    }
+}
