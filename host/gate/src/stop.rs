@@ -60,6 +60,8 @@ pub enum Stop {
     Trapped { cause: Arc<str> },
     #[error("the tool answered with something that does not fit its output schema")]
     BadOutput { cause: Arc<str> },
+    #[error("the caller cancelled the call")]
+    Cancelled,
     #[error("the host stopped the call: {0}")]
     Unavailable(#[from] Unavailable),
 }
@@ -117,6 +119,7 @@ impl Stop {
             Self::Limit(_) => "limit",
             Self::Trapped { .. } => "tool-crashed",
             Self::BadOutput { .. } => "bad-output",
+            Self::Cancelled => "cancelled",
             Self::Unavailable(_) => "unavailable",
         }
     }

@@ -1,1 +1,10 @@
+//! The host itself: `perform`, the doors, authentication, configuration and the command line.
+pub mod authn;
 pub mod build;
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod door;
+pub mod host;
+pub mod tools;
+pub mod wiring;

@@ -11,7 +11,7 @@ use super::{
     obligations::{Agreement, Obligations},
     request::{principal_uid, tool_uid, uid},
 };
-use crate::{Approvers, BudgetLimit, CapabilityName, Principal, RateLimit, Risk};
+use crate::{Approvers, BudgetLimit, CapabilityName, Principal, RateLimit, Risk, ToolName};
 
 /// What the policies say about one action before the arguments are known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +34,7 @@ pub enum Prospect {
 /// What a principal could do with a tool.
 #[derive(Clone, Debug, Serialize)]
 pub struct Prospects {
+    pub tool: ToolName,
     pub call: Prospect,
     pub capabilities: Vec<WantProspect>,
     /// The highest risk that a call could have.
@@ -113,7 +114,8 @@ fn summary(
     }
     let time = strictest.time.unwrap_or(DEFAULT_TIME);
     let Obligations { rates, budgets, .. } = strictest;
-    Prospects { call, capabilities, risk, approvals, time, rates, budgets }
+    let tool = tool.name.clone();
+    Prospects { tool, call, capabilities, risk, approvals, time, rates, budgets }
 }
 
 /// What the heads of policies are compared with.

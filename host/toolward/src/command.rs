@@ -1,0 +1,254 @@
+//! The command line: one file for each subcommand.
+mod approval;
+mod audit;
+mod build;
+mod call;
+mod check;
+mod demo;
+mod init;
+mod kill;
+mod run;
+mod secret;
+mod terminal;
+mod tool;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use terminal::{Passphrases, Terminal};
+use toolward_gate::{Refusal, Stop};
+use toolward_state::StateError;
+use toolward_vault::SecretStoreError;
+
+use crate::{
+    authn::AuthnError,
+    build::BuildError,
+    config::{self, Config},
+    wiring::StartError,
+};
+
+/// Run agent tools you do not trust, with credentials they never see.
+#[derive(Parser)]
+#[command(name = "toolward", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+struct Cli {
+    /// The configuration; without it, `toolward.toml` here or in a folder above.
+    #[arg(long, global = true, env = "TOOLWARD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write data as JSON, and errors as one JSON object on standard error.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more in the log on standard error; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole product on this machine, with every claim checked.
+    Demo(demo::Demo),
+    /// Write a first configuration.
+    Init(init::Init),
+    /// Build a tool's crate into a component.
+    Build(build::Build),
+    /// Say what a component imports, wants and would get. It does not run.
+    Check(check::Check),
+    /// Add, list, show and remove components.
+    #[command(subcommand)]
+    Tool(tool::Tool),
+    /// Keep secrets. Values come from a prompt or standard input, never from the command line.
+    #[command(subcommand)]
+    Secret(secret::Secret),
+    /// Call one tool, as any door does.
+    Call(call::Call),
+    /// Serve the tools over MCP on standard input and output.
+    Run(run::Run),
+    /// See and answer what waits for a person.
+    #[command(subcommand)]
+    Approval(approval::Approval),
+    /// Throw and lift kill switches.
+    #[command(subcommand)]
+    Kill(kill::Kill),
+    /// Read and check the audit trail.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// How a command ended, as programs see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Exit {
+    Ok = 0,
+    Failure = 1,
+    Usage = 2,
+    Config = 3,
+    Denied = 4,
+    Held = 5,
+    ApprovalDenied = 6,
+    ToolFailed = 8,
+    ToolStopped = 9,
+    NotFound = 10,
+    TimeOver = 124,
+    Interrupted = 130,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 ok   1 failure   2 usage   3 configuration   4 denied   5 waits for approval   6 approval denied
+  8 the tool returned an error   9 the tool crashed or met a limit   10 not found   124 time over   130 interrupted";
+
+impl Exit {
+    fn of(stop: &Stop) -> Self {
+        match stop {
+            Stop::Held { .. } => Self::Held,
+            Stop::Refused(Refusal::Denied { .. }) => Self::ApprovalDenied,
+            Stop::Refused(_) => Self::Denied,
+            Stop::Halted(toolward_gate::Cause::TimeOver) => Self::TimeOver,
+            Stop::Halted(_) => Self::Denied,
+            Stop::Failed(_) => Self::ToolFailed,
+            Stop::Limit(_) | Stop::Trapped { .. } | Stop::BadOutput { .. } => Self::ToolStopped,
+            Stop::Cancelled => Self::Interrupted,
+            Stop::Unavailable(_) => Self::Failure,
+        }
+    }
+}
+
+/// Why a command failed: what to say, and how to end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// There is no configuration.
+    #[error("there is no `toolward.toml` here or in a folder above; `toolward init` writes one")]
+    NoConfig,
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Authn(#[from] AuthnError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Store(#[from] SecretStoreError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("{stop}")]
+    Stopped { stop: Stop },
+    /// Everything that was to be said has been said.
+    #[error("")]
+    Silent(Exit),
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<toolward_gate::Unavailable> for Failure {
+    fn from(error: toolward_gate::Unavailable) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Start(_) | Self::NoConfig => Exit::Config,
+            Self::NotFound(_) => Exit::NotFound,
+            Self::Usage(_) => Exit::Usage,
+            Self::Refused(_) | Self::Authn(_) => Exit::Denied,
+            Self::Stopped { stop } => Exit::of(stop),
+            Self::Silent(exit) => *exit,
+            Self::Build(_) | Self::Store(_) | Self::State(_) | Self::Other(_) => Exit::Failure,
+        }
+    }
+
+    /// Stable: programs match on it.
+    fn code(&self) -> &str {
+        match self {
+            Self::Start(_) | Self::NoConfig => "configuration",
+            Self::NotFound(_) => "not-found",
+            Self::Usage(_) => "usage",
+            Self::Refused(_) => "refused",
+            Self::Authn(_) => "unauthenticated",
+            Self::Build(_) => "build",
+            Self::Store(_) => "secret-store",
+            Self::State(_) => "state",
+            Self::Stopped { stop: Stop::Failed(failure) } => &failure.code,
+            Self::Stopped { stop } => stop.code(),
+            Self::Silent(_) | Self::Other(_) => "failure",
+        }
+    }
+}
+
+/// What every command needs to know.
+struct Context {
+    config: Option<PathBuf>,
+    terminal: Terminal,
+}
+
+impl Context {
+    fn config_path(&self) -> Result<PathBuf, Failure> {
+        config::find(self.config.as_deref()).ok_or(Failure::NoConfig)
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        self.config_at(&self.config_path()?)
+    }
+
+    fn config_at(&self, path: &Path) -> Result<Config, Failure> {
+        Ok(Config::load(path).map_err(StartError::from)?)
+    }
+
+    fn passphrases(&self) -> std::sync::Arc<Passphrases> {
+        std::sync::Arc::new(Passphrases)
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.json);
+    let context = Context { config: cli.config, terminal };
+    let exit = match start(cli.command, &context, cli.verbose) {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            context.terminal.fail(&failure);
+            failure.exit()
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let tap = terminal::log(verbose, matches!(command, Command::Demo(_)));
+    let done = runtime.block_on(async {
+        match command {
+            Command::Demo(demo) => demo.run(context, tap).await,
+            Command::Init(init) => init.run(context),
+            Command::Build(build) => build.run(context),
+            Command::Check(check) => check.run(context),
+            Command::Tool(tool) => tool.run(context).await,
+            Command::Secret(secret) => secret.run(context).await,
+            Command::Call(call) => call.run(context).await,
+            Command::Run(run) => run.run(context).await,
+            Command::Approval(approval) => approval.run(context).await,
+            Command::Kill(kill) => kill.run(context).await,
+            Command::Audit(audit) => audit.run(context).await,
+        }
+    });
+    // A thread may still read standard input.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,74 @@
+//! `toolward call`: one call, through the same `perform` as every door.
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+use tokio::sync::mpsc;
+use toolward_gate::{Progress, ProgressSink};
+
+use super::{Context, Failure, run};
+use crate::{authn::Authn, tools::ReadError, wiring};
+
+#[derive(Args)]
+pub(super) struct Call {
+    /// The tool's name.
+    tool: String,
+    /// Arguments as `key=value`. A value is read as the tool's schema types it.
+    #[arg(value_name = "KEY=VALUE", value_parser = pair)]
+    arguments: Vec<(String, String)>,
+    /// All arguments as one JSON object; `-` reads it from standard input.
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments")]
+    args_json: Option<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write `key=value`")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Call {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        let principal = Authn::from_config(&config)?.identify(run::token()?.as_deref())?;
+        let progress = context.terminal.progress();
+        progress.step("starting");
+        let host = Arc::new(wiring::host(&config, context.passphrases()).await?);
+        let arguments = self.text(&host.tools)?;
+        let (sender, mut said) = mpsc::channel(16);
+        let read = host.tools.read(&principal, "cli", &self.tool, &arguments, ProgressSink::to(sender));
+        let call = read.map_err(|error| match error {
+            ReadError::NoSuchTool { .. } => Failure::NotFound(format!("{error}; `toolward tool list` shows all")),
+            error => Failure::Usage(error.to_string()),
+        })?;
+        progress.step(&format!("calling {}", self.tool));
+        let interrupted = async { drop(tokio::signal::ctrl_c().await) };
+        let performing = host.perform_unless(call, interrupted);
+        tokio::pin!(performing);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(Progress { done, total, message }) = said.recv() => {
+                    let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+                    progress.step(&format!("{done}{of} {message}"));
+                }
+                outcome = &mut performing => break outcome,
+            }
+        };
+        drop(progress);
+        let output = outcome.map_err(|stop| Failure::Stopped { stop })?;
+        let shown = || serde_json::to_string_pretty(&output.value).unwrap_or_default();
+        context.terminal.show(&json!({ "result": output.value }), shown)?;
+        Ok(())
+    }
+
+    fn text(&self, tools: &crate::tools::Tools) -> Result<String, Failure> {
+        match self.args_json.as_deref() {
+            Some("-") => Ok(std::io::read_to_string(std::io::stdin())?),
+            Some(json) => Ok(json.to_owned()),
+            None => {
+                let tool = tools.find(&self.tool);
+                Ok(tool.map(|tool| tool.arguments(&self.arguments).to_string()).unwrap_or_else(|| "{}".to_owned()))
+            }
+        }
+    }
+}

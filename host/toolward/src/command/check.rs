@@ -1,0 +1,169 @@
+//! `toolward check`: what a component is, wants, and would get. Nothing of it runs.
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use toolward_gate::{InstalledTool, Kind, Principal, Prospect, WantProspect};
+use toolward_sandbox::{Import, Inspection, ToolManifest, inspect};
+
+use super::{Context, Failure};
+use crate::{authn, config::{CallerConfig, Config}, wiring};
+
+#[derive(Args)]
+pub(super) struct Check {
+    /// The component.
+    file: PathBuf,
+    /// For whom to ask the policies; the configured caller, where absent.
+    #[arg(long)]
+    principal: Option<String>,
+    #[arg(long, value_enum, default_value = "agent")]
+    kind: PrincipalKind,
+    /// A role of the principal; may stand several times.
+    #[arg(long = "role")]
+    roles: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PrincipalKind {
+    Agent,
+    User,
+    Service,
+}
+
+impl From<PrincipalKind> for Kind {
+    fn from(kind: PrincipalKind) -> Self {
+        match kind {
+            PrincipalKind::Agent => Self::Agent,
+            PrincipalKind::User => Self::User,
+            PrincipalKind::Service => Self::Service,
+        }
+    }
+}
+
+impl Check {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let bytes = fs::read(&self.file).map_err(|error| Failure::NotFound(format!("`{}` cannot be read: {error}", self.file.display())))?;
+        let inspection = inspect(&bytes).map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;
+        let outlook = match context.config() {
+            Ok(config) => Some(self.outlook(&config, &inspection)?),
+            // A component can be looked at anywhere.
+            Err(Failure::NoConfig) => None,
+            Err(failure) => return Err(failure),
+        };
+        let data = json!({
+            "path": self.file, "digest": inspection.digest, "bytes": inspection.bytes,
+            "imports": inspection.imports.iter().map(import).collect::<Vec<_>>(),
+            "tools": inspection.manifest.tools.iter().map(|tool| tool_data(tool, outlook.as_ref())).collect::<Vec<_>>(),
+            "principal": outlook.as_ref().map(|outlook| outlook.principal.id().to_owned()),
+        });
+        context.terminal.show(&data, || text(&self.file, &inspection, outlook.as_ref()))?;
+        if outlook.is_none() {
+            context.terminal.say("no configuration was found: what it would get is not known");
+        }
+        Ok(())
+    }
+
+    fn outlook(&self, config: &Config, inspection: &Inspection) -> Result<Outlook, Failure> {
+        let principal = self.principal(config)?;
+        let name = self.file.file_stem().map(|stem| stem.to_string_lossy().replace('_', "-").replace(".component", "")).unwrap_or_default();
+        let name = config.components.iter().find(|(_, one)| one.digest == inspection.digest).map(|(name, _)| name.clone()).map_or_else(|| name.parse(), Ok);
+        let component = name.map_err(|error: toolward_gate::NameError| Failure::Usage(error.to_string()))?;
+        let plan = wiring::plan_with(config, &component, inspection)?;
+        let prospects = |tool: &ToolManifest| {
+            let installed = InstalledTool {
+                name: tool.name.clone(),
+                component: component.clone(),
+                digest: inspection.digest,
+                wants: tool.wants.clone(),
+                input_schema: tool.input_schema.clone(),
+            };
+            plan.policy.prospects(&principal, &installed)
+        };
+        let prospects = inspection.manifest.tools.iter().map(prospects).collect();
+        Ok(Outlook { principal, prospects })
+    }
+
+    fn principal(&self, config: &Config) -> Result<Principal, Failure> {
+        let named = self.principal.as_ref().map(|id| CallerConfig {
+            id: id.clone(),
+            kind: self.kind.into(),
+            roles: self.roles.iter().cloned().collect::<BTreeSet<_>>(),
+            acts_for: Vec::new(),
+        });
+        let caller = named.or_else(|| config.caller.clone());
+        let caller = caller.ok_or_else(|| Failure::Usage("say for whom: `--principal NAME --role ROLE`".to_owned()))?;
+        Ok(authn::supposed(&caller))
+    }
+}
+
+/// What a principal could do with each tool of the component.
+struct Outlook {
+    principal: Principal,
+    prospects: Vec<toolward_gate::Prospects>,
+}
+
+fn import(import: &Import) -> Value {
+    json!({ "import": import.name, "interface": import.interface.as_ref().map(|one| &one.0), "functions": import.functions })
+}
+
+fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
+    let wants: Vec<Value> = tool.wants.iter().map(|want| json!({ "capability": want.capability, "required": want.required })).collect();
+    json!({
+        "tool": tool.name, "description": tool.description, "wants": wants,
+        "annotations": {
+            "read_only": tool.annotations.read_only, "destructive": tool.annotations.destructive,
+            "idempotent": tool.annotations.idempotent, "open_world": tool.annotations.open_world,
+        },
+        "would_get": outlook.and_then(|outlook| prospects_of(outlook, tool)).map(|prospects| json!({
+            "call": prospects.call, "capabilities": prospects.capabilities, "risk": prospects.risk,
+        })),
+    })
+}
+
+fn prospects_of<'a>(outlook: &'a Outlook, tool: &ToolManifest) -> Option<&'a toolward_gate::Prospects> {
+    let wanted = |prospects: &&toolward_gate::Prospects| prospects.tool == tool.name;
+    outlook.prospects.iter().find(wanted)
+}
+
+fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outlook>) -> String {
+    let mut text = format!("{}\n{} ({} bytes)\n\nimports\n", file.display(), inspection.digest, inspection.bytes);
+    for import in &inspection.imports {
+        let ours = if import.interface.is_some() { "" } else { "   not an interface of this host: it will not be linked" };
+        text.push_str(&format!("  {}  {}{ours}\n", import.name, import.functions.join(", ")));
+    }
+    if inspection.imports.is_empty() {
+        text.push_str("  nothing: it can compute, and answer\n");
+    }
+    for tool in &inspection.manifest.tools {
+        text.push_str(&format!("\ntool {}\n  {}\n", tool.name, tool.description.replace('\n', "\n  ")));
+        match outlook.and_then(|outlook| prospects_of(outlook, tool).map(|prospects| (outlook, prospects))) {
+            None => tool.wants.iter().for_each(|want| text.push_str(&format!("  wants {}{}\n", want.capability, optional(want.required)))),
+            Some((outlook, prospects)) => {
+                text.push_str(&format!("  {} calling it: {}\n", outlook.principal.id(), told(&prospects.call)));
+                prospects.capabilities.iter().for_each(|want| text.push_str(&wanted(want)));
+                text.push_str(&format!("  risk at most {:?}\n", prospects.risk).to_lowercase());
+            }
+        }
+    }
+    text
+}
+
+fn wanted(want: &WantProspect) -> String {
+    let interface = want.interface.as_ref().map(|name| format!(" opens {name}")).unwrap_or_default();
+    format!("  wants {}{}{interface}: {}\n", want.capability, optional(want.required), told(&want.prospect))
+}
+
+fn optional(required: bool) -> &'static str {
+    if required { "" } else { " (optional)" }
+}
+
+fn told(prospect: &Prospect) -> String {
+    match prospect {
+        Prospect::Granted { policies } => format!("granted by {}", policies.join(", ")),
+        Prospect::Depends { policies, forbids } if forbids.is_empty() => format!("depends on the call; see {}", policies.join(", ")),
+        Prospect::Depends { policies, forbids } => {
+            format!("depends on the call; see {} and the forbids {}", policies.join(", "), forbids.join(", "))
+        }
+        Prospect::Refused { why } => format!("REFUSED: {why}"),
+    }
+}

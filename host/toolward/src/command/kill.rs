@@ -1,0 +1,69 @@
+//! `toolward kill`: the switches that stop what runs and keep it stopped.
+use clap::Subcommand;
+use jiff::SignedDuration;
+use serde_json::json;
+use toolward_gate::{Clock as _, Switch, SwitchFeed as _, SwitchTarget, SystemClock};
+
+use super::{Context, Failure};
+use crate::wiring;
+
+#[derive(Subcommand)]
+pub(super) enum Kill {
+    /// Throw a switch: `everything`, or `tool|digest|capability|provider|credential|principal NAME`.
+    On {
+        #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+        target: Vec<String>,
+        #[arg(long)]
+        reason: String,
+        /// When it goes off by itself, as in `30m` or `2h`; never, where absent.
+        #[arg(long = "for", value_name = "TIME")]
+        time: Option<SignedDuration>,
+    },
+    /// Lift a switch.
+    Off {
+        #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+        target: Vec<String>,
+        #[arg(long)]
+        reason: String,
+    },
+    /// List the switches that are thrown.
+    List,
+}
+
+impl Kill {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        let state = wiring::state(&config).await?;
+        let by = config.operator_id();
+        match self {
+            Self::On { target, reason, time } => {
+                let (target, since) = (read(&target)?, SystemClock.now());
+                let expires_at = time.map(|time| since.checked_add(time)).transpose();
+                let expires_at = expires_at.map_err(|error| Failure::Usage(error.to_string()))?;
+                let switch = Switch { target, reason, by, since, expires_at };
+                state.throw(switch.clone()).await?;
+                context.terminal.show(&switch, || format!("on: {}", switch.target))?;
+            }
+            Self::Off { target, reason } => {
+                let target = read(&target)?;
+                if !state.lift(&target, &by, &reason).await? {
+                    return Err(Failure::NotFound(format!("the switch `{target}` is not on; `toolward kill list` shows those that are")));
+                }
+                context.terminal.show(&json!({ "off": target }), || format!("off: {target}"))?;
+            }
+            Self::List => {
+                let switches = state.read().await?.thrown;
+                let line = |switch: &Switch| format!("{} by {} since {}: {}\n", switch.target, switch.by, switch.since, switch.reason);
+                context.terminal.show(&json!({ "switches": switches }), || switches.iter().map(line).collect())?;
+                if switches.is_empty() {
+                    context.terminal.say("no switch is on");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(words: &[String]) -> Result<SwitchTarget, Failure> {
+    words.join(" ").parse().map_err(|error: toolward_gate::SwitchTargetError| Failure::Usage(error.to_string()))
+}

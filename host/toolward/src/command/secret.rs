@@ -1,0 +1,80 @@
+//! `toolward secret`: values come in through a prompt or standard input, and never go out.
+use std::{
+    io::{self, IsTerminal as _},
+    sync::Arc,
+};
+
+use clap::Subcommand;
+use serde_json::json;
+use toolward_vault::{Secret as Value, SecretName, SecretStore};
+
+use super::{Context, Failure, terminal, tool::record};
+use crate::{config::Config, wiring};
+
+#[derive(Subcommand)]
+pub(super) enum Secret {
+    /// Keep a value under a name. It is asked for, or read from standard input.
+    Set {
+        name: SecretName,
+        #[arg(long)]
+        store: Option<String>,
+    },
+    /// List the names.
+    List {
+        #[arg(long)]
+        store: Option<String>,
+    },
+    /// Remove a value.
+    Rm {
+        name: SecretName,
+        #[arg(long)]
+        store: Option<String>,
+    },
+}
+
+impl Secret {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        match self {
+            Self::Set { name, store } => {
+                let store = find(context, &config, store)?;
+                store.write(&name, value(&name)?).await?;
+                record(&config, "secret-set", name.to_string()).await?;
+                context.terminal.show(&json!({ "set": name }), || format!("set {name}"))?;
+            }
+            Self::List { store } => {
+                let names = find(context, &config, store)?.list().await?;
+                context.terminal.show(&json!({ "secrets": names }), || names.iter().map(|name| format!("{name}\n")).collect())?;
+            }
+            Self::Rm { name, store } => {
+                if !find(context, &config, store)?.remove(&name).await? {
+                    return Err(Failure::NotFound(format!("there is no secret `{name}`; `toolward secret list` shows all")));
+                }
+                record(&config, "secret-rm", name.to_string()).await?;
+                context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The store that is named, or the only one.
+fn find(context: &Context, config: &Config, name: Option<String>) -> Result<Arc<dyn SecretStore>, Failure> {
+    let mut stores = wiring::stores(config, context.passphrases())?;
+    let names = stores.keys().cloned().collect::<Vec<_>>().join("`, `");
+    match name {
+        Some(name) => stores.remove(&name).ok_or_else(|| Failure::NotFound(format!("there is no secret store `{name}`; there are `{names}`"))),
+        None if stores.len() == 1 => stores.pop_first().map(|(_, store)| store).ok_or(Failure::NoConfig),
+        None if stores.is_empty() => Err(Failure::NotFound("there is no secret store; add `[secret_store.local]` to the configuration".to_owned())),
+        None => Err(Failure::Usage(format!("there are several secret stores; name one with `--store`: `{names}`"))),
+    }
+}
+
+fn value(name: &SecretName) -> Result<Value, Failure> {
+    if io::stdin().is_terminal() {
+        return Ok(terminal::ask(&format!("Value of {name}"))?);
+    }
+    let text = io::read_to_string(io::stdin())?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(Value::new(text))
+}

@@ -1,0 +1,161 @@
+//! What commands say: data to standard output, everything else to standard error.
+use std::{
+    fmt::Display,
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+use toolward_gate::SourceError;
+use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use super::Failure;
+use crate::{demo::LogTap, wiring::StartError};
+
+/// Where commands speak.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    json: bool,
+}
+
+impl Terminal {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Data: JSON where it was asked for, else text.
+    pub(super) fn show(&self, data: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        let line = if self.json { serde_json::to_string(data)? } else { text() };
+        let mut out = io::stdout().lock();
+        // A reader that has seen enough, as `head`, is not a failure.
+        match writeln!(out, "{}", line.trim_end_matches('\n')).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Words beside the data, for people.
+    pub(super) fn say(&self, text: impl Display) {
+        if !self.json {
+            // Standard error may be closed; there is nowhere to say so.
+            let _said = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    pub(super) fn fail(&self, failure: &Failure) {
+        let mut out = io::stderr().lock();
+        let _said = match failure {
+            Failure::Silent(_) => Ok(()),
+            failure if self.json => writeln!(out, "{}", as_json(failure)),
+            Failure::Start(StartError::Source(errors)) => errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error))),
+            failure => writeln!(out, "error: {failure}"),
+        };
+    }
+
+    /// Shows on a terminal what is being done, until it is dropped.
+    pub(super) fn progress(&self) -> Progress {
+        let shown = !self.json && io::stderr().is_terminal();
+        Progress(shown.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        }))
+    }
+}
+
+/// A spinner, where somebody can see it.
+pub(super) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    pub(super) fn step(&self, what: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what.to_owned());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn as_json(failure: &Failure) -> serde_json::Value {
+    let places = match failure {
+        Failure::Start(StartError::Source(errors)) => errors.iter().map(place).collect(),
+        _ => Vec::new(),
+    };
+    json!({ "error": { "code": failure.code(), "message": failure.to_string(), "places": places } })
+}
+
+fn place(error: &SourceError) -> serde_json::Value {
+    let (line, column) = error.place();
+    json!({ "path": error.path(), "line": line, "column": column, "message": error.message(), "help": error.help_text() })
+}
+
+/// The line in question, with the place marked.
+fn drawn(error: &SourceError) -> String {
+    let theme = if io::stderr().is_terminal() { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let mut text = String::new();
+    let drawn = miette::GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut text, error);
+    match drawn {
+        Ok(()) => text.trim_end().to_owned(),
+        Err(_) => format!("{error:?}"),
+    }
+}
+
+/// The log on standard error; for the demo, also all of it in memory.
+pub(super) fn log(verbose: u8, tap: bool) -> Option<LogTap> {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("TOOLWARD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let shown = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_filter(filter);
+    if tap {
+        let (tap, kept) = crate::demo::capture();
+        // The demo shows what calls say by itself.
+        tracing_subscriber::registry().with(kept).init();
+        return Some(tap);
+    }
+    tracing_subscriber::registry().with(shown).init();
+    None
+}
+
+/// Where passphrases come from: the file that `TOOLWARD_PASSPHRASE_FILE` names, or a prompt.
+pub(super) struct Passphrases;
+
+impl PassphraseSource for Passphrases {
+    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
+        if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
+            let failed = |error: io::Error| SecretStoreError::Io { path: path.clone().into(), cause: error.to_string() };
+            let text = fs::read_to_string(&path).map_err(failed)?;
+            return Ok(Secret::new(text.trim_end_matches(['\n', '\r'])));
+        }
+        if !io::stderr().is_terminal() {
+            return Err(SecretStoreError::NoPassphrase(prompt.to_owned()));
+        }
+        ask(prompt).map_err(|_| SecretStoreError::NoPassphrase(prompt.to_owned()))
+    }
+}
+
+/// Asks for a value without showing it.
+pub(super) fn ask(prompt: &str) -> io::Result<Secret> {
+    rpassword::prompt_password(format!("{prompt}: ")).map(Secret::new)
+}
+
+const PASSPHRASE_FILE: &str = "TOOLWARD_PASSPHRASE_FILE";

@@ -1,0 +1,160 @@
+//! `toolward tool`: which components this host has.
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+use toolward_gate::{Change, ComponentName};
+use toolward_sandbox::inspect;
+
+use super::{Context, Failure};
+use crate::{
+    config::{Config, Edit},
+    tools::Tool as Installed,
+    wiring,
+};
+
+#[derive(Subcommand)]
+pub(super) enum Tool {
+    /// Add a component, or replace one: its file is copied, and pinned by its digest.
+    Add {
+        file: PathBuf,
+        /// What to call it; the file's name, where absent.
+        #[arg(long)]
+        name: Option<ComponentName>,
+    },
+    /// List the tools.
+    List,
+    /// Show one tool: what it says, takes, returns and wants.
+    Show { tool: String },
+    /// Remove a component and its file.
+    Rm { component: ComponentName },
+}
+
+impl Tool {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let config = context.config()?;
+        match self {
+            Self::Add { file, name } => add(context, &config, &file, name).await,
+            Self::List => list(context, &config),
+            Self::Show { tool } => show(context, &config, &tool),
+            Self::Rm { component } => remove(context, &config, &component).await,
+        }
+    }
+}
+
+async fn add(context: &Context, config: &Config, file: &Path, name: Option<ComponentName>) -> Result<(), Failure> {
+    let bytes = fs::read(file).map_err(|error| Failure::NotFound(format!("`{}` cannot be read: {error}", file.display())))?;
+    let inspection = inspect(&bytes).map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
+    let name = name.map_or_else(|| named_after(file), Ok)?;
+    let place = PathBuf::from("tools").join(format!("{name}.wasm"));
+    let copy = config.base.join(&place);
+    let before = fs::read(&copy).ok();
+    let edit = Edit::begin(&config.file.path)?;
+    fs::create_dir_all(config.base.join("tools"))?;
+    fs::write(&copy, &bytes)?;
+    edit.put_component(&name, &place, inspection.digest)?;
+    let undo = || {
+        edit.undo()?;
+        before.map_or_else(|| fs::remove_file(&copy), |before| fs::write(&copy, before))
+    };
+    settle(context, config, undo)?;
+    record(config, "tool-add", format!("{name} {}", inspection.digest)).await?;
+    let tools: Vec<&str> = inspection.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let data = json!({ "component": name, "digest": inspection.digest, "tools": tools });
+    context.terminal.show(&data, || format!("added {name}: {}\n{}", tools.join(", "), inspection.digest))?;
+    Ok(())
+}
+
+/// The change holds when the whole configuration still makes a host; else everything is as it was.
+fn settle(context: &Context, config: &Config, undo: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
+    let planned = context.config_at(&config.file.path).and_then(|changed| Ok(wiring::plan(&changed)?));
+    match planned {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            undo()?;
+            context.terminal.say("nothing was changed: with this change, the host would not start");
+            Err(failure)
+        }
+    }
+}
+
+fn named_after(file: &Path) -> Result<ComponentName, Failure> {
+    let stem = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = stem.trim_end_matches(".wasm").trim_end_matches(".component").replace('_', "-");
+    stem.parse().map_err(|error| Failure::Usage(format!("{error}; give it a name with `--name`")))
+}
+
+fn list(context: &Context, config: &Config) -> Result<(), Failure> {
+    let plan = wiring::plan(config)?;
+    let rows: Vec<Value> = plan.tools.iter().map(summary).collect();
+    let line = |tool: &Installed| {
+        let first = tool.manifest.description.lines().next().unwrap_or_default();
+        format!("{:<24} {:<16} {}\n", tool.manifest.name.as_str(), tool.component.as_str(), first)
+    };
+    context.terminal.show(&json!({ "tools": rows }), || plan.tools.iter().map(line).collect())?;
+    if rows.is_empty() {
+        context.terminal.say("there are no tools yet; `toolward tool add TOOL.wasm` adds one");
+    }
+    Ok(())
+}
+
+fn summary(tool: &Installed) -> Value {
+    let wants: Vec<Value> =
+        tool.manifest.wants.iter().map(|want| json!({ "capability": want.capability, "required": want.required })).collect();
+    json!({
+        "tool": tool.manifest.name, "component": tool.component, "digest": tool.digest,
+        "title": tool.manifest.title, "description": tool.manifest.description, "wants": wants,
+    })
+}
+
+fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
+    let plan = wiring::plan(config)?;
+    let tool = plan.tools.find(name).ok_or_else(|| Failure::NotFound(format!("there is no tool `{name}`; `toolward tool list` shows all")))?;
+    let mut data = summary(tool);
+    if let Some(data) = data.as_object_mut() {
+        data.insert("input".to_owned(), tool.manifest.input_schema.clone());
+        data.insert("output".to_owned(), tool.manifest.output_schema.clone());
+    }
+    let pretty = |schema: &Value| serde_json::to_string_pretty(schema).unwrap_or_default();
+    let wants = || -> String {
+        tool.manifest.wants.iter().map(|want| format!("  {}{}\n", want.capability, if want.required { "" } else { " (optional)" })).collect()
+    };
+    context.terminal.show(&data, || {
+        let manifest = &tool.manifest;
+        format!(
+            "{} in {} ({})\n{}\n\nwants\n{}\ninput {}\noutput {}",
+            manifest.name, tool.component, tool.digest, manifest.description, wants(), pretty(&manifest.input_schema), pretty(&manifest.output_schema)
+        )
+    })?;
+    Ok(())
+}
+
+async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Result<(), Failure> {
+    let Some(component) = config.components.get(name) else {
+        return Err(Failure::NotFound(format!("there is no component `{name}`; `toolward tool list` shows all")));
+    };
+    let edit = Edit::begin(&config.file.path)?;
+    if !edit.remove_component(name)? {
+        return Err(Failure::Usage(format!("`{name}` does not stand in a table `[component.{name}]` of its own; take it out by hand")));
+    }
+    // Other components may not load either: taking one out is how that is mended, so nothing else is asked.
+    record(config, "tool-rm", name.to_string()).await?;
+    let ours = config.base.join("tools");
+    if component.path.parent().is_some_and(|folder| folder == ours) && component.path.exists() {
+        fs::remove_file(&component.path)?;
+    }
+    context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
+    Ok(())
+}
+
+/// Notes in the audit trail who changed what.
+pub(super) async fn record(config: &Config, action: &str, subject: String) -> Result<(), Failure> {
+    let state = wiring::state(config).await?;
+    let change = Change { by: config.operator_id(), action: action.to_owned(), subject, reason: String::new() };
+    state.record_change(change).await?;
+    state.shut().await;
+    Ok(())
+}

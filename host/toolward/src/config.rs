@@ -1,0 +1,139 @@
+//! What the settings mean.
+mod edit;
+mod file;
+mod find;
+
+pub use edit::Edit;
+pub use find::{find, user_path};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, Serialize};
+use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile};
+use toolward_vault::{BrokerConfig, SecretStoreConfig};
+
+/// Everything that an operator set. Paths are complete.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from, for errors that are found later.
+    pub file: SourceFile,
+    /// The folder of the file: what relative paths are relative to.
+    pub base: PathBuf,
+    pub environment: Environment,
+    /// Where the database is.
+    pub data: PathBuf,
+    /// Where `capabilities.toml` and `*.cedar` are.
+    pub policies: PathBuf,
+    pub components: BTreeMap<ComponentName, ComponentConfig>,
+    pub stores: BTreeMap<String, StoreConfig>,
+    pub credentials: BTreeMap<CredentialName, CredentialConfig>,
+    pub issuers: BTreeMap<String, IssuerConfig>,
+    pub caller: Option<CallerConfig>,
+    pub operator: OperatorConfig,
+    /// A file of certificates that are trusted besides those of the machine.
+    pub roots: Option<PathBuf>,
+}
+
+/// Which world a host is in. Credentials of another one do not load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Environment {
+    Development,
+    Production,
+}
+
+impl Environment {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct ComponentConfig {
+    pub path: PathBuf,
+    /// A file with another digest does not load.
+    pub digest: Digest,
+    /// Where it stands in the file.
+    pub span: Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    pub store: SecretStoreConfig,
+    pub span: Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct CredentialConfig {
+    pub broker: BrokerConfig,
+    /// Who put it in.
+    pub owner: String,
+    pub span: Range<usize>,
+}
+
+/// Whose tokens are accepted.
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// A JSON Web Key Set (RFC 7517 section 5).
+    pub jwks: PathBuf,
+    /// What `aud` must be.
+    pub audience: String,
+    pub algorithms: Vec<Algorithm>,
+}
+
+/// Who speaks where there is no token. In development only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallerConfig {
+    pub id: String,
+    #[serde(default = "agent")]
+    pub kind: Kind,
+    #[serde(default)]
+    pub roles: BTreeSet<String>,
+    #[serde(default)]
+    pub acts_for: Vec<String>,
+}
+
+fn agent() -> Kind {
+    Kind::Agent
+}
+
+/// Who decides and throws switches at the command line of this machine: whoever may read and write these
+/// files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorConfig {
+    /// The user's name on this machine, where absent.
+    pub id: Option<String>,
+    #[serde(default)]
+    pub roles: BTreeSet<String>,
+}
+
+impl Config {
+    /// Reads a configuration file. Fails with every mistake that the file alone shows.
+    pub fn load(path: &Path) -> Result<Self, Vec<SourceError>> {
+        file::load(path)
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("toolward.db")
+    }
+
+    /// Who acts at the command line.
+    pub fn operator_id(&self) -> String {
+        let user = || std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+        self.operator.id.clone().or_else(|| user().ok()).unwrap_or_else(|| "operator".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! How the settings are written: the form of `toolward.toml`.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, de::DeserializeOwned};
+use toml::{Spanned, Table};
+use toolward_gate::{ComponentName, CredentialName, Digest, SourceError, SourceFile};
+use toolward_vault::{BrokerConfig, SecretStoreConfig};
+
+use super::{
+    CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig, OperatorConfig, StoreConfig,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    environment: Environment,
+    #[serde(default = "data")]
+    data: PathBuf,
+    #[serde(default = "policies")]
+    policies: PathBuf,
+    #[serde(default)]
+    component: BTreeMap<Spanned<String>, Spanned<Component>>,
+    #[serde(default)]
+    secret_store: BTreeMap<String, Spanned<Table>>,
+    #[serde(default)]
+    credential: BTreeMap<Spanned<String>, Spanned<Table>>,
+    #[serde(default)]
+    issuer: BTreeMap<String, Issuer>,
+    caller: Option<CallerConfig>,
+    #[serde(default)]
+    operator: OperatorConfig,
+    #[serde(default)]
+    egress: Egress,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Component {
+    path: PathBuf,
+    digest: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Issuer {
+    jwks: PathBuf,
+    audience: String,
+    algorithms: Vec<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Egress {
+    roots: Option<PathBuf>,
+}
+
+fn data() -> PathBuf {
+    "data".into()
+}
+
+fn policies() -> PathBuf {
+    "policies".into()
+}
+
+pub(super) fn load(path: &Path) -> Result<Config, Vec<SourceError>> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        let message = format!("the configuration cannot be read: {error}");
+        vec![SourceFile::new(path, "").error(0..0, message).with_help("`toolward init` writes a first one")]
+    })?;
+    let file = SourceFile::new(path, text);
+    let written: File = toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }.config(written)
+}
+
+/// Reads what is written, and notes every mistake.
+struct Reader<'a> {
+    file: &'a SourceFile,
+    base: &'a Path,
+    environment: Environment,
+    errors: Vec<SourceError>,
+}
+
+impl Reader<'_> {
+    fn config(mut self, written: File) -> Result<Config, Vec<SourceError>> {
+        let mut config = Config {
+            file: self.file.clone(),
+            base: self.base.to_owned(),
+            environment: written.environment,
+            data: self.base.join(written.data),
+            policies: self.base.join(written.policies),
+            components: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            caller: written.caller,
+            operator: written.operator,
+            roots: written.egress.roots.map(|roots| self.base.join(roots)),
+        };
+        for (name, component) in written.component {
+            let read = self.component(&name, component);
+            config.components.extend(self.keep(read));
+        }
+        for (name, table) in written.secret_store {
+            let (span, table) = (table.span(), table.into_inner());
+            let read = self.read::<SecretStoreConfig>(span.clone(), table);
+            config.stores.extend(self.keep(read).map(|store| (name, StoreConfig { store, span })));
+        }
+        for (name, table) in written.credential {
+            let read = self.credential(&name, table);
+            config.credentials.extend(self.keep(read));
+        }
+        for (url, issuer) in written.issuer {
+            let read = self.issuer(issuer);
+            config.issuers.extend(self.keep(read).map(|issuer| (url, issuer)));
+        }
+        if self.errors.is_empty() { Ok(config) } else { Err(self.errors) }
+    }
+
+    fn keep<T>(&mut self, read: Result<T, SourceError>) -> Option<T> {
+        read.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    fn component(&self, name: &Spanned<String>, written: Spanned<Component>) -> Result<(ComponentName, ComponentConfig), SourceError> {
+        let span = written.span();
+        let Component { path, digest } = written.into_inner();
+        let wrong = |error: toolward_gate::NameError, place: &Spanned<String>| self.file.error(place.span(), error.to_string());
+        let digest: Digest = digest.get_ref().parse().map_err(|error| {
+            wrong(error, &digest).with_help("`toolward tool add` writes it")
+        })?;
+        let name = name.get_ref().parse().map_err(|error| wrong(error, name))?;
+        Ok((name, ComponentConfig { path: self.base.join(path), digest, span }))
+    }
+
+    fn credential(&self, name: &Spanned<String>, written: Spanned<Table>) -> Result<(CredentialName, CredentialConfig), SourceError> {
+        let (span, mut table) = (written.span(), written.into_inner());
+        let name: CredentialName =
+            name.get_ref().parse().map_err(|error: toolward_gate::NameError| self.file.error(name.span(), error.to_string()))?;
+        let owner = table.remove("owner").and_then(|owner| owner.as_str().map(str::to_owned));
+        let owner = owner.ok_or_else(|| {
+            self.file.error(span.clone(), format!("the credential `{name}` has no `owner`")).with_help("write who put it in, as in `owner = \"ana\"`")
+        })?;
+        if let Some(environment) = table.remove("environment") {
+            let mine = environment.as_str() == Some(self.environment.name());
+            if !mine {
+                let message = format!("the credential `{name}` belongs to the environment {environment}, and this host runs in `{}`", self.environment.name());
+                return Err(self.file.error(span, message).with_help("keep the credentials of each environment in the configuration of its own host"));
+            }
+        }
+        let broker = self.read::<BrokerConfig>(span.clone(), table)?;
+        Ok((name, CredentialConfig { broker, owner, span }))
+    }
+
+    fn issuer(&self, written: Issuer) -> Result<IssuerConfig, SourceError> {
+        let algorithm = |name: &Spanned<String>| {
+            ALGORITHMS.iter().find(|(known, _)| *known == name.get_ref().as_str()).map(|(_, algorithm)| *algorithm).ok_or_else(|| {
+                let names: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+                let message = format!("`{}` is not an algorithm for tokens", name.get_ref());
+                self.file.error(name.span(), message).with_help(format!("there are `{}`; shared keys are not among them", names.join("`, `")))
+            })
+        };
+        let algorithms = written.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
+        Ok(IssuerConfig { jwks: self.base.join(written.jwks), audience: written.audience, algorithms })
+    }
+
+    /// Reads a table whose form depends on its `kind`.
+    fn read<T: DeserializeOwned>(&self, span: std::ops::Range<usize>, table: Table) -> Result<T, SourceError> {
+        T::deserialize(toml::Value::Table(table)).map_err(|error| {
+            let made = self.file.toml_error(&error);
+            let at = self.file.error(span, made.message());
+            made.help_text().map_or(at.clone(), |help| at.with_help(help))
+        })
+    }
+}
+
+/// Signatures with a public key (RFC 7518 section 3.1, RFC 8037 section 3.1).
+const ALGORITHMS: [(&str, Algorithm); 7] = [
+    ("EdDSA", Algorithm::EdDSA),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("PS256", Algorithm::PS256),
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+];

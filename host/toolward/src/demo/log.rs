@@ -1,0 +1,45 @@
+//! Everything the process logs while the demo runs, at the finest level, so that it can be swept.
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tracing_subscriber::{Layer, Registry, filter::LevelFilter, fmt::MakeWriter};
+
+/// The bytes logged so far. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct LogTap(Arc<Mutex<Vec<u8>>>);
+
+impl LogTap {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl io::Write for LogTap {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogTap {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// A tap, and the layer that fills it with every event and span of every crate.
+pub fn capture() -> (LogTap, impl Layer<Registry> + Send + Sync) {
+    let tap = LogTap::default();
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(tap.clone())
+        .with_filter(LevelFilter::TRACE);
+    (tap, layer)
+}

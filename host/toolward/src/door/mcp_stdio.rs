@@ -1,0 +1,173 @@
+//! MCP over standard input and output: for clients that start the host themselves.
+//!
+//! Nothing but MCP goes to standard output. The principal is the same for every call of the connection.
+use std::sync::Arc;
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler, ServiceExt as _,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CompleteRequestMethod,
+        CompleteRequestParams, CompleteResult, Implementation, JsonObject, ListPromptsRequestMethod, ListPromptsResult,
+        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
+        ServerCapabilities, ServerConfig, ToolAnnotations,
+    },
+    service::{Peer, RequestContext},
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use toolward_gate::{Principal, Progress, ProgressSink, Stop};
+use toolward_sandbox::Output;
+
+use crate::{
+    host::Host,
+    tools::{ReadError, Tool},
+};
+
+/// Serves one client until it hangs up.
+pub async fn serve(host: Arc<Host>, principal: Principal) -> anyhow::Result<()> {
+    let service = Door { host, principal }.serve(rmcp::transport::stdio()).await?;
+    service.waiting().await?;
+    Ok(())
+}
+
+#[derive(Clone, Debug)]
+struct Door {
+    host: Arc<Host>,
+    principal: Principal,
+}
+
+impl ServerHandler for Door {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        info.server_info = Implementation::new("toolward", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(INSTRUCTIONS.to_owned());
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.host.tools.iter().map(described).collect()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        self.host.tools.find(name).map(described)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
+        let progress = context.meta.get_progress_token().map_or_else(ProgressSink::default, |token| {
+            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+            tokio::spawn(tell(context.peer.clone(), token, receiver));
+            ProgressSink::to(sender)
+        });
+        let read = self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
+        let call = match read {
+            Ok(call) => call,
+            // A model can mend its arguments; a tool that is not there is the client's mistake.
+            Err(error @ ReadError::NoSuchTool { .. }) => return Err(ErrorData::invalid_params(error.to_string(), None)),
+            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
+        };
+        let cancelled = context.ct.clone();
+        let outcome = self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        Ok(answered(outcome).into())
+    }
+
+    async fn complete(&self, _: CompleteRequestParams, _: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+fn described(tool: &Tool) -> rmcp::model::Tool {
+    let manifest = &tool.manifest;
+    let hints = &manifest.annotations;
+    let annotations = ToolAnnotations::new()
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(hints.open_world);
+    let mut described =
+        rmcp::model::Tool::new(manifest.name.to_string(), manifest.description.clone(), object(&manifest.input_schema));
+    described.title.clone_from(&manifest.title);
+    described.annotations = Some(annotations);
+    // Structured results are objects; a tool that answers with something else answers in text.
+    let structured = manifest.output_schema.get("type").is_some_and(|kind| kind == "object");
+    described.output_schema = structured.then(|| object(&manifest.output_schema));
+    described
+}
+
+fn object(schema: &Value) -> Arc<JsonObject> {
+    Arc::new(schema.as_object().cloned().unwrap_or_default())
+}
+
+fn answered(outcome: Result<Output, Stop>) -> CallToolResult {
+    match outcome {
+        Ok(Output { value: value @ Value::Object(_) }) => CallToolResult::structured(value),
+        Ok(Output { value }) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]),
+        Err(Stop::Failed(failure)) => failed(&failure.code, &failure.message, None),
+        Err(stop) => {
+            let approval = match &stop {
+                Stop::Held { approval, .. } => Some(approval.to_string()),
+                _ => None,
+            };
+            failed(stop.code(), &stop.to_string(), approval)
+        }
+    }
+}
+
+/// A failure that a model reads and a program can match on.
+fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]);
+    result.structured_content = Some(match approval {
+        Some(approval) => json!({ "code": code, "message": message, "approval": approval }),
+        None => json!({ "code": code, "message": message }),
+    });
+    result
+}
+
+/// Passes on what a tool says of its progress, as fast as the client reads.
+async fn tell(peer: Peer<RoleServer>, token: ProgressToken, mut said: mpsc::Receiver<Progress>) {
+    while let Some(Progress { done, total, message }) = said.recv().await {
+        let mut note = ProgressNotificationParam::new(token.clone(), count(done));
+        note.total = total.map(count);
+        note.message = Some(message);
+        if peer.notify_progress(note).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// MCP counts in floating point.
+#[expect(clippy::cast_precision_loss, reason = "nobody sees the difference beyond 2^53 steps")]
+fn count(steps: u64) -> f64 {
+    steps as f64
+}
+
+const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that answers `held` waits for a person: \
+     call again with the same arguments once it is approved. A call that answers `forbidden` or `not-granted` does not \
+     become possible by asking again.";
+/// Progress messages that wait for the client; then the tool waits.
+const PROGRESS_WAITING: usize = 16;

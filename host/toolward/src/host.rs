@@ -1,0 +1,101 @@
+//! Carries one call from a door to the audit log.
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+
+use futures::FutureExt as _;
+use toolward_gate::{Audit, Call, Cost, Ending, Gate, Stop, Unavailable};
+use toolward_sandbox::{Output, Sandbox};
+use toolward_vault::Vault;
+use tracing::Instrument as _;
+
+use crate::tools::Tools;
+
+/// Everything a call passes, in the order in which it passes it.
+#[derive(Debug)]
+pub struct Host {
+    pub tools: Tools,
+    pub audit: Audit,
+    pub gate: Gate,
+    pub vault: Vault,
+    pub sandbox: Sandbox,
+}
+
+impl Host {
+    /// Carries one call. A caller who goes away does not end it: use [`Host::perform_unless`] for one who
+    /// says so.
+    pub async fn perform(self: &Arc<Self>, call: Call) -> Result<Output, Stop> {
+        self.perform_unless(call, std::future::pending()).await
+    }
+
+    /// Carries one call, and stops it when it is cancelled.
+    ///
+    /// The work goes on when the returned future is dropped: an entry that was opened is closed.
+    pub async fn perform_unless(
+        self: &Arc<Self>,
+        call: Call,
+        cancelled: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Output, Stop> {
+        let span = tracing::info_span!(
+            "call",
+            call.id = %call.id,
+            principal.id = call.principal.id(),
+            tool.name = %call.tool.name,
+            tool.digest = %call.tool.digest,
+            outcome = tracing::field::Empty,
+        );
+        let host = self.clone();
+        let work = async move { host.recorded(call, cancelled).await };
+        let done = tokio::spawn(work.instrument(span)).await;
+        done.unwrap_or_else(|error| Err(Unavailable::new("the host", error).into()))
+    }
+
+    async fn recorded(&self, call: Call, cancelled: impl Future<Output = ()> + Send) -> Result<Output, Stop> {
+        let entry = self.audit.open(&call).await?;
+        let attempt = AssertUnwindSafe(self.attempt(call)).catch_unwind();
+        let (outcome, cost) = tokio::select! {
+            biased;
+            () = cancelled => (Err(Stop::Cancelled), Cost::default()),
+            done = attempt => done.unwrap_or_else(|_| (Err(panicked()), Cost::default())),
+        };
+        let ending = Ending::of(&outcome);
+        tracing::Span::current().record("outcome", ending.outcome.as_str());
+        if let Err(stop) = &outcome {
+            log(stop);
+        }
+        // What cannot be recorded is not handed out.
+        entry.close(ending, cost).await.inspect_err(|error| tracing::error!(cause = %error.cause, "a call's end cannot be recorded"))?;
+        outcome
+    }
+
+    /// The pipeline, and what the call cost as far as it came.
+    async fn attempt(&self, call: Call) -> (Result<Output, Stop>, Cost) {
+        let settled = match self.gate.settle(call).await {
+            Ok(settled) => settled,
+            Err(stop) => return (Err(stop), Cost::default()),
+        };
+        let permit = match self.gate.admit(settled).await {
+            Ok(permit) => permit,
+            Err(stop) => return (Err(stop), Cost::default()),
+        };
+        let cost = permit.terms().cost;
+        let grant = self.vault.equip(permit);
+        (self.sandbox.run(grant).await, cost)
+    }
+}
+
+fn panicked() -> Stop {
+    Unavailable::new("the host", "a part of it panicked; its message stands in the log").into()
+}
+
+/// What an operator should know and a caller is not told.
+fn log(stop: &Stop) {
+    match stop {
+        Stop::Trapped { cause } | Stop::BadOutput { cause } => tracing::info!(%cause, "{stop}"),
+        Stop::Unavailable(error) => tracing::error!(cause = %error.cause, "{stop}"),
+        Stop::Held { .. } | Stop::Refused(_) | Stop::Halted(_) | Stop::Failed(_) | Stop::Limit(_) | Stop::Cancelled => {
+            tracing::info!("{stop}");
+        }
+    }
+}

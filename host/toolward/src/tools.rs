@@ -1,0 +1,148 @@
+//! Which tools there are; a request becomes a call.
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+use toolward_gate::{
+    Arguments, ArgumentsError, Call, CallId, ComponentName, Digest, InstalledTool, Notes, Principal,
+    ProgressSink, ToolName, ToolRef, nearest,
+};
+use toolward_sandbox::{Inspection, Mismatch, Schema, SchemaError, ToolManifest};
+
+/// One callable tool.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    pub component: ComponentName,
+    pub digest: Digest,
+    pub manifest: ToolManifest,
+    input: Arc<Schema>,
+}
+
+/// Every tool of this host, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tools(BTreeMap<ToolName, Tool>);
+
+/// Why a component's tools are not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolsError {
+    #[error("the tool `{tool}` is in `{one}` and in `{other}`; a tool's name is unique in a host")]
+    Twice { tool: ToolName, one: ComponentName, other: ComponentName },
+    #[error("the input schema of `{tool}` cannot be used: {cause}")]
+    Schema { tool: ToolName, cause: SchemaError },
+}
+
+/// Why a request is not a call. Nothing ran, and nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("there is no tool `{name}`{}", did_you_mean(.near.as_deref()))]
+    NoSuchTool { name: String, near: Option<String> },
+    #[error(transparent)]
+    Arguments(#[from] ArgumentsError),
+    #[error("the arguments do not fit `{tool}`: {}", list(.mismatches))]
+    Mismatch { tool: ToolName, mismatches: Vec<Mismatch> },
+}
+
+impl Tools {
+    /// Adds the tools of a component.
+    pub fn add(&mut self, component: &ComponentName, inspection: &Inspection) -> Result<(), ToolsError> {
+        for manifest in &inspection.manifest.tools {
+            let tool = manifest.name.clone();
+            if let Some(before) = self.0.get(&tool) {
+                let (one, other) = (before.component.clone(), component.clone());
+                return Err(ToolsError::Twice { tool, one, other });
+            }
+            let input = Schema::compile(&manifest.input_schema)
+                .map_err(|cause| ToolsError::Schema { tool: tool.clone(), cause })?;
+            let (component, digest) = (component.clone(), inspection.digest);
+            self.0.insert(tool, Tool { component, digest, manifest: manifest.clone(), input: Arc::new(input) });
+        }
+        Ok(())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Tool> {
+        self.0.values()
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Tool> {
+        self.0.get(&name.parse().ok()?)
+    }
+
+    /// What policies may know of the tools.
+    pub fn installed(&self) -> Vec<InstalledTool> {
+        self.iter().map(Tool::installed).collect()
+    }
+
+    /// Reads a request strictly: the arguments of the call fit the tool's schema.
+    pub fn read(
+        &self,
+        principal: &Principal,
+        door: &'static str,
+        name: &str,
+        arguments: &str,
+        progress: ProgressSink,
+    ) -> Result<Call, ReadError> {
+        let tool = self.find(name).ok_or_else(|| self.unknown(name))?;
+        let arguments = Arguments::parse(arguments)?;
+        tool.input
+            .check(arguments.value())
+            .map_err(|mismatches| ReadError::Mismatch { tool: tool.manifest.name.clone(), mismatches })?;
+        Ok(Call {
+            id: CallId::generate(),
+            principal: principal.clone(),
+            tool: tool.reference(),
+            arguments,
+            door,
+            notes: Notes::default(),
+            progress,
+        })
+    }
+
+    fn unknown(&self, name: &str) -> ReadError {
+        let near = nearest(name, self.0.keys().map(ToolName::as_str)).map(str::to_owned);
+        ReadError::NoSuchTool { name: name.chars().take(64).collect(), near }
+    }
+}
+
+impl Tool {
+    pub fn installed(&self) -> InstalledTool {
+        InstalledTool {
+            name: self.manifest.name.clone(),
+            component: self.component.clone(),
+            digest: self.digest,
+            wants: self.manifest.wants.clone(),
+            input_schema: self.manifest.input_schema.clone(),
+        }
+    }
+
+    fn reference(&self) -> ToolRef {
+        ToolRef {
+            name: self.manifest.name.clone(),
+            component: self.component.clone(),
+            digest: self.digest,
+            wants: self.manifest.wants.clone(),
+        }
+    }
+
+    /// Reads `key=value` words as the schema types them: a text stays a text, anything else is JSON.
+    pub fn arguments(&self, words: &[(String, String)]) -> Value {
+        let typed = |(key, value): &(String, String)| {
+            let schema = self.manifest.input_schema.pointer("/properties").and_then(|all| all.get(key));
+            let kind = schema.and_then(|schema| schema.get("type"));
+            let text = kind.is_some_and(|kind| kind == "string" || kind.get(0).is_some_and(|first| first == "string"));
+            let parsed = if text { None } else { serde_json::from_str(value).ok() };
+            (key.clone(), parsed.unwrap_or_else(|| Value::String(value.clone())))
+        };
+        Value::Object(words.iter().map(typed).collect())
+    }
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+fn list(mismatches: &[Mismatch]) -> String {
+    let one = |mismatch: &Mismatch| match mismatch.path.as_str() {
+        "" => mismatch.message.clone(),
+        path => format!("`{path}`: {}", mismatch.message),
+    };
+    mismatches.iter().map(one).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,269 @@
+//! A host from a configuration: the only file that knows every concrete type.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::Arc,
+};
+
+use toolward_gate::{
+    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Gate, SourceError, SourceFile,
+    Switchboard, SystemClock, Unavailable,
+};
+use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect};
+use toolward_state::{State, StateError};
+use toolward_vault::{
+    Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
+};
+
+use crate::{
+    authn::AuthnError,
+    config::{ComponentConfig, Config},
+    host::Host,
+    tools::Tools,
+};
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Each with its place in a file.
+    #[error("{}", lines(.0))]
+    Source(Vec<SourceError>),
+    #[error(transparent)]
+    Store(#[from] SecretStoreError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Authn(#[from] AuthnError),
+    #[error("{error}: {}", .error.cause)]
+    Unavailable {
+        #[from]
+        error: Unavailable,
+    },
+}
+
+impl From<SourceError> for StartError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(vec![error])
+    }
+}
+
+impl From<Vec<SourceError>> for StartError {
+    fn from(errors: Vec<SourceError>) -> Self {
+        Self::Source(errors)
+    }
+}
+
+fn lines(errors: &[SourceError]) -> String {
+    errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What is known before anything is compiled: the tools, and the policies that were checked against them.
+#[derive(Debug)]
+pub struct Plan {
+    pub tools: Tools,
+    pub capabilities: Arc<Capabilities>,
+    pub policy: CedarPolicy,
+    components: Vec<Vec<u8>>,
+}
+
+/// Reads everything that a host needs, and finds everything that is wrong with it. Nothing is compiled, opened
+/// or written.
+pub fn plan(config: &Config) -> Result<Plan, StartError> {
+    planned(config, None)
+}
+
+/// The plan as it would be with one more component, or another one under the same name.
+pub fn plan_with(config: &Config, name: &ComponentName, inspection: &Inspection) -> Result<Plan, StartError> {
+    planned(config, Some((name, inspection)))
+}
+
+fn planned(config: &Config, another: Option<(&ComponentName, &Inspection)>) -> Result<Plan, StartError> {
+    let (mut tools, mut components, mut errors) = (Tools::default(), Vec::new(), Vec::new());
+    if let Some((name, inspection)) = another {
+        let added = tools.add(name, inspection);
+        errors.extend(added.err().map(|error| config.file.error(0..0, error.to_string())));
+    }
+    let replaced = |name: &ComponentName| another.is_some_and(|(one, _)| one == name);
+    for (name, component) in config.components.iter().filter(|(name, _)| !replaced(name)) {
+        match read(config, name, component) {
+            Ok((bytes, inspection)) => {
+                let added = tools.add(name, &inspection);
+                errors.extend(added.err().map(|error| config.file.error(component.span.clone(), error.to_string())));
+                components.push(bytes);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    let capabilities = Arc::new(capabilities(&config.policies)?);
+    if another.is_none() {
+        errors.extend(missing(config, &tools, &capabilities));
+    }
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    let files = policy_files(&config.policies)?;
+    let policy = CedarPolicy::load(&files, capabilities.clone(), &tools.installed(), config.environment.name())?;
+    Ok(Plan { tools, capabilities, policy, components })
+}
+
+/// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
+pub async fn host(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Result<Host, StartError> {
+    let Plan { tools, policy, components, .. } = plan(config)?;
+    let vault = vault(config, passphrases)?;
+    let state = state(config).await?;
+    let interrupted = state.close_interrupted().await?;
+    if interrupted > 0 {
+        tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
+    }
+    let sandbox = Sandbox::new(SandboxSettings::default())?;
+    for bytes in components {
+        sandbox.install(bytes).await.map_err(|error| config.file.error(0..0, error.to_string()))?;
+    }
+    let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
+    let gate = Gate {
+        policy: Arc::new(policy),
+        approvals: Arc::new(state.clone()),
+        budgets: Arc::new(state.clone()),
+        switches,
+        clock: clock(),
+    };
+    Ok(Host { tools, audit: Audit::new(Arc::new(state)), gate, vault, sandbox })
+}
+
+/// The database of this host.
+pub async fn state(config: &Config) -> Result<State, StartError> {
+    private_folder(&config.data).map_err(|error| {
+        let message = format!("the data directory `{}` cannot be made: {error}", config.data.display());
+        config.file.error(0..0, message)
+    })?;
+    Ok(State::open(&config.database(), clock()).await?)
+}
+
+/// The secret stores, by name. None is unlocked yet.
+pub fn stores(
+    config: &Config,
+    passphrases: Arc<dyn PassphraseSource>,
+) -> Result<BTreeMap<String, Arc<dyn SecretStore>>, StartError> {
+    let open = |(name, store): (&String, &crate::config::StoreConfig)| {
+        Ok((name.clone(), store.store.open(&config.base, passphrases.clone())?))
+    };
+    config.stores.iter().map(open).collect()
+}
+
+fn vault(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Result<Vault, StartError> {
+    let stores = stores(config, passphrases)?;
+    let mut credentials = Credentials::default();
+    for (name, credential) in &config.credentials {
+        let broker = credential.broker.broker(name, &stores);
+        let broker = broker.map_err(|error| config.file.error(credential.span.clone(), error.to_string()))?;
+        credentials.add(name.clone(), broker);
+    }
+    let mut settings = EgressSettings::default();
+    if let Some(roots) = &config.roots {
+        let failed = |error| config.file.error(0..0, format!("`{}` cannot be read: {error}", roots.display()));
+        settings.extra_roots_pem = Some(fs::read(roots).map_err(failed)?);
+    }
+    Ok(Vault::new(credentials, settings)?)
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// A component whose file is the one that was added.
+fn read(config: &Config, name: &ComponentName, component: &ComponentConfig) -> Result<(Vec<u8>, Inspection), SourceError> {
+    let wrong = |message: String| config.file.error(component.span.clone(), message);
+    let path = component.path.display();
+    let bytes = fs::read(&component.path).map_err(|error| {
+        wrong(format!("the component `{name}` cannot be read from `{path}`: {error}"))
+            .with_help(format!("put the file back, or run `toolward tool rm {name}`"))
+    })?;
+    let found = toolward_gate::Digest::of(&bytes);
+    if found != component.digest {
+        let message = format!("the component `{name}` is not the one that was added: `{path}` has the digest {found}");
+        return Err(wrong(message).with_help(format!("look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`")));
+    }
+    let inspection = inspect(&bytes).map_err(|error| wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}")))?;
+    Ok((bytes, inspection))
+}
+
+/// Reads `capabilities.toml`.
+fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
+    let path = folder.join("capabilities.toml");
+    let file = source(&path)?;
+    let interfaces: Vec<&str> = Sandbox::interfaces().collect();
+    Ok(Capabilities::parse(&file, &interfaces)?)
+}
+
+/// Every `*.cedar` of the folder, in the order of their names.
+fn policy_files(folder: &Path) -> Result<Vec<SourceFile>, StartError> {
+    let failed = |error: std::io::Error| {
+        let message = format!("the policies cannot be read: {error}");
+        SourceFile::new(folder, "").error(0..0, message).with_help("name their folder with `policies = \"…\"`")
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|ending| ending == "cedar") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| source(path).map_err(StartError::from)).collect()
+}
+
+fn source(path: &Path) -> Result<SourceFile, SourceError> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        let message = format!("the file cannot be read: {error}");
+        SourceFile::new(path, "").error(0..0, message).with_help("`toolward init` writes a first one")
+    })?;
+    Ok(SourceFile::new(path, text))
+}
+
+/// What installed tools want and nobody defined, and what capabilities need and nobody configured.
+fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<SourceError> {
+    let mut errors = Vec::new();
+    for tool in tools.iter() {
+        let span = config.components.get(&tool.component).map_or(0..0, |component| component.span.clone());
+        for want in tool.manifest.wants.iter() {
+            let name = &want.capability;
+            let (message, help) = match capabilities.find(name) {
+                None if want.required => (
+                    format!("the tool `{}` needs the capability `{name}`, which nobody defined", tool.manifest.name),
+                    format!("define `[capability.\"{name}\"]` in `{}`", config.policies.join("capabilities.toml").display()),
+                ),
+                Some(definition) => match unconfigured(config, definition) {
+                    Some(credential) => (
+                        format!("the capability `{name}` uses the credential `{credential}`, which is not configured"),
+                        format!("add `[credential.{credential}]`"),
+                    ),
+                    None => continue,
+                },
+                None => continue,
+            };
+            errors.push(config.file.error(span.clone(), message).with_help(help));
+        }
+    }
+    errors
+}
+
+fn unconfigured(config: &Config, definition: &CapabilityDefinition) -> Option<String> {
+    let credential = definition.http.as_ref()?.credential.as_ref()?;
+    (!config.credentials.contains_key(credential)).then(|| credential.to_string())
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(path)
+}
