@@ -76,7 +76,7 @@ impl State {
             .connect_with(options.clone())
             .await
             .map_err(open)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| not_migrated(path, &error))?;
+        migrate(&writer, path).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("query_only", "on"))
@@ -93,9 +93,10 @@ impl State {
             fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
         }
         let name = to.to_str().ok_or_else(|| fail("its name is not UTF-8".to_owned()))?;
+        // SQLite writes into an empty file, which is its owner's alone from the beginning.
+        create(to).map_err(|error| fail(error.to_string()))?;
         let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.writer).await;
-        copied.map_err(|error| fail(error.to_string()))?;
-        restrict(to).map_err(|error| fail(error.to_string()))
+        copied.map(drop).map_err(|error| fail(error.to_string()))
     }
 
     /// Closes every connection, so that all is in the one file.
@@ -118,14 +119,30 @@ impl State {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let open =
         |error: io::Error| StateError::Open { path: path.to_owned(), cause: error.to_string() };
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => Err(StateError::Link { path: path.to_owned() }),
-        Ok(found) => check_mode(path, &found),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::File::create_new(path).and_then(|_| restrict(path)).map_err(open)
+    match create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            check_found(path, &fs::symlink_metadata(path).map_err(open)?)
         }
-        Err(error) => Err(open(error)),
+        made => made.map_err(open),
     }
+}
+
+fn check_found(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
+    if found.is_symlink() {
+        return Err(StateError::Link { path: path.to_owned() });
+    }
+    check_mode(path, found)
+}
+
+/// In one transaction: of two hosts that open a new file, one waits for the other, and a file that is
+/// not ours stays as it was.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StateError> {
+    let open = |error: sqlx::Error| not_opened(path, &error);
+    let mut writing = writer.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
+    // As `run` does it; the future of `run` itself cannot be sent to another thread from here.
+    let migrated = MIGRATIONS.run_direct(None, &mut *writing, false).await;
+    migrated.map_err(|error| not_migrated(path, &error))?;
+    writing.commit().await.map_err(open)
 }
 
 #[cfg(unix)]
@@ -144,15 +161,13 @@ fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), StateError> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn restrict(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn restrict(_path: &Path) -> io::Result<()> {
-    Ok(())
+/// A new file that is its owner's alone; never one that is there, nor where a link points.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
@@ -168,11 +183,11 @@ fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
 }
 
 fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
-    match error {
-        MigrateError::VersionMissing(version) => {
-            StateError::Newer { path: path.to_owned(), version: *version }
-        }
-        other => StateError::NotOurs { path: path.to_owned(), cause: other.to_string() },
+    let path = path.to_owned();
+    if let MigrateError::VersionMissing(version) = error {
+        StateError::Newer { path, version: *version }
+    } else {
+        StateError::NotOurs { path, cause: error.to_string() }
     }
 }
 
