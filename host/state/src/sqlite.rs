@@ -11,7 +11,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use toolward_gate::{Clock, Unavailable};
 
 use crate::{lease::Lease, unavailable};
@@ -71,17 +71,9 @@ impl State {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let open = |error: sqlx::Error| not_opened(path, &error);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(open)?;
+        let writer = connect(1, options.clone()).await.map_err(open)?;
         migrate(&writer, path).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "on"))
-            .await
-            .map_err(open)?;
+        let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
         Ok(Self { writer, readers, clock, lease, answered: Arc::default() })
     }
@@ -134,6 +126,21 @@ fn check_found(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
     check_mode(path, found)
 }
 
+/// Connects, and tries again while another host does the same: SQLite waits by itself for every lock but
+/// the one that a new file needs once, to be given its log.
+async fn connect(most: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let start = Instant::now();
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(most);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_code(&error, BUSY_CODE) && start.elapsed() < BUSY => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 /// In one transaction: of two hosts that open a new file, one waits for the other, and a file that is
 /// not ours stays as it was.
 async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StateError> {
@@ -171,15 +178,18 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
-    // SQLITE_NOTADB, as in https://www.sqlite.org/rescode.html#notadb
-    let not_a_database =
-        error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("26"));
     let (path, cause) = (path.to_owned(), error.to_string());
-    if not_a_database {
+    if is_code(error, NOT_A_DATABASE_CODE) {
         StateError::NotOurs { path, cause }
     } else {
         StateError::Open { path, cause }
     }
+}
+
+/// Whether SQLite failed with this code, or with one that extends it in the higher bytes.
+fn is_code(error: &sqlx::Error, code: u32) -> bool {
+    let found = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    found.is_some_and(|found| found & 0xff == code)
 }
 
 fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
@@ -193,5 +203,10 @@ fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long to wait before connecting again.
+const AGAIN: Duration = Duration::from_millis(10);
+/// `SQLITE_BUSY` and `SQLITE_NOTADB`, as in <https://www.sqlite.org/rescode.html>.
+const BUSY_CODE: u32 = 5;
+const NOT_A_DATABASE_CODE: u32 = 26;
 /// Connections that only read.
 const READERS: u32 = 4;
