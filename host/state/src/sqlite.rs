@@ -88,7 +88,10 @@ impl State {
         // SQLite writes into an empty file, which is its owner's alone from the beginning.
         create(to).map_err(|error| fail(error.to_string()))?;
         let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.writer).await;
-        copied.map(drop).map_err(|error| fail(error.to_string()))
+        let Err(error) = copied else { return Ok(()) };
+        // An empty or half a copy would be taken for a backup.
+        fs::remove_file(to).map_err(|error| fail(error.to_string()))?;
+        Err(fail(error.to_string()))
     }
 
     /// Closes every connection, so that all is in the one file.

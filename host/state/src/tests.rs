@@ -2,8 +2,11 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod interrupted;
 mod ledger;
+#[cfg(unix)]
 mod opening;
 mod spending;
 mod support;
 mod switches;
+mod together;

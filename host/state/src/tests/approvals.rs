@@ -97,6 +97,22 @@ async fn one_without_a_role_that_was_asked_for_does_not_decide() {
 }
 
 #[tokio::test]
+async fn anybody_but_the_parties_decides_where_no_role_is_asked_for() {
+    let place = Place::new();
+    let state = place.open().await;
+    let mut anybody = filing(&place, &call("robo"), 0);
+    anybody.approvers.roles.clear();
+    let id = state.file(&anybody).await.unwrap();
+    let without_role = |by: &str| Answer { roles: BTreeSet::new(), ..yes(&place, by) };
+    let party = state.decide(id, without_role("owen")).await;
+    assert!(matches!(party, Err(DecideError::OwnCall(_))));
+    let nobody_yet = state.show(id).await.unwrap().unwrap();
+    assert_eq!(nobody_yet.state, ApprovalState::Open, "no answers are never enough");
+    let decided = state.decide(id, without_role("ana")).await.unwrap();
+    assert_eq!(decided.state, ApprovalState::Approved);
+}
+
+#[tokio::test]
 async fn an_approval_that_was_never_filed_is_not_decided() {
     let place = Place::new();
     let state = place.open().await;

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use toolward_gate::SwitchFeed as _;
+use toolward_gate::{AuditLog as _, Switch, SwitchFeed as _, SwitchTarget};
 
 use super::support::{Place, call, fault, opened, records};
 use crate::{State, StateError};
@@ -137,9 +137,9 @@ async fn everything_the_database_is_made_of_is_its_owners_alone() {
     }
 }
 
-fn switch(place: &Place) -> toolward_gate::Switch {
-    toolward_gate::Switch {
-        target: toolward_gate::SwitchTarget::Everything,
+fn switch(place: &Place) -> Switch {
+    Switch {
+        target: SwitchTarget::Everything,
         reason: "a test".to_owned(),
         by: "ana".to_owned(),
         since: place.now(),
@@ -187,10 +187,44 @@ async fn a_backup_does_not_replace_a_file() {
 }
 
 #[tokio::test]
+async fn a_backup_that_failed_leaves_no_file() {
+    let place = Place::new();
+    let state = place.open().await;
+    let (kept, failed) = (place.folder.path().join("1.db"), place.folder.path().join("2.db"));
+    state.backup(&kept).await.unwrap();
+    state.clone().shut().await;
+    assert!(state.backup(&failed).await.is_err());
+    assert!(kept.exists() && !failed.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_come_and_go_do_not_disturb_one_that_writes() {
+    let place = Place::new();
+    let state = place.open().await;
+    let guests = (0..3).map(|_| {
+        let (path, clock) = (place.path(), place.clock.clone());
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                State::open(&path, clock.clone()).await.unwrap().shut().await;
+            }
+        })
+    });
+    let guests: Vec<_> = guests.collect();
+    for _ in 0..20 {
+        state.throw(switch(&place)).await.unwrap();
+    }
+    for guest in guests {
+        guest.await.unwrap();
+    }
+    assert_eq!(records(&state).await.len(), 20);
+    assert_eq!(fault(&state).await, None);
+}
+
+#[tokio::test]
 async fn an_entry_that_a_copy_holds_open_belongs_to_no_host_that_lives_beside_it() {
     let place = Place::new();
     let state = place.open().await;
-    toolward_gate::AuditLog::append(&state, &opened(&call("robo"))).await.unwrap();
+    state.append(&opened(&call("robo"))).await.unwrap();
     let to = place.folder.path().join("copy.db");
     state.backup(&to).await.unwrap();
     let copy = State::open(&to, place.clock.clone()).await.unwrap();

@@ -151,7 +151,7 @@ pub(super) async fn records(state: &State) -> Vec<serde_json::Value> {
     links.iter().map(|link| serde_json::from_str(&link.record).unwrap()).collect()
 }
 
-/// Where the chain is broken; it must be whole in length.
+/// The first place where the chain is broken, and what is wrong there.
 pub(super) async fn fault(state: &State) -> Option<(u64, String)> {
     let verified = state.verify(&mut |_, _| ()).await.unwrap();
     verified.fault.map(|fault| (fault.sequence, fault.what))
