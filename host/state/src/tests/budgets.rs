@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use toolward_gate::{
-    AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, RateLimit, Refusal, Reservation,
-    ReserveError,
+    AuditLog as _, BudgetLedger as _, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal,
+    Reservation, ReserveError,
 };
 
 use super::support::{Place, call, closed};
@@ -112,6 +112,11 @@ async fn each_tool_has_a_window_of_its_own() {
     refund.tool.name = "refund".parse().unwrap();
     one.reserve(&state, place.now(), &refund, 0).await.unwrap();
     assert!(one.take(&place, &state, 0).await.is_err());
+    let ten = budget(10, MINUTE);
+    ten.take(&place, &state, 10).await.unwrap();
+    assert!(ten.take(&place, &state, 1).await.is_err());
+    refund.id = CallId::generate();
+    ten.reserve(&state, place.now(), &refund, 10).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
+    time::Duration,
 };
 
 use toolward_gate::{AuditLog as _, Switch, SwitchFeed as _, SwitchTarget};
@@ -159,6 +160,24 @@ async fn hosts_that_open_a_new_file_at_once_all_open_it() {
             host.await.unwrap().unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_host_that_opens_a_new_file_waits_while_another_holds_it() {
+    let place = Place::new();
+    let mut holder = place.connect().await;
+    set_mode(&place.path(), 0o600);
+    let hold = "BEGIN; SELECT count(*) FROM sqlite_master";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let path = place.path();
+    let mut opening = Box::pin(State::open(&path, place.clock.clone()));
+    let moment = Duration::from_millis(100);
+    assert!(
+        tokio::time::timeout(moment, &mut opening).await.is_err(),
+        "it neither opens nor fails"
+    );
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert!(opening.await.is_ok());
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_switch_is_neither_thrown_nor_lifted_where_that_cannot_be_recorded() {
     state.throw(switch.clone()).await.unwrap();
     lose_the_trail(&place).await;
     assert!(state.lift(&switch.target, "ben", "over").await.is_err());
-    assert_eq!(state.read().await.unwrap().thrown, [switch.clone()]);
+    assert_eq!(state.read().await.unwrap().thrown, std::slice::from_ref(&switch));
     find_the_trail(&place).await;
     assert!(state.lift(&switch.target, "ben", "over").await.unwrap());
     assert_eq!(records(&state).await.len(), 2);
