@@ -150,9 +150,9 @@ fn switch(place: &Place) -> Switch {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_that_open_a_new_file_at_once_all_open_it() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let place = Place::new();
-        let hosts = (0..6).map(|_| {
+        let hosts = (0..8).map(|_| {
             let (path, clock) = (place.path(), place.clock.clone());
             tokio::spawn(async move { State::open(&path, clock).await.map(drop) })
         });
