@@ -1,5 +1,6 @@
 //! The audit trail: one chain, whoever writes.
 use async_trait::async_trait;
+use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use toolward_gate::{
     AuditLog, CallId, Chain, Change, Closed, Cost, Digest, Ending, Link, Note, Record, Unavailable,
@@ -106,10 +107,13 @@ impl State {
                 notes: Vec::<Note>::new(),
             };
             let mut writing = self.write().await?;
-            self.add(&mut writing, &Record::Closed(record)).await?;
-            writing.commit().await.map_err(unavailable)?;
+            // Another host that starts now sees the same entries: the first one closes them.
+            if is_open(&mut writing, call).await? {
+                self.add(&mut writing, &Record::Closed(record)).await?;
+                writing.commit().await.map_err(unavailable)?;
+                closed = closed.saturating_add(1);
+            }
             self.lease.bury(&host).map_err(unavailable)?;
-            closed = closed.saturating_add(1);
         }
         Ok(closed)
     }
@@ -155,28 +159,31 @@ impl State {
             .await
             .map_err(unavailable)?;
         let total = u64::try_from(total).unwrap_or_default();
-        let (mut chain, mut links, mut fault, mut last) = (Chain::default(), 0_u64, None, 0_i64);
+        let (mut chain, mut links, mut fault) = (Chain::default(), 0_u64, None);
+        // A row before the first link is a fault, too.
+        let mut next = i64::MIN;
         loop {
-            let rows = self.batch_after(last).await?;
+            let rows = self.batch_from(next).await?;
             for row in &rows {
-                last = row.try_get("sequence").map_err(unavailable)?;
+                let sequence: i64 = row.try_get("sequence").map_err(unavailable)?;
+                next = sequence.saturating_add(1);
                 if let Err(what) = check(&mut chain, row) {
                     fault.get_or_insert(Fault {
-                        sequence: u64::try_from(last).unwrap_or_default(),
+                        sequence: u64::try_from(sequence).unwrap_or_default(),
                         what,
                     });
                 }
                 links = links.saturating_add(1);
             }
             progress(links, total);
-            if rows.is_empty() {
+            if rows.is_empty() || next == i64::MAX {
                 return Ok(Verified { links, head: chain.head(), fault });
             }
         }
     }
 
-    async fn batch_after(&self, sequence: i64) -> Result<Vec<SqliteRow>, Unavailable> {
-        sqlx::query("SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT 1000")
+    async fn batch_from(&self, sequence: i64) -> Result<Vec<SqliteRow>, Unavailable> {
+        sqlx::query("SELECT * FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT 1000")
             .bind(sequence)
             .fetch_all(self.read_pool())
             .await
@@ -188,7 +195,33 @@ impl State {
 fn check(chain: &mut Chain, row: &SqliteRow) -> Result<(), String> {
     let link =
         link(row).map_err(|error| format!("it is not a link of the chain: {}", error.cause))?;
-    chain.check(&link).map_err(str::to_owned)
+    chain.check(&link).map_err(str::to_owned)?;
+    check_columns(row, &link)
+}
+
+/// The hash covers the record alone; the columns that rows are found by must say the same.
+fn check_columns(row: &SqliteRow, link: &Link) -> Result<(), String> {
+    let record: Value = serde_json::from_str(&link.record).map_err(|error| error.to_string())?;
+    let agrees = |column: &str, field: &str| {
+        let in_record = record.get(field).and_then(Value::as_str);
+        row.try_get::<Option<String>, _>(column).is_ok_and(|found| found.as_deref() == in_record)
+    };
+    if agrees("kind", "record") && agrees("call", "call") {
+        Ok(())
+    } else {
+        Err("it is filed under another kind or call than its record names".to_owned())
+    }
+}
+
+async fn is_open(
+    writing: &mut Transaction<'static, Sqlite>,
+    call: CallId,
+) -> Result<bool, Unavailable> {
+    sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM audit WHERE call = ? AND kind = 'closed')")
+        .bind(call.to_string())
+        .fetch_one(&mut **writing)
+        .await
+        .map_err(unavailable)
 }
 
 fn link(row: &SqliteRow) -> Result<Link, Unavailable> {

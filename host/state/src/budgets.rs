@@ -103,8 +103,10 @@ impl Account {
         .fetch_one(&mut **writing)
         .await
         .map_err(unavailable)?;
-        let used = Cost(u64::try_from(used).map_err(unavailable)?);
-        if used + cost <= budget.cost { Ok(()) } else { Err(Refusal::OverBudget.into()) }
+        let used = u64::try_from(used).map_err(unavailable)?;
+        // Saturates: a cost that does not fit is over every budget but the greatest.
+        let with_this = Cost(used.saturating_add(cost.0));
+        if with_this <= budget.cost { Ok(()) } else { Err(Refusal::OverBudget.into()) }
     }
 
     async fn set_aside(
@@ -115,13 +117,16 @@ impl Account {
     ) -> Result<(), ReserveError> {
         // A cost that does not fit into the column is over every budget.
         let cost = i64::try_from(reservation.cost.0).map_err(|_| Refusal::OverBudget)?;
+        // It lasts as long as it was asked to, counted from the time on record: where the clock has
+        // stepped back, it would else be over before it began, and count for nothing.
+        let lasts = micros(reservation.expires_at).saturating_sub(micros(reservation.now)).max(0);
         sqlx::query("INSERT INTO reservations (call, principal, tool, at, reserved, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
             .bind(reservation.call.id.to_string())
             .bind(&self.principal)
             .bind(&self.tool)
             .bind(now)
             .bind(cost)
-            .bind(micros(reservation.expires_at).max(now))
+            .bind(now.saturating_add(lasts))
             .execute(&mut **writing)
             .await
             .map_err(unavailable)?;

@@ -67,9 +67,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if held.is_some() {
-            // A file that stays behind unlocked is found dead by the next host, and removed there.
-            let _ = self.bury(&self.id.to_string());
+        if held.is_none() {
+            return;
+        }
+        // A file that stays behind unlocked is found dead by the next host, and removed there.
+        if let Err(error) = self.bury(&self.id.to_string()) {
+            tracing::debug!(%error, "the file of this host's lease stays behind");
         }
     }
 }

@@ -11,7 +11,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use toolward_gate::{Clock, Unavailable};
 
 use crate::{lease::Lease, unavailable};
@@ -71,17 +71,9 @@ impl State {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let open = |error: sqlx::Error| not_opened(path, &error);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(open)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| not_migrated(path, &error))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.pragma("query_only", "on"))
-            .await
-            .map_err(open)?;
+        let writer = connect(1, options.clone()).await.map_err(open)?;
+        migrate(&writer, path).await?;
+        let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
         Ok(Self { writer, readers, clock, lease, answered: Arc::default() })
     }
@@ -93,9 +85,13 @@ impl State {
             fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
         }
         let name = to.to_str().ok_or_else(|| fail("its name is not UTF-8".to_owned()))?;
+        // SQLite writes into an empty file, which is its owner's alone from the beginning.
+        create(to).map_err(|error| fail(error.to_string()))?;
         let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.writer).await;
-        copied.map_err(|error| fail(error.to_string()))?;
-        restrict(to).map_err(|error| fail(error.to_string()))
+        let Err(error) = copied else { return Ok(()) };
+        // An empty or half a copy would be taken for a backup.
+        fs::remove_file(to).map_err(|error| fail(error.to_string()))?;
+        Err(fail(error.to_string()))
     }
 
     /// Closes every connection, so that all is in the one file.
@@ -118,14 +114,45 @@ impl State {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let open =
         |error: io::Error| StateError::Open { path: path.to_owned(), cause: error.to_string() };
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_symlink() => Err(StateError::Link { path: path.to_owned() }),
-        Ok(found) => check_mode(path, &found),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::File::create_new(path).and_then(|_| restrict(path)).map_err(open)
+    match create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            check_found(path, &fs::symlink_metadata(path).map_err(open)?)
         }
-        Err(error) => Err(open(error)),
+        made => made.map_err(open),
     }
+}
+
+fn check_found(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
+    if found.is_symlink() {
+        return Err(StateError::Link { path: path.to_owned() });
+    }
+    check_mode(path, found)
+}
+
+/// Connects, and tries again while another host does the same: SQLite waits by itself for every lock but
+/// the one that a new file needs once, to be given its log.
+async fn connect(most: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let start = Instant::now();
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(most);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_code(&error, BUSY_CODE) && start.elapsed() < BUSY => {
+                tokio::time::sleep(AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// In one transaction: of two hosts that open a new file, one waits for the other, and a file that is
+/// not ours stays as it was.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StateError> {
+    let open = |error: sqlx::Error| not_opened(path, &error);
+    let mut writing = writer.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
+    // As `run` does it; the future of `run` itself cannot be sent to another thread from here.
+    let migrated = MIGRATIONS.run_direct(None, &mut *writing, false).await;
+    migrated.map_err(|error| not_migrated(path, &error))?;
+    writing.commit().await.map_err(open)
 }
 
 #[cfg(unix)]
@@ -144,39 +171,45 @@ fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), StateError> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn restrict(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn restrict(_path: &Path) -> io::Result<()> {
-    Ok(())
+/// A new file that is its owner's alone; never one that is there, nor where a link points.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
-    // SQLITE_NOTADB, as in https://www.sqlite.org/rescode.html#notadb
-    let not_a_database =
-        error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("26"));
     let (path, cause) = (path.to_owned(), error.to_string());
-    if not_a_database {
+    if is_code(error, NOT_A_DATABASE_CODE) {
         StateError::NotOurs { path, cause }
     } else {
         StateError::Open { path, cause }
     }
 }
 
+/// Whether SQLite failed with this code, or with one that extends it in the higher bytes.
+fn is_code(error: &sqlx::Error, code: u32) -> bool {
+    let found = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    found.is_some_and(|found| found & 0xff == code)
+}
+
 fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
-    match error {
-        MigrateError::VersionMissing(version) => {
-            StateError::Newer { path: path.to_owned(), version: *version }
-        }
-        other => StateError::NotOurs { path: path.to_owned(), cause: other.to_string() },
+    let path = path.to_owned();
+    if let MigrateError::VersionMissing(version) = error {
+        StateError::Newer { path, version: *version }
+    } else {
+        StateError::NotOurs { path, cause: error.to_string() }
     }
 }
 
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long to wait before connecting again.
+const AGAIN: Duration = Duration::from_millis(10);
+/// `SQLITE_BUSY` and `SQLITE_NOTADB`, as in <https://www.sqlite.org/rescode.html>.
+const BUSY_CODE: u32 = 5;
+const NOT_A_DATABASE_CODE: u32 = 26;
 /// Connections that only read.
 const READERS: u32 = 4;

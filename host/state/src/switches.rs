@@ -43,12 +43,17 @@ impl SwitchFeed for State {
         reason: &str,
     ) -> Result<bool, Unavailable> {
         let mut writing = self.write().await?;
-        let lifted = sqlx::query("DELETE FROM switches WHERE target = ?")
-            .bind(target.to_string())
-            .execute(&mut *writing)
-            .await
-            .map_err(unavailable)?;
-        if lifted.rows_affected() == 0 {
+        // One that has gone off by itself is removed, too, but was not thrown any more.
+        let was_thrown: Option<bool> = sqlx::query_scalar(
+            "DELETE FROM switches WHERE target = ? RETURNING expires_at IS NULL OR expires_at > ?",
+        )
+        .bind(target.to_string())
+        .bind(micros(self.clock.now()))
+        .fetch_optional(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+        if was_thrown != Some(true) {
+            writing.commit().await.map_err(unavailable)?;
             return Ok(false);
         }
         let change = Change {

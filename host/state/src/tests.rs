@@ -1,1 +1,12 @@
+//! Real files, opened by one host or by several, and a clock that is set by hand.
+mod approvals;
+mod audit;
+mod budgets;
+mod interrupted;
 mod ledger;
+#[cfg(unix)]
+mod opening;
+mod spending;
+mod support;
+mod switches;
+mod together;
