@@ -10,10 +10,10 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use http::{HeaderMap, HeaderName, header};
-use toolward_gate::HttpScope;
+use toolward_gate::{Destination, HttpScope};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::transport::Raw;
+use crate::{target::Target, transport::Raw};
 
 /// A response that a tool may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,12 @@ impl Scanner {
     }
 
     /// Lets a response through, with only the fields that a tool may see; or keeps all of it back.
-    pub(crate) fn scan(&self, raw: Raw, scope: &HttpScope) -> Result<Scanned, ScanError> {
+    pub(crate) fn scan(
+        &self,
+        raw: Raw,
+        scope: &HttpScope,
+        from: &Destination,
+    ) -> Result<Scanned, ScanError> {
         let Raw { status, headers, body } = raw;
         let in_headers = headers.iter().any(|(name, value)| {
             self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes())
@@ -98,7 +103,7 @@ impl Scanner {
             return Err(ScanError::Hit);
         }
         check_shape(status, &headers, &body, scope)?;
-        Ok(Scanned { status: status.as_u16(), headers: visible(&headers), body })
+        Ok(Scanned { status: status.as_u16(), headers: visible(&headers, from), body })
     }
 
     /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding.
@@ -281,11 +286,21 @@ fn check_shape(
     }
 }
 
-fn visible(headers: &HeaderMap) -> Vec<(String, String)> {
+fn visible(headers: &HeaderMap, from: &Destination) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &http::HeaderValue)| {
-        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+        let text = value.to_str().ok()?;
+        let text = if *name == header::LOCATION { location(text, from)? } else { text.to_owned() };
+        Some((name.to_string(), text))
     };
     headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())).filter_map(text).collect()
+}
+
+/// The path that a `location` names at the destination that wrote it. Elsewhere, or with a query, it may be
+/// a URL that opens something by itself.
+fn location(text: &str, from: &Destination) -> Option<String> {
+    let Target { origin, path, query } = Target::parse(text).ok()?;
+    let here = origin.is_none_or(|origin| origin == from.to_string());
+    (here && query.is_none()).then_some(path)
 }
 
 #[expect(
@@ -322,7 +337,7 @@ const HEADERS: [&str; 17] = [
     "x-request-id",
 ];
 /// The shortest stretch of a form that counts.
-const WINDOW: usize = 16;
+pub(crate) const WINDOW: usize = 16;
 const GRAM: usize = 8;
 const STRIDE: usize = WINDOW - GRAM + 1;
 /// 2^15 bits: one value has some 1,500 grams.
@@ -390,6 +405,29 @@ mod tests {
             assert!(!found(text), "{text}");
         }
         assert!(!Scanner::default().finds(TOKEN.as_bytes()));
+    }
+
+    #[test]
+    fn a_location_is_shown_as_a_path_of_the_same_destination() {
+        let from = Destination { https: true, host: "api.example.com".to_owned(), port: 443 };
+        for text in ["/items/2", "https://api.example.com/items/2"] {
+            assert_eq!(location(text, &from).as_deref(), Some("/items/2"), "{text}");
+        }
+        let hidden = [
+            "https://other.example.com/items/2",
+            "http://api.example.com/items/2",
+            "https://api.example.com:444/items/2",
+            "https://api.example.com@other.example.com/items/2",
+            "//other.example.com/items/2",
+            "/items/2?code=1",
+            "/items/2#code",
+            "/items/../2",
+            "items/2",
+            "",
+        ];
+        for text in hidden {
+            assert_eq!(location(text, &from), None, "{text}");
+        }
     }
 
     proptest! {
