@@ -51,7 +51,7 @@ async fn a_response_with_the_credential_is_kept_back_whole() {
         vec![json(format!("{{\"authorization\":\"{bearer}\"}}"))],
         vec![json(format!("\"{}\"", STANDARD.encode(&bearer)))],
         vec![json(format!("\"{}\"", hex::encode(TOKEN)))],
-        vec![json(format!("\"{}\"", &TOKEN[4..22]))],
+        vec![json(format!("\"{}\"", TOKEN.trim_start_matches("ghp_")))],
         vec![response("200 OK", &[JSON, ("etag", &bearer)], "{}")],
         vec![response("200 OK", &[JSON, ("x-unseen", TOKEN)], "{}")],
         vec![response("200 OK", &[JSON, ("set-cookie", &format!("a={TOKEN}"))], "{}")],
@@ -145,7 +145,7 @@ async fn a_redirect_is_handed_over_and_not_followed() {
             let server = Server::answering(response(status, &[("location", place)], "")).await;
             let desk = Setup::to(&server).open().await;
             let scanned = desk.send(outbound()).await.unwrap();
-            assert_eq!(scanned.status().to_string(), status[..3]);
+            assert!(status.starts_with(&scanned.status().to_string()), "{status}");
             let location = scanned.headers().iter().find(|(name, _)| name == "location");
             assert_eq!(location.map(|(_, place)| place.as_str()), shown);
             assert_eq!(server.connections(), 1, "{place}");

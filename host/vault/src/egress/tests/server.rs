@@ -1,7 +1,10 @@
 //! Servers on this machine that write down what reaches them.
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::{
@@ -28,7 +31,7 @@ pub(super) struct Server {
 
 #[derive(Default)]
 struct Log {
-    connections: Mutex<usize>,
+    connections: AtomicUsize,
     requests: Mutex<Vec<String>>,
     arrived: Notify,
     left: Notify,
@@ -53,7 +56,7 @@ impl Server {
     }
     /// How many connections were opened so far.
     pub(super) fn connections(&self) -> usize {
-        *self.log.connections.lock().unwrap()
+        self.log.connections.load(Ordering::SeqCst)
     }
     pub(super) async fn has_request(&self) {
         self.log.arrived.notified().await;
@@ -66,7 +69,7 @@ impl Server {
 
 async fn accept(listener: TcpListener, script: Script, tls: Option<TlsAcceptor>, log: Arc<Log>) {
     while let Ok((stream, _)) = listener.accept().await {
-        *log.connections.lock().unwrap() += 1;
+        log.connections.fetch_add(1, Ordering::SeqCst);
         stream.set_nodelay(true).unwrap();
         let (script, tls, log) = (script.clone(), tls.clone(), log.clone());
         tokio::spawn(async move {
