@@ -4,6 +4,8 @@ mod server;
 mod support;
 mod tls;
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use toolward_gate::{Destination, HeaderScheme, Slot, SwitchTarget};
 
@@ -300,6 +302,18 @@ async fn a_switch_for_something_else_leaves_a_request_alone() {
     let desk = Setup::to(&server).open().await;
     desk.throw(SwitchTarget::Credential("gitlab".to_owned())).await;
     is(&desk.outcome(outbound()).await, SENT, "another credential's switch");
+}
+
+#[tokio::test]
+async fn a_request_ends_with_the_time_of_its_call() {
+    let server = Server::start(Script::Silence, None).await;
+    let setup = Setup { time: Duration::from_millis(500), ..Setup::to(&server) };
+    let desk = setup.open().await;
+    let outcome = desk.outcome(outbound()).await;
+    is(&outcome, ("time-over", "unanswered /items/{id} time-over"), "in the middle");
+    server.is_left().await;
+    is(&desk.outcome(outbound()).await, ("time-over", "not-sent time-over"), "after it");
+    assert_eq!(server.connections(), 1);
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ pub(super) struct Setup {
     /// The stored value of the credential; `None` where the store has none.
     pub(super) secret: Option<&'static str>,
     pub(super) settings: EgressSettings,
+    /// How long the call lives.
+    pub(super) time: Duration,
 }
 
 impl Setup {
@@ -63,7 +65,8 @@ impl Setup {
             max_request_bytes: 64,
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
         };
-        Self { scope, secret: Some(TOKEN), settings: EgressSettings::default() }
+        let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
+        Self { scope, secret: Some(TOKEN), settings, time }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -78,7 +81,7 @@ impl Setup {
     pub(super) async fn open(self) -> Desk {
         let office = Arc::new(Office::default());
         let gate = Gate {
-            policy: Arc::new(Yes(terms(self.scope))),
+            policy: Arc::new(Yes(terms(self.scope, self.time))),
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
@@ -171,10 +174,10 @@ fn spills_nothing(text: &str) {
     }
 }
 
-fn terms(scope: HttpScope) -> Terms {
+fn terms(scope: HttpScope, time: Duration) -> Terms {
     let http = [("shop:items:read".parse().unwrap(), Arc::new(scope))].into();
     Terms {
-        time: Duration::from_secs(30),
+        time,
         cost: Cost(0),
         rates: Vec::new(),
         budgets: Vec::new(),
