@@ -17,9 +17,9 @@ pub(crate) async fn resolve(
     allow_private: bool,
     denied: &[SocketAddr],
 ) -> Result<Vec<SocketAddr>, AddressFault> {
-    let mut addresses = match destination.host.parse::<IpAddr>() {
-        Ok(literal) => vec![SocketAddr::new(literal, destination.port)],
-        Err(_) => {
+    let mut addresses = match literal(destination)? {
+        Some(literal) => vec![SocketAddr::new(literal, destination.port)],
+        None => {
             let found =
                 tokio::net::lookup_host((destination.host.as_str(), destination.port)).await;
             found.map_err(|_| AddressFault::Unresolved)?.collect()
@@ -35,38 +35,72 @@ pub(crate) async fn resolve(
     }
 }
 
-fn may_dial(address: SocketAddr, allow_private: bool, denied: &[SocketAddr]) -> bool {
-    let ip = unwrapped(address.ip());
-    let own = |one: &SocketAddr| {
-        one.port() == address.port()
-            && (unwrapped(one.ip()) == ip || (one.ip().is_unspecified() && !is_global(ip)))
-    };
-    let never = ip.is_unspecified()
-        || ip.is_multicast()
-        || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
-        || is_metadata(ip);
-    !never && !denied.iter().any(own) && (allow_private || is_global(ip))
+/// The address that the host is, where it is no name. The client reads URLs, in which `127.1`, `0x7f.1` and
+/// `2130706433` are addresses too: a host that it would read as something else is refused.
+fn literal(destination: &Destination) -> Result<Option<IpAddr>, AddressFault> {
+    let url: reqwest::Url = destination.to_string().parse().map_err(|_| AddressFault::Denied)?;
+    let read = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    match (address(&destination.host), address(read)) {
+        (Some(written), Some(read)) if written == read => Ok(Some(written)),
+        (None, None) if destination.host == read => Ok(None),
+        _ => Err(AddressFault::Denied),
+    }
 }
 
-/// The IPv4 address inside an IPv6 one, where one is: mapped (RFC 4291), NAT64 (RFC 6052, RFC 8215), 6to4
-/// (RFC 3056), ISATAP (RFC 5214). A Teredo address (RFC 4380) hides its client's address in the last 32 bits.
-fn unwrapped(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(six) = ip else { return ip };
+fn may_dial(address: SocketAddr, allow_private: bool, denied: &[SocketAddr]) -> bool {
+    let port = address.port();
+    let may = |ip: IpAddr| {
+        !is_never(ip)
+            && !denied.iter().any(|own| is_own(ip, port, *own))
+            && (allow_private || is_global(ip))
+    };
+    readings(address.ip()).into_iter().all(may)
+}
+
+fn is_never(ip: IpAddr) -> bool {
+    ip.is_unspecified()
+        || ip.is_multicast()
+        || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+        || is_link_local(ip)
+        || is_metadata(ip)
+}
+
+fn is_own(ip: IpAddr, port: u16, own: SocketAddr) -> bool {
+    let everywhere = |own: &IpAddr| own.is_unspecified() && !is_global(ip);
+    own.port() == port && readings(own.ip()).iter().any(|own| *own == ip || everywhere(own))
+}
+
+/// Every address that packets for this one may end at. IPv6 addresses hold IPv4 ones: mapped (RFC 4291), NAT64
+/// (RFC 6052), 6to4 (RFC 3056), ISATAP (RFC 5214). A Teredo address (RFC 4380) hides its client's address in
+/// the last 32 bits.
+fn readings(ip: IpAddr) -> Vec<IpAddr> {
+    let IpAddr::V6(six) = ip else { return vec![ip] };
     let [a, b, c, d, e, f, g, h] = six.segments();
     let four = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) => four(g, h),
-        (0x64, 0xff9b, 0, 0, 0, 0) | (0x64, 0xff9b, 1, ..) => four(g, h),
-        (0x2002, ..) => four(b, c),
-        (0x2001, 0, ..) => four(!g, !h),
-        (_, _, _, _, 0 | 0x200, 0x5efe) => four(g, h),
+        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => vec![four(g, h)],
+        (0x64, 0xff9b, 1, ..) => local_nat64(six),
+        (0x2002, ..) => vec![four(b, c)],
+        (0x2001, 0, ..) => vec![four(!g, !h)],
+        (_, _, _, _, 0 | 0x200, 0x5efe) => vec![ip, four(g, h)],
         // IPv4-compatible addresses are deprecated, and some stacks still route them.
-        (0, 0, 0, 0, 0, 0) if g != 0 => four(g, h),
-        _ => ip,
+        (0, 0, 0, 0, 0, 0) if g != 0 => vec![four(g, h)],
+        _ => vec![ip],
     }
+}
+
+/// In `64:ff9b:1::/48` (RFC 8215) the IPv4 address stands after 48 bits, around the octet 8 that is always 0,
+/// or after 96: which, only the network knows (RFC 6052 section 2.2).
+fn local_nat64(six: Ipv6Addr) -> Vec<IpAddr> {
+    let [.., a, b, _, c, d, _, w, x, y, z] = six.octets();
+    let places = [Ipv4Addr::new(a, b, c, d), Ipv4Addr::new(w, x, y, z)];
+    let found = places.into_iter().filter(|four| !four.is_unspecified()).map(IpAddr::V4);
+    let found: Vec<_> = found.collect();
+    if found.is_empty() { vec![six.into()] } else { found }
 }
 
 fn is_global(ip: IpAddr) -> bool {
@@ -100,11 +134,17 @@ fn is_global_v4(ip: Ipv4Addr) -> bool {
 fn is_global_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     let global = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x200)
-        || (a == 0x2001 && b == 0xdb8)
-        || a == 0x2002
-        || (a == 0x3fff && b < 0x1000);
+    let special =
+        (a == 0x2001 && (b < 0x200 || b == 0xdb8)) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
     global && !special
+}
+
+/// What the machine's own link offers is no service of a private network: clouds hand out credentials there.
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(four) => four.is_link_local(),
+        IpAddr::V6(six) => six.is_unicast_link_local(),
+    }
 }
 
 /// Where clouds hand out credentials: never a tool's business, not even in private networks.
@@ -142,12 +182,15 @@ mod tests {
             "198.18.0.1",
             "240.0.0.1",
             "::1",
-            "fe80::1",
             "fc00::1",
+            "fd12:3456::1",
             "2001:db8::1",
             "::ffff:10.0.0.1",
             "64:ff9b::10.0.0.1",
             "64:ff9b:1::10.0.0.1",
+            "64:ff9b:1:a00:0:100::",
+            "64:ff9b:1:a00:0:100:8c52:7906",
+            "64:ff9b:1:8c52:79:600:a00:1",
             "2002:0a00:0001::1",
             "2001:0:0:0:0:0:f5ff:fffe",
             "2600::5efe:10.0.0.1",
@@ -157,18 +200,27 @@ mod tests {
             assert!(!may(ip, false), "{ip}");
             assert!(may(ip, true), "{ip} with allow_private");
         }
-        for ip in
-            ["140.82.121.6", "2606:4700::1111", "::ffff:140.82.121.6", "64:ff9b::140.82.121.6"]
-        {
+        for ip in [
+            "140.82.121.6",
+            "2606:4700::1111",
+            "::ffff:140.82.121.6",
+            "64:ff9b::140.82.121.6",
+            "64:ff9b:1::140.82.121.6",
+            "64:ff9b:1:8c52:79:600::",
+        ] {
             assert!(may(ip, false), "{ip}");
         }
     }
 
     #[test]
-    fn metadata_multicast_and_unspecified_addresses_are_never_dialled() {
+    fn metadata_link_local_multicast_and_unspecified_addresses_are_never_dialled() {
         for ip in [
             "169.254.169.254",
             "169.254.170.2",
+            "169.254.0.1",
+            "fe80::1",
+            "febf::5efe:10.0.0.1",
+            "64:ff9b:1:a9fe:a9:fe00::",
             "fd00:ec2::254",
             "::ffff:169.254.169.254",
             "0.0.0.0",
@@ -204,6 +256,32 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_host_that_a_url_reads_as_another_one_is_refused() {
+        let resolved = async |host: &str| {
+            let destination = Destination { https: false, host: host.to_owned(), port: 80 };
+            resolve(&destination, true, &[]).await
+        };
+        for host in [
+            "127.1",
+            "0x7f.1",
+            "2130706433",
+            "017700000001",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "1.2.3.4.5",
+            "LOCALHOST",
+            "ana@localhost",
+            "localhost/",
+            "local%68ost",
+        ] {
+            assert_eq!(resolved(host).await, Err(AddressFault::Denied), "{host}");
+        }
+        for host in ["127.0.0.1", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost"] {
+            assert!(resolved(host).await.is_ok(), "{host}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_private_ipv4_address_is_refused_in_every_ipv6_spelling(b in any::<u8>(), c in any::<u8>(), d in any::<u8>()) {
@@ -213,6 +291,7 @@ mod tests {
                 four.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
                 Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, high, low),
+                Ipv6Addr::new(0x64, 0xff9b, 1, high, u16::from(c), u16::from(d) << 8, 0, 0),
                 Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
                 Ipv6Addr::new(0x2001, 0, 0x4136, 0xe378, 0x8000, 0x63bf, !high, !low),
                 Ipv6Addr::new(0x2600, 0, 0, 0, 0x200, 0x5efe, high, low),

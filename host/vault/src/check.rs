@@ -176,8 +176,8 @@ fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressEr
     let name = name.to_ascii_lowercase();
     // Servers behind CGI-like gateways read `-` and `_` alike.
     let folded = name.replace('_', "-");
-    let slot =
-        matches!(&scope.slot, Some(Slot::Header { name, .. }) if name.replace('_', "-") == folded);
+    let is_slot = |name: &str| name.to_ascii_lowercase().replace('_', "-") == folded;
+    let slot = matches!(&scope.slot, Some(Slot::Header { name, .. }) if is_slot(name));
     if slot || !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
         return Err(not_allowed(format!("a tool cannot set the header `{}`", visible(&name))));
     }

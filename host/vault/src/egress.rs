@@ -2,7 +2,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{Cause, EgressTerms, Life, Note, Notes};
+use toolward_gate::{CapabilityName, Cause, EgressTerms, Life, Note, Notes};
 
 use crate::{
     broker::Credentials,
@@ -98,9 +98,9 @@ impl Egress {
                 return Err(error);
             }
         };
-        let trace = Trace::of(&signed);
+        let trace = Trace::begin(self, &signed);
         let answer = self.exchange(signed, &scanner).await;
-        self.notes.add(trace.note(&answer));
+        trace.end(&answer);
         answer
     }
 
@@ -116,6 +116,7 @@ impl Egress {
 
     async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
+        let destination = signed.checked.destination.clone();
         let sent =
             self.life.bound(self.shared.transport.send(signed)).await.map_err(EgressError::Over)?;
         let raw = sent.map_err(|error| match error {
@@ -125,7 +126,7 @@ impl Egress {
                 "it is compressed, though `identity` was asked for".to_owned(),
             ),
         })?;
-        scanner.scan(raw, &scope).map_err(|error| match error {
+        scanner.scan(raw, &scope, &destination).map_err(|error| match error {
             ScanError::Hit => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
@@ -155,9 +156,37 @@ fn not_signed(error: &SignError) -> EgressError {
     }
 }
 
+/// Sees to it that a request that left is in the audit entry, even where nobody waits for its end: whoever
+/// runs the tool may drop it in the middle of a request.
+struct Trace<'a> {
+    egress: &'a Egress,
+    line: Option<Line>,
+}
+
+impl<'a> Trace<'a> {
+    fn begin(egress: &'a Egress, signed: &Signed) -> Self {
+        Self { egress, line: Some(Line::of(signed)) }
+    }
+
+    fn end(mut self, answer: &Result<Scanned, EgressError>) {
+        if let Some(line) = self.line.take() {
+            self.egress.notes.add(line.note(answer));
+        }
+    }
+}
+
+impl Drop for Trace<'_> {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take() {
+            let code = self.egress.life.check().map_or_else(|cause| cause.code(), |()| ABANDONED);
+            self.egress.notes.add(line.unanswered(code));
+        }
+    }
+}
+
 /// What the audit entry says of a request that left.
-struct Trace {
-    capability: toolward_gate::CapabilityName,
+struct Line {
+    capability: CapabilityName,
     method: String,
     host: String,
     path_template: String,
@@ -165,7 +194,7 @@ struct Trace {
     since: Instant,
 }
 
-impl Trace {
+impl Line {
     fn of(signed: &Signed) -> Self {
         let checked = &signed.checked;
         Self {
@@ -179,33 +208,47 @@ impl Trace {
     }
 
     fn note(self, answer: &Result<Scanned, EgressError>) -> Note {
-        let Self { capability, method, host, path_template, sent_bytes, since } = self;
-        let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
-            Ok(scanned) => {
-                let (status, received_bytes) = (scanned.status(), scanned.body().len() as u64);
-                Note::Sent {
-                    capability,
-                    method,
-                    host,
-                    path_template,
-                    status,
-                    sent_bytes,
-                    received_bytes,
-                    millis,
-                }
-            }
-            Err(EgressError::Withheld) => {
-                Note::Withheld { capability, method, host, path_template }
-            }
-            Err(error) => Note::Unanswered {
-                capability,
-                method,
-                host,
-                path_template,
-                code: error.code().to_owned(),
-                millis,
-            },
+            Ok(scanned) => self.sent(scanned),
+            Err(EgressError::Withheld) => self.withheld(),
+            Err(error) => self.unanswered(error.code()),
         }
     }
+
+    fn sent(self, scanned: &Scanned) -> Note {
+        let (status, received_bytes) = (scanned.status(), scanned.body().len() as u64);
+        let millis = self.millis();
+        let Self { capability, method, host, path_template, sent_bytes, .. } = self;
+        Note::Sent {
+            capability,
+            method,
+            host,
+            path_template,
+            status,
+            sent_bytes,
+            received_bytes,
+            millis,
+        }
+    }
+
+    fn withheld(self) -> Note {
+        let Self { capability, method, host, path_template, .. } = self;
+        Note::Withheld { capability, method, host, path_template }
+    }
+
+    fn unanswered(self, code: &str) -> Note {
+        let (code, millis) = (code.to_owned(), self.millis());
+        let Self { capability, method, host, path_template, .. } = self;
+        Note::Unanswered { capability, method, host, path_template, code, millis }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
+
+/// The code of a request that was dropped while the call lived.
+const ABANDONED: &str = "abandoned";
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,10 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use http::{HeaderMap, HeaderName, header};
-use toolward_gate::HttpScope;
+use toolward_gate::{Destination, HttpScope};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::transport::Raw;
+use crate::{target::Target, transport::Raw};
 
 /// A response that a tool may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,12 @@ impl Scanner {
     }
 
     /// Lets a response through, with only the fields that a tool may see; or keeps all of it back.
-    pub(crate) fn scan(&self, raw: Raw, scope: &HttpScope) -> Result<Scanned, ScanError> {
+    pub(crate) fn scan(
+        &self,
+        raw: Raw,
+        scope: &HttpScope,
+        from: &Destination,
+    ) -> Result<Scanned, ScanError> {
         let Raw { status, headers, body } = raw;
         let in_headers = headers.iter().any(|(name, value)| {
             self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes())
@@ -98,7 +103,7 @@ impl Scanner {
             return Err(ScanError::Hit);
         }
         check_shape(status, &headers, &body, scope)?;
-        Ok(Scanned { status: status.as_u16(), headers: visible(&headers), body })
+        Ok(Scanned { status: status.as_u16(), headers: visible(&headers, from), body })
     }
 
     /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding.
@@ -171,7 +176,7 @@ fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
 /// The characters of a value's base64 that do not depend on its neighbours, when `offset` bytes stand before
 /// it, in both alphabets (RFC 4648 sections 4 and 5).
 fn base64_cores(value: &[u8], offset: usize) -> [Vec<u8>; 2] {
-    let padded = Zeroizing::new([&[0; 3][..offset.min(3)], value].concat());
+    let padded = Zeroizing::new([vec![0; offset].as_slice(), value].concat());
     // ceil(8 * offset / 6) characters begin before the value; the last may end after it.
     let lead = offset.saturating_mul(8).div_ceil(6);
     let whole = padded.len().saturating_mul(8) / 6;
@@ -194,7 +199,7 @@ fn lanes(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
     if text.contains(&0) {
         lanes.push(Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect()));
     }
-    if text.contains(&b'\n') || text.contains(&b' ') {
+    if text.iter().any(u8::is_ascii_whitespace) {
         lanes.push(Cow::Owned(
             text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect(),
         ));
@@ -225,10 +230,10 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 fn without_entities(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&byte, tail)) = rest.split_first() {
+    while let Some(&byte) = rest.first() {
         let (byte, length) = entity(rest).unwrap_or((byte, 1));
         plain.push(byte);
-        rest = rest.get(length..).unwrap_or(&tail[..0]);
+        rest = rest.get(length..).unwrap_or_default();
     }
     plain
 }
@@ -281,17 +286,24 @@ fn check_shape(
     }
 }
 
-fn visible(headers: &HeaderMap) -> Vec<(String, String)> {
+fn visible(headers: &HeaderMap, from: &Destination) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &http::HeaderValue)| {
-        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+        let text = value.to_str().ok()?;
+        let text = if *name == header::LOCATION { location(text, from)? } else { text.to_owned() };
+        Some((name.to_string(), text))
     };
     headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())).filter_map(text).collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the shift leaves as many bits as the filter has slots and bits"
-)]
+/// The path that a `location` names at the destination that wrote it. Elsewhere, or with a query, it may be
+/// a URL that opens something by itself.
+fn location(text: &str, from: &Destination) -> Option<String> {
+    let Target { origin, path, query } = Target::parse(text).ok()?;
+    let here = origin.is_none_or(|origin| origin == from.to_string());
+    (here && query.is_none()).then_some(path)
+}
+
+/// The shift leaves as many bits as the filter has slots and bits.
 fn hash(gram: u64) -> (usize, u64) {
     let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
     ((mixed >> 6) as usize, 1 << (mixed & 63))
@@ -322,99 +334,11 @@ const HEADERS: [&str; 17] = [
     "x-request-id",
 ];
 /// The shortest stretch of a form that counts.
-const WINDOW: usize = 16;
+pub(crate) const WINDOW: usize = 16;
 const GRAM: usize = 8;
 const STRIDE: usize = WINDOW - GRAM + 1;
 /// 2^15 bits: one value has some 1,500 grams.
 const FILTER_WORDS: usize = 1 << 9;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
-
-    fn found(text: impl AsRef<[u8]>) -> bool {
-        Scanner::for_values(&[TOKEN]).finds(text.as_ref())
-    }
-
-    #[test]
-    fn an_echo_is_found_in_the_forms_that_servers_write() {
-        let json = serde_json::json!({ "headers": { "authorization": format!("Bearer {TOKEN}") } })
-            .to_string();
-        let escaped: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
-        let entities: String = TOKEN.bytes().map(|byte| format!("&#{byte};")).collect();
-        let utf16: Vec<u8> = TOKEN.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let wrapped: String = STANDARD_NO_PAD
-            .encode(TOKEN)
-            .as_bytes()
-            .chunks(7)
-            .map(|line| format!("{}\r\n", String::from_utf8_lossy(line)))
-            .collect();
-        let texts: Vec<Vec<u8>> = vec![
-            TOKEN.into(),
-            json.into(),
-            TOKEN.replace('/', "\\/").into(),
-            escaped.into(),
-            entities.into(),
-            utf16,
-            wrapped.into(),
-            STANDARD_NO_PAD.encode(format!("Bearer {TOKEN}")).into(),
-            URL_SAFE_NO_PAD.encode(format!("a{TOKEN}b")).into(),
-            hex::encode(TOKEN).into(),
-            hex::encode_upper(format!("x{TOKEN}")).into(),
-            percent_encoding::utf8_percent_encode(TOKEN, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-                .into(),
-            TOKEN.chars().rev().collect::<String>().into(),
-            TOKEN[4..].into(),
-            TOKEN[..18].into(),
-        ];
-        for text in texts {
-            assert!(found(&text), "{}", String::from_utf8_lossy(&text));
-            assert!(!Scanner::for_values(&["ghp_another0token1of2the3same4form"]).finds(&text));
-        }
-    }
-
-    #[test]
-    fn text_without_the_value_passes() {
-        for text in [
-            "",
-            "short",
-            "{\"login\":\"ana\",\"id\":1}",
-            &TOKEN[..15],
-            "ghp_Zx81 and something quite different",
-        ] {
-            assert!(!found(text), "{text}");
-        }
-        assert!(!Scanner::default().finds(TOKEN.as_bytes()));
-    }
-
-    proptest! {
-        #[test]
-        fn any_sixteen_bytes_of_the_value_are_found_wherever_they_stand(
-            value in "[!-~]{16,80}", start in any::<prop::sample::Index>(), before in "[ -~]{0,40}", after in "[ -~]{0,40}",
-        ) {
-            let start = start.index(value.len() - 15);
-            let text = format!("{before}{}{after}", &value[start..start + 16]);
-            prop_assert!(Scanner::for_values(&[&value]).finds(text.as_bytes()));
-        }
-
-        #[test]
-        fn base64_of_any_text_around_the_value_is_found(
-            value in "[!-~]{20,60}", before in proptest::collection::vec(any::<u8>(), 0..9), after in proptest::collection::vec(any::<u8>(), 0..9),
-        ) {
-            let text = [before, value.clone().into_bytes(), after].concat();
-            let scanner = Scanner::for_values(&[&value]);
-            prop_assert!(scanner.finds(STANDARD_NO_PAD.encode(&text).as_bytes()));
-            prop_assert!(scanner.finds(URL_SAFE_NO_PAD.encode(&text).as_bytes()));
-        }
-
-        #[test]
-        fn random_bytes_are_not_taken_for_the_value(text in proptest::collection::vec(any::<u8>(), 0..2000)) {
-            prop_assert!(!found(&text));
-        }
-    }
-}
+mod tests;

@@ -33,7 +33,10 @@ impl Secret {
         if value.bytes().any(|byte| byte.is_ascii_control()) || value.trim() != value {
             return Err(WeakSecret::Form);
         }
-        if bits(value) < MIN_BITS { Err(WeakSecret::Short) } else { Ok(()) }
+        if value.len() < MIN_BYTES || bits(value) < MIN_BITS {
+            return Err(WeakSecret::Short);
+        }
+        Ok(())
     }
 }
 
@@ -59,6 +62,8 @@ fn bits(value: &str) -> u64 {
 }
 
 const MIN_BITS: u64 = 64;
+/// The response scan does not see less.
+const MIN_BYTES: usize = crate::scan::WINDOW;
 
 /// What a secret is called in its store. Never its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,6 +118,8 @@ mod tests {
         let check = |value: &str| Secret::new(value).check();
         assert_eq!(check("ghp_0123456789abcdef"), Ok(()));
         assert_eq!(check("password"), Err(WeakSecret::Short));
+        assert_eq!(check("aB3-xY7_qW9+zK1"), Err(WeakSecret::Short));
+        assert_eq!(check("aB3-xY7_qW9+zK1="), Ok(()));
         assert_eq!(check(&"a".repeat(200)), Err(WeakSecret::Short));
         for wrong in [
             "ghp_0123456789abcdef\n",

@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use reqwest::dns::{Name, Resolve, Resolving};
 use toolward_gate::{CapabilityName, Destination};
 
 use crate::lease::{Signed, USER_AGENT};
@@ -105,6 +106,7 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
+            .dns_resolver(NoNames)
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE)
@@ -154,8 +156,50 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, 
     Ok(body)
 }
 
+/// Addresses are resolved once, by the check; a name that nobody checked has none.
+struct NoNames;
+
+impl Resolve for NoNames {
+    fn resolve(&self, _: Name) -> Resolving {
+        Box::pin(std::future::ready(Err("only checked addresses are dialled".into())))
+    }
+}
+
 /// Clients kept; over this, all are let go and made anew as they are needed.
 const MAX_CLIENTS: usize = 256;
 /// How long a connection is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(30);
 const MAX_RESPONSE_HEADERS: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_reaches_the_pinned_addresses_and_resolves_no_other_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            assert_ne!(stream.read(&mut head).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        });
+        let host = "api.example.com".to_owned();
+        let key = Key {
+            capability: "a:b:c".parse().unwrap(),
+            destination: Destination { https: false, host, port: address.port() },
+            addresses: vec![address],
+        };
+        let client = Transport::new(None, IDLE).unwrap().connect(&key).unwrap();
+        let url = |host: &str| format!("http://{host}:{}/", address.port());
+        let error = client.get(url("localhost")).send().await.unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
+        assert_eq!(client.get(url("api.example.com")).send().await.unwrap().status(), 204);
+    }
+}

@@ -47,7 +47,7 @@ impl FileConfig {
         let path = base.join(&self.path);
         let unlock = match &self.unlock {
             Unlock::KeyFile(key) => Unlock::KeyFile(base.join(key)),
-            other => other.clone(),
+            other @ (Unlock::Passphrase | Unlock::Keyring) => other.clone(),
         };
         check_file(&path)?;
         if let Unlock::KeyFile(key) = &unlock {
@@ -328,6 +328,10 @@ fn keyring(path: &Path, make: bool) -> Result<Key, SecretStoreError> {
 }
 
 /// The kind of the failure; some kinds carry the bytes they failed on.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is open, and the other kinds carry bytes"
+)]
 fn keyring_says(error: &keyring_core::Error) -> String {
     match error {
         keyring_core::Error::NoEntry => "it holds no key for this file".to_owned(),

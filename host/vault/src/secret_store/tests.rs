@@ -95,7 +95,7 @@ async fn every_file_that_cannot_be_used_is_told_apart() {
     let mut all = Vec::new();
     keyed(base.path()).write(&name("github"), Secret::new(VALUE)).await.unwrap();
     let mode = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
 
     mode(&file, 0o644);

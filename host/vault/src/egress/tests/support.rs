@@ -1,0 +1,282 @@
+//! A gate in memory that says yes, and a call that passed it.
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use toolward_gate::{
+    Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
+    Clock as _, Cost, DecideError, Decision, Destination, Digest, EgressTerms, Facts, Filing, Gate,
+    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, ProgressSink, Request,
+    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
+    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+};
+
+use super::server::Server;
+use crate::{
+    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Narrowing,
+    Outbound, Scanned, Secret, Vault,
+};
+
+pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
+/// What the guest and the servers write where no note and no error may repeat it.
+pub(super) const PATH: &str = "/items/p4thmark";
+pub(super) const QUERY: &str = "qu3rymark";
+pub(super) const HEADER: &str = "h3admark";
+pub(super) const BODY: &str = "b0dymark";
+pub(super) const ANSWER: &str = "answ3rmark";
+
+/// One desk: a granted call, the house it runs in, and what happens to it.
+pub(super) struct Desk {
+    pub(super) grant: Grant,
+    office: Arc<Office>,
+    /// Switches are followed while it stands.
+    _gate: Gate,
+}
+
+/// What a desk is made of.
+pub(super) struct Setup {
+    pub(super) scope: HttpScope,
+    /// The stored value of the credential; `None` where the store has none.
+    pub(super) secret: Option<&'static str>,
+    pub(super) settings: EgressSettings,
+    /// How long the call lives.
+    pub(super) time: Duration,
+}
+
+impl Setup {
+    /// A capability with one destination, and a token that goes out as a bearer.
+    pub(super) fn to(server: &Server) -> Self {
+        let port = server.address.port();
+        Self::at(Destination { https: false, host: "127.0.0.1".to_owned(), port })
+    }
+
+    pub(super) fn at(destination: Destination) -> Self {
+        let scope = HttpScope {
+            destinations: vec![destination],
+            methods: set(&["GET", "POST"]),
+            paths: vec!["/items/{id}".parse().unwrap()],
+            query: Some(set(&["q"])),
+            headers: set(&["x-colour"]),
+            allow_private: true,
+            credential: Some("github".parse().unwrap()),
+            slot: Some(header("authorization", HeaderScheme::Bearer)),
+            max_request_bytes: 64,
+            response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
+        };
+        let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
+        Self { scope, secret: Some(TOKEN), settings, time }
+    }
+
+    pub(super) fn slot(mut self, slot: Slot) -> Self {
+        self.scope.slot = Some(slot);
+        self
+    }
+
+    pub(super) fn secret(self, secret: Option<&'static str>) -> Self {
+        Self { secret, ..self }
+    }
+
+    pub(super) async fn open(self) -> Desk {
+        let office = Arc::new(Office::default());
+        let gate = Gate {
+            policy: Arc::new(Yes(terms(self.scope, self.time))),
+            approvals: office.clone(),
+            budgets: office.clone(),
+            switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
+            clock: Arc::new(SystemClock),
+        };
+        let settled = gate.settle(call()).await.unwrap();
+        let permit = gate.admit(settled).await.unwrap();
+        let mut credentials = Credentials::default();
+        credentials.add("github".parse().unwrap(), Arc::new(Drawer(self.secret)));
+        let grant = Vault::new(credentials, self.settings).unwrap().equip(permit);
+        Desk { grant, office, _gate: gate }
+    }
+}
+
+pub(super) fn set(names: &[&str]) -> std::collections::BTreeSet<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn header(name: &str, scheme: HeaderScheme) -> Slot {
+    Slot::Header { name: name.to_owned(), scheme }
+}
+
+/// What a guest writes, with a mark in every part of it.
+pub(super) fn outbound() -> Outbound {
+    Outbound {
+        capability: "shop:items:read".parse().unwrap(),
+        method: "POST".to_owned(),
+        target: format!("{PATH}?q={QUERY}"),
+        headers: vec![("x-colour".to_owned(), HEADER.to_owned())],
+        body: Some(BODY.into()),
+        narrowing: Narrowing::default(),
+    }
+}
+
+impl Desk {
+    /// Sends, and looks at what notes and errors say besides.
+    pub(super) async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
+        let answer = self.grant.egress().send(outbound).await;
+        if let Err(error) = &answer {
+            spills_nothing(&format!("{error} {error:?} {}", error.code()));
+        }
+        self.notes();
+        answer
+    }
+
+    /// The code of what became of it, and the note it left.
+    pub(super) async fn outcome(&self, outbound: Outbound) -> (&'static str, String) {
+        let answer = self.send(outbound).await;
+        let code = answer.map_or_else(|error| error.code(), |_| "ok");
+        (code, self.last_note())
+    }
+
+    /// What happened to the call's requests, by the kinds of its notes, with their codes.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let notes = self.grant.call().notes.read();
+        spills_nothing(&format!("{notes:?}{}", serde_json::to_string(&notes).unwrap()));
+        notes.iter().filter_map(kind).collect()
+    }
+
+    pub(super) fn last_note(&self) -> String {
+        self.notes().pop().unwrap_or_default()
+    }
+
+    pub(super) async fn throw(&self, target: SwitchTarget) {
+        let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
+        let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
+        self.office.throw(switch).await.unwrap();
+    }
+}
+
+fn kind(note: &Note) -> Option<String> {
+    match note {
+        Note::Sent { path_template, status, .. } => Some(format!("sent {path_template} {status}")),
+        Note::Unanswered { path_template, code, .. } => {
+            Some(format!("unanswered {path_template} {code}"))
+        }
+        Note::NotSent { code, .. } => Some(format!("not-sent {code}")),
+        Note::Withheld { path_template, .. } => Some(format!("withheld {path_template}")),
+        Note::Allowed(_)
+        | Note::Asked { .. }
+        | Note::Approved { .. }
+        | Note::Logged { .. }
+        | Note::LogDropped { .. } => None,
+    }
+}
+
+fn spills_nothing(text: &str) {
+    for mark in ["ghp_Zx81", "ghp%5FZx81", "7mW", "p4thmark", QUERY, HEADER, BODY, ANSWER] {
+        assert!(!text.contains(mark), "`{mark}` in {text}");
+    }
+}
+
+fn terms(scope: HttpScope, time: Duration) -> Terms {
+    let http = [("shop:items:read".parse().unwrap(), Arc::new(scope))].into();
+    Terms {
+        time,
+        cost: Cost(0),
+        rates: Vec::new(),
+        budgets: Vec::new(),
+        egress: EgressTerms { http },
+        sandbox: SandboxTerms::default(),
+        basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
+    }
+}
+
+fn call() -> Call {
+    let identity = Identity {
+        id: "agent-7".to_owned(),
+        kind: Kind::Agent,
+        roles: set(&["assistant"]),
+        acts_for: Vec::new(),
+        scope: None,
+        ends_at: None,
+    };
+    Call {
+        id: CallId::generate(),
+        principal: Principal::authenticated(identity),
+        tool: ToolRef {
+            name: "shop".parse().unwrap(),
+            component: "shop".parse().unwrap(),
+            digest: Digest::of(b"shop"),
+            wants: [].into(),
+        },
+        arguments: Arguments::parse("{}").unwrap(),
+        door: "test",
+        notes: Notes::default(),
+        progress: ProgressSink::default(),
+    }
+}
+
+/// A policy that agrees to everything, on these terms.
+struct Yes(Terms);
+
+impl Policy for Yes {
+    fn decide(&self, _: &Call, _: &Facts) -> Decision {
+        Decision::Allow(self.0.clone())
+    }
+}
+
+/// A broker with one value, or none.
+struct Drawer(Option<&'static str>);
+
+#[async_trait]
+impl Broker for Drawer {
+    async fn mint(&self) -> Result<Credential, MintError> {
+        let missing = || MintError::Unknown("github".parse().unwrap());
+        self.0.map(|value| Credential::Token(Secret::new(value))).ok_or_else(missing)
+    }
+}
+
+/// Everything that the gate asks, in memory.
+#[derive(Default)]
+struct Office(Mutex<SwitchSet>);
+
+#[async_trait]
+impl SwitchFeed for Office {
+    async fn read(&self) -> Result<SwitchSet, Unavailable> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+    async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
+        self.0.lock().unwrap().thrown.push(switch);
+        Ok(())
+    }
+    async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
+        Err(closed())
+    }
+}
+
+#[async_trait]
+impl BudgetLedger for Office {
+    async fn reserve(&self, _: Reservation<'_>) -> Result<(), ReserveError> {
+        Ok(())
+    }
+}
+
+/// Nobody is asked.
+#[async_trait]
+impl ApprovalBook for Office {
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
+        Err(closed())
+    }
+    async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
+        Err(closed())
+    }
+    async fn list(&self, _: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
+        Err(closed())
+    }
+    async fn show(&self, _: ApprovalId) -> Result<Option<Request>, Unavailable> {
+        Err(closed())
+    }
+    async fn decide(&self, _: ApprovalId, _: Answer) -> Result<Request, DecideError> {
+        Err(closed().into())
+    }
+}
+
+fn closed() -> Unavailable {
+    Unavailable::new("the book", "nobody is asked here")
+}
