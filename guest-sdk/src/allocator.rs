@@ -69,7 +69,10 @@ unsafe impl GlobalAlloc for Arena {
         }
         // SAFETY: as in `alloc`.
         let state = unsafe { &mut *self.0.get() };
-        if block as usize + old_size == state.next && new_size > old_size && state.reach(block as usize + new_size) {
+        if block as usize + old_size == state.next
+            && new_size > old_size
+            && state.reach(block as usize + new_size)
+        {
             state.next = block as usize + new_size;
             return block;
         }
@@ -91,7 +94,9 @@ impl State {
             self.next = (&raw const __heap_base) as usize;
             self.end = core::arch::wasm32::memory_size(0) * PAGE;
         }
-        let Some(start) = self.next.checked_next_multiple_of(align.max(MIN)) else { return null_mut() };
+        let Some(start) = self.next.checked_next_multiple_of(align.max(MIN)) else {
+            return null_mut();
+        };
         let Some(end) = start.checked_add(size) else { return null_mut() };
         if !self.reach(end) {
             return null_mut();

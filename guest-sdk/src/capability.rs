@@ -63,7 +63,8 @@ impl Capability {
     /// A handle that can do less.
     pub fn narrow(&self, to: Limits) -> Result<Self, Refusal> {
         let time_ms = to.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let limits = WireLimits { methods: to.methods, path_prefix: to.path_prefix, uses: to.uses, time_ms };
+        let limits =
+            WireLimits { methods: to.methods, path_prefix: to.path_prefix, uses: to.uses, time_ms };
         self.0.narrow(&limits).map(Self).map_err(Refusal::from)
     }
 

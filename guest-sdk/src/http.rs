@@ -18,7 +18,13 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(crate) fn new(under: &'a Capability, method: &str, path: &str) -> Self {
-        Self { under, method: method.to_owned(), target: path.to_owned(), headers: Vec::new(), body: None }
+        Self {
+            under,
+            method: method.to_owned(),
+            target: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     /// Adds a query parameter, encoded.
@@ -45,7 +51,10 @@ impl<'a> Request<'a> {
     /// Sends fields as an HTML form does.
     #[must_use]
     pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
-        let pairs: Vec<String> = fields.iter().map(|(key, value)| format!("{}={}", segment(key), segment(value))).collect();
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(key, value)| format!("{}={}", segment(key), segment(value)))
+            .collect();
         self.body = Some(pairs.join("&").into_bytes());
         self.header("content-type", "application/x-www-form-urlencoded")
     }
@@ -59,10 +68,13 @@ impl<'a> Request<'a> {
 
     /// Sends the request and waits for the whole response.
     pub fn send(self) -> Result<Response, ToolError> {
-        let headers = self.headers.into_iter().map(|(name, value)| wire::Header { name, value }).collect();
-        let request = wire::Request { method: self.method, target: self.target, headers, body: self.body };
+        let headers =
+            self.headers.into_iter().map(|(name, value)| wire::Header { name, value }).collect();
+        let request =
+            wire::Request { method: self.method, target: self.target, headers, body: self.body };
         let response = wire::send(&request, &self.under.0).map_err(refused)?;
-        let headers = response.headers.into_iter().map(|header| (header.name, header.value)).collect();
+        let headers =
+            response.headers.into_iter().map(|header| (header.name, header.value)).collect();
         Ok(Response { status: response.status, headers, body: response.body })
     }
 }
@@ -81,7 +93,10 @@ pub struct Response {
 impl Response {
     /// The value of a header field.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(one, _)| one.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Fails when the status is not one of success. The code is `status-` and the number, as in `status-404`.
@@ -89,19 +104,25 @@ impl Response {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        let (code, message) = (format!("status-{}", self.status), format!("the server answered {}", self.status));
+        let (code, message) =
+            (format!("status-{}", self.status), format!("the server answered {}", self.status));
         Err(ToolError::new(code, message))
     }
 
     /// Reads the body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| ToolError::new("unexpected-answer", format!("the server's answer cannot be read: {error}")))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            ToolError::new(
+                "unexpected-answer",
+                format!("the server's answer cannot be read: {error}"),
+            )
+        })
     }
 
     /// Reads the body as text.
     pub fn text(self) -> Result<String, ToolError> {
-        String::from_utf8(self.body).map_err(|_| ToolError::new("unexpected-answer", "the server's answer is not UTF-8"))
+        String::from_utf8(self.body)
+            .map_err(|_| ToolError::new("unexpected-answer", "the server's answer is not UTF-8"))
     }
 }
 
@@ -109,12 +130,25 @@ fn refused(error: HttpError) -> ToolError {
     match error {
         HttpError::Refused(why) => ToolError::new("refused", why),
         HttpError::NotAllowed(why) => ToolError::new("not-allowed", why),
-        HttpError::AddressDenied => ToolError::new("address-denied", "the server's address may not be dialled"),
-        HttpError::ConnectionFailed => ToolError::new("connection-failed", "there is no connection to the server, or it broke off"),
+        HttpError::AddressDenied => {
+            ToolError::new("address-denied", "the server's address may not be dialled")
+        }
+        HttpError::ConnectionFailed => ToolError::new(
+            "connection-failed",
+            "there is no connection to the server, or it broke off",
+        ),
         HttpError::ResponseRefused(why) => ToolError::new("response-refused", why),
-        HttpError::ResponseTooLarge(limit) => ToolError::new("response-too-large", format!("the server's answer is longer than {limit} bytes")),
-        HttpError::Withheld => ToolError::new("withheld", "the server's answer held a credential and was kept back"),
-        HttpError::CredentialUnavailable => ToolError::new("credential-unavailable", "the credential for this request cannot be had"),
+        HttpError::ResponseTooLarge(limit) => ToolError::new(
+            "response-too-large",
+            format!("the server's answer is longer than {limit} bytes"),
+        ),
+        HttpError::Withheld => {
+            ToolError::new("withheld", "the server's answer held a credential and was kept back")
+        }
+        HttpError::CredentialUnavailable => ToolError::new(
+            "credential-unavailable",
+            "the credential for this request cannot be had",
+        ),
     }
 }
 

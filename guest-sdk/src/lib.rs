@@ -45,8 +45,8 @@ mod bindings {
 #[cfg(all(target_arch = "wasm32", feature = "allocator"))]
 mod allocator;
 mod capability;
-mod error;
 pub mod clock;
+mod error;
 pub mod http;
 pub mod log;
 pub mod progress;

@@ -65,7 +65,12 @@ pub fn write<T: Serialize>(result: &T) -> Result<String, ToolError> {
 }
 
 pub fn obtain(name: &str) -> Result<Capability, ToolError> {
-    Capability::obtain(name).map_err(|_| ToolError::new("not-granted", format!("the capability `{name}` is not granted to this call")))
+    Capability::obtain(name).map_err(|_| {
+        ToolError::new(
+            "not-granted",
+            format!("the capability `{name}` is not granted to this call"),
+        )
+    })
 }
 
 pub fn obtain_optional(name: &str) -> Option<Capability> {
@@ -77,11 +82,17 @@ struct Component;
 impl Guest for Component {
     fn call(tool: String, arguments: String) -> Result<String, Failure> {
         static HOOK: Once = Once::new();
-        HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| log::last_words(&panic.to_string()))));
+        HOOK.call_once(|| {
+            std::panic::set_hook(Box::new(|panic| log::last_words(&panic.to_string())))
+        });
         let Some(entry) = find(&tool) else {
-            return Err(Failure { code: "no-such-tool".to_owned(), message: format!("the component has no tool `{tool}`") });
+            return Err(Failure {
+                code: "no-such-tool".to_owned(),
+                message: format!("the component has no tool `{tool}`"),
+            });
         };
-        (entry.call)(&arguments).map_err(|error| Failure { code: error.code, message: error.message })
+        (entry.call)(&arguments)
+            .map_err(|error| Failure { code: error.code, message: error.message })
     }
 }
 

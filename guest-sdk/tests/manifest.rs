@@ -68,15 +68,33 @@ fn a_tools_line_is_json_that_says_what_its_types_say() {
     let value: serde_json::Value = serde_json::from_str(&line(&OUTLINE)).unwrap();
     let properties = &value["input"]["properties"];
     assert_eq!(value["description"], "Line one.\nLine \"two\"\u{1}.");
-    assert_eq!(properties["firstOwner"], serde_json::json!({"description": "Who \"owns\" it.", "type": "string"}));
-    assert_eq!(properties["type"], serde_json::json!({"type": "string", "enum": ["very-open", "closed"]}));
-    assert_eq!(properties["count"], serde_json::json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255}));
-    assert_eq!(properties["more"], serde_json::json!({"type": "object", "additionalProperties": {"type": "number"}}));
+    assert_eq!(
+        properties["firstOwner"],
+        serde_json::json!({"description": "Who \"owns\" it.", "type": "string"})
+    );
+    assert_eq!(
+        properties["type"],
+        serde_json::json!({"type": "string", "enum": ["very-open", "closed"]})
+    );
+    assert_eq!(
+        properties["count"],
+        serde_json::json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255})
+    );
+    assert_eq!(
+        properties["more"],
+        serde_json::json!({"type": "object", "additionalProperties": {"type": "number"}})
+    );
     assert_eq!(properties["any"], serde_json::json!({}));
     assert_eq!(properties["inner"]["anyOf"][1], serde_json::json!({"type": "null"}));
-    assert_eq!(value["input"]["required"], serde_json::json!(["firstOwner", "type", "more", "any"]));
+    assert_eq!(
+        value["input"]["required"],
+        serde_json::json!(["firstOwner", "type", "more", "any"])
+    );
     assert_eq!(value["output"]["properties"]["number"]["minimum"], -9_007_199_254_740_991_i64);
-    assert_eq!(value["capabilities"][1], serde_json::json!({"name": "host:log:write", "required": false}));
+    assert_eq!(
+        value["capabilities"][1],
+        serde_json::json!({"name": "host:log:write", "required": false})
+    );
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn list_issues(
     #[capability("github:issues:read")] github: Capability,
 ) -> Result<Issues, ToolError> {
     let state = of.state.unwrap_or(State::Open).word();
-    let request = github.get(&path!("/repos/{}/{}/issues", of.owner, of.repo)).query("state", state);
+    let request =
+        github.get(&path!("/repos/{}/{}/issues", of.owner, of.repo)).query("state", state);
     Ok(Issues { issues: versioned(request).send()?.error_for_status()?.json()? })
 }
 
@@ -123,10 +124,17 @@ fn comment_issue(
     new: NewComment,
     #[capability("github:issues:write")] github: Capability,
 ) -> Result<Comment, ToolError> {
-    let request = github.post(&path!("/repos/{}/{}/issues/{}/comments", new.owner, new.repo, new.number));
-    versioned(request).json(&serde_json::json!({ "body": new.body }))?.send()?.error_for_status()?.json()
+    let request =
+        github.post(&path!("/repos/{}/{}/issues/{}/comments", new.owner, new.repo, new.number));
+    versioned(request)
+        .json(&serde_json::json!({ "body": new.body }))?
+        .send()?
+        .error_for_status()?
+        .json()
 }
 
 fn versioned(request: Request<'_>) -> Request<'_> {
-    request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28")
+    request
+        .header("accept", "application/vnd.github+json")
+        .header("x-github-api-version", "2022-11-28")
 }

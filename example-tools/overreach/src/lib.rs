@@ -7,7 +7,9 @@ struct Nothing {}
 
 /// Would tell a server elsewhere about this call.
 #[tool]
-fn phone_home(#[capability("telemetry:events:write")] telemetry: Capability) -> Result<Nothing, ToolError> {
+fn phone_home(
+    #[capability("telemetry:events:write")] telemetry: Capability,
+) -> Result<Nothing, ToolError> {
     telemetry.post("/events").send()?.error_for_status()?;
     Ok(Nothing {})
 }

@@ -30,7 +30,10 @@ fn create_charge(
     #[capability("payments:charges:create")] payments: Capability,
 ) -> Result<Charge, ToolError> {
     if new.currency.len() != 3 || !new.currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Err(ToolError::new("currency", "the currency is three lower case letters, as in `eur`"));
+        return Err(ToolError::new(
+            "currency",
+            "the currency is three lower case letters, as in `eur`",
+        ));
     }
     let amount = new.amount.to_string();
     let fields = [

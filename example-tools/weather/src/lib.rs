@@ -53,7 +53,9 @@ fn get_forecast(
     let Daily { time, lowest, highest } = answer.daily;
     let days = time.into_iter().zip(lowest.into_iter().zip(highest));
     Ok(Forecast {
-        place: place.country.map_or(place.name.clone(), |country| format!("{}, {country}", place.name)),
+        place: place
+            .country
+            .map_or(place.name.clone(), |country| format!("{}, {country}", place.name)),
         temperature: answer.current.temperature,
         wind_speed: answer.current.wind_speed,
         days: days.map(|(date, (lowest, highest))| Day { date, lowest, highest }).collect(),
@@ -61,8 +63,13 @@ fn get_forecast(
 }
 
 fn find(geocoding: &Capability, city: &str) -> Result<Found, ToolError> {
-    let answer: Search =
-        geocoding.get("/v1/search").query("name", city).query("count", 1).send()?.error_for_status()?.json()?;
+    let answer: Search = geocoding
+        .get("/v1/search")
+        .query("name", city)
+        .query("count", 1)
+        .send()?
+        .error_for_status()?
+        .json()?;
     let nowhere = || ToolError::new("no-such-place", format!("no place is called {city:?}"));
     answer.results.into_iter().next().ok_or_else(nowhere)
 }

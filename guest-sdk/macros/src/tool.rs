@@ -2,8 +2,9 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Meta, PatType, PathArguments, Result,
-    ReturnType, Token, Type, parse::Parser, punctuated::Punctuated, spanned::Spanned as _,
+    Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ItemFn, Lit, LitStr, Meta, PatType,
+    PathArguments, Result, ReturnType, Token, Type, parse::Parser, punctuated::Punctuated,
+    spanned::Spanned as _,
 };
 
 use crate::documentation;
@@ -26,7 +27,10 @@ enum Parameter {
 pub(crate) fn expand(settings: TokenStream, mut function: ItemFn) -> Result<TokenStream> {
     let settings = Settings::parse(settings)?;
     if let Some(word) = &function.sig.asyncness {
-        return Err(Error::new(word.span(), "a tool is a plain function: calls to the host wait by themselves"));
+        return Err(Error::new(
+            word.span(),
+            "a tool is a plain function: calls to the host wait by themselves",
+        ));
     }
     let parameters = function.sig.inputs.iter_mut().map(parameter).collect::<Result<Vec<_>>>()?;
     let output = output(&function)?;
@@ -55,18 +59,29 @@ impl Settings {
 
     fn take(&mut self, meta: Meta) -> Result<()> {
         match &meta {
-            Meta::NameValue(pair) if pair.path.is_ident("name") => self.name = Some(text(&pair.value)?),
-            Meta::NameValue(pair) if pair.path.is_ident("title") => self.title = text(&pair.value)?.value(),
-            Meta::NameValue(pair) if pair.path.is_ident("description") => self.description = Some(text(&pair.value)?.value()),
-            Meta::List(list) if list.path.is_ident("capabilities") || list.path.is_ident("optional") => {
+            Meta::NameValue(pair) if pair.path.is_ident("name") => {
+                self.name = Some(text(&pair.value)?)
+            }
+            Meta::NameValue(pair) if pair.path.is_ident("title") => {
+                self.title = text(&pair.value)?.value()
+            }
+            Meta::NameValue(pair) if pair.path.is_ident("description") => {
+                self.description = Some(text(&pair.value)?.value())
+            }
+            Meta::List(list)
+                if list.path.is_ident("capabilities") || list.path.is_ident("optional") =>
+            {
                 let required = list.path.is_ident("capabilities");
-                let names = list.parse_args_with(Punctuated::<LitStr, Token![,]>::parse_terminated)?;
+                let names =
+                    list.parse_args_with(Punctuated::<LitStr, Token![,]>::parse_terminated)?;
                 for name in names {
                     check_capability(&name)?;
                     self.wants.push((name, required));
                 }
             }
-            Meta::Path(path) if FLAGS.iter().any(|flag| path.is_ident(flag)) => self.flags.extend(path.get_ident().cloned()),
+            Meta::Path(path) if FLAGS.iter().any(|flag| path.is_ident(flag)) => {
+                self.flags.extend(path.get_ident().cloned())
+            }
             other => {
                 let message = "write `name`, `title` or `description` with `= \"…\"`, `capabilities(\"…\")`, `optional(\"…\")`, \
                                or one of `read_only`, `destructive`, `idempotent`, `open_world`";
@@ -93,7 +108,8 @@ fn parameter(argument: &mut FnArg) -> Result<Parameter> {
     let FnArg::Typed(PatType { attrs, ty, .. }) = argument else {
         return Err(Error::new(argument.span(), "a tool is a plain function, not a method"));
     };
-    let Some(place) = attrs.iter().position(|attribute| attribute.path().is_ident("capability")) else {
+    let Some(place) = attrs.iter().position(|attribute| attribute.path().is_ident("capability"))
+    else {
         return Ok(Parameter::Input((**ty).clone()));
     };
     let name: LitStr = attrs.remove(place).parse_args()?;
@@ -103,12 +119,20 @@ fn parameter(argument: &mut FnArg) -> Result<Parameter> {
 }
 
 fn check_capability(name: &LitStr) -> Result<()> {
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let part = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
     let value = name.value();
     if value.split(':').count() == 3 && value.split(':').all(part) {
         Ok(())
     } else {
-        Err(Error::new(name.span(), "a capability is `service:resource:action`, in lower case letters, digits and `-`"))
+        Err(Error::new(
+            name.span(),
+            "a capability is `service:resource:action`, in lower case letters, digits and `-`",
+        ))
     }
 }
 
@@ -124,7 +148,8 @@ fn output(function: &ItemFn) -> Result<Type> {
     let wrong = || Error::new(function.sig.span(), "a tool returns `Result<T, ToolError>`");
     let ReturnType::Type(_, ty) = &function.sig.output else { return Err(wrong()) };
     let Type::Path(path) = &**ty else { return Err(wrong()) };
-    let last = path.path.segments.last().filter(|segment| segment.ident == "Result").ok_or_else(wrong)?;
+    let last =
+        path.path.segments.last().filter(|segment| segment.ident == "Result").ok_or_else(wrong)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Err(wrong()) };
     match arguments.args.first() {
         Some(GenericArgument::Type(ty)) => Ok(ty.clone()),
@@ -139,7 +164,10 @@ fn input(parameters: &[Parameter]) -> Result<Option<&Type>> {
     });
     let first = inputs.next();
     match inputs.next() {
-        Some(second) => Err(Error::new(second.span(), "a tool takes its arguments in one type; mark a handle with `#[capability(\"…\")]`")),
+        Some(second) => Err(Error::new(
+            second.span(),
+            "a tool takes its arguments in one type; mark a handle with `#[capability(\"…\")]`",
+        )),
         None => Ok(first),
     }
 }
@@ -149,11 +177,20 @@ fn name(settings: &Settings, function: &ItemFn) -> LitStr {
     settings.name.clone().unwrap_or_else(|| LitStr::new(&ident.to_string(), ident.span()))
 }
 
-fn outline(settings: &Settings, function: &ItemFn, parameters: &[Parameter], output: &Type) -> Result<TokenStream> {
+fn outline(
+    settings: &Settings,
+    function: &ItemFn,
+    parameters: &[Parameter],
+    output: &Type,
+) -> Result<TokenStream> {
     let (name, title) = (name(settings, function), &settings.title);
-    let description = settings.description.clone().unwrap_or_else(|| documentation::text(&function.attrs));
+    let description =
+        settings.description.clone().unwrap_or_else(|| documentation::text(&function.attrs));
     if description.is_empty() {
-        return Err(Error::new(function.sig.ident.span(), "a tool needs a doc comment: it tells a model what the tool does"));
+        return Err(Error::new(
+            function.sig.ident.span(),
+            "a tool needs a doc comment: it tells a model what the tool does",
+        ));
     }
     let input = input(parameters)?.map_or_else(|| quote!(()), |ty| quote!(#ty));
     let wants = wants(settings, parameters);
@@ -197,11 +234,14 @@ fn entry(settings: &Settings, function: &ItemFn, parameters: &[Parameter]) -> Re
         Some(ty) => quote!(let input = ::toolward_sdk::rt::read::<#ty>(arguments)?;),
         None => quote!(::toolward_sdk::rt::read_nothing(arguments)?;),
     };
-    let values = (0..parameters.len()).map(|number| format_ident!("value_{number}")).collect::<Vec<_>>();
+    let values =
+        (0..parameters.len()).map(|number| format_ident!("value_{number}")).collect::<Vec<_>>();
     let makers = parameters.iter().map(|parameter| match parameter {
         Parameter::Input(_) => quote!(input),
         Parameter::Handle { name, required: true } => quote!(::toolward_sdk::rt::obtain(#name)?),
-        Parameter::Handle { name, required: false } => quote!(::toolward_sdk::rt::obtain_optional(#name)),
+        Parameter::Handle { name, required: false } => {
+            quote!(::toolward_sdk::rt::obtain_optional(#name))
+        }
     });
     Ok(quote! {
         #[cfg(target_arch = "wasm32")]

@@ -1,7 +1,10 @@
 //! A type's schema, with the names that serde gives its parts.
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, LitStr, Result, punctuated::Punctuated, spanned::Spanned as _};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Fields, LitStr, Result, punctuated::Punctuated,
+    spanned::Spanned as _,
+};
 
 use crate::documentation;
 
@@ -10,7 +13,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let schema = match &input.data {
         Data::Struct(data) => structure(&data.fields, &serde)?,
         Data::Enum(data) => words(data.variants.iter(), &serde)?,
-        Data::Union(data) => return Err(Error::new(data.union_token.span, "a union has no schema")),
+        Data::Union(data) => {
+            return Err(Error::new(data.union_token.span, "a union has no schema"));
+        }
     };
     let ident = &input.ident;
     let (generics, types, clause) = input.generics.split_for_impl();
@@ -24,7 +29,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 fn structure(fields: &Fields, container: &Serde) -> Result<TokenStream> {
     match fields {
         Fields::Named(fields) => {
-            let fields = fields.named.iter().map(|field| named(field, container)).collect::<Result<Vec<_>>>()?;
+            let fields = fields
+                .named
+                .iter()
+                .map(|field| named(field, container))
+                .collect::<Result<Vec<_>>>()?;
             let fields = fields.into_iter().flatten();
             Ok(quote!(::toolward_sdk::Schema::Object(&[#(#fields),*])))
         }
@@ -57,10 +66,16 @@ fn named(field: &syn::Field, container: &Serde) -> Result<Option<TokenStream>> {
     }))
 }
 
-fn words<'a>(variants: impl Iterator<Item = &'a syn::Variant>, container: &Serde) -> Result<TokenStream> {
+fn words<'a>(
+    variants: impl Iterator<Item = &'a syn::Variant>,
+    container: &Serde,
+) -> Result<TokenStream> {
     let word = |variant: &syn::Variant| {
         if !matches!(variant.fields, Fields::Unit) {
-            return Err(Error::new(variant.span(), "a variant with fields has no simple schema; use a struct with optional fields"));
+            return Err(Error::new(
+                variant.span(),
+                "a variant with fields has no simple schema; use a struct with optional fields",
+            ));
         }
         let serde = Serde::of(&variant.attrs)?;
         Ok(serde.rename.unwrap_or_else(|| container.case(&variant.ident.to_string(), true)))
@@ -82,7 +97,8 @@ impl Serde {
     fn of(attributes: &[Attribute]) -> Result<Self> {
         let mut serde = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-            let metas = attribute.parse_args_with(Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated)?;
+            let metas = attribute
+                .parse_args_with(Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated)?;
             metas.iter().try_for_each(|meta| serde.take(meta))?;
         }
         Ok(serde)
@@ -112,17 +128,24 @@ impl Serde {
     /// A name as `rename_all` writes it. Fields come in snake case, variants in Pascal case.
     fn case(&self, name: &str, variant: bool) -> String {
         let Some(case) = &self.rename_all else { return name.to_owned() };
-        let words = if variant { pascal_words(name) } else { name.split('_').map(str::to_owned).collect() };
+        let words =
+            if variant { pascal_words(name) } else { name.split('_').map(str::to_owned).collect() };
         let capital = |word: &String| {
             let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+                .unwrap_or_default()
         };
         let joined: String = words.iter().map(capital).collect();
         match case.value().as_str() {
             "lowercase" => words.concat(),
             "UPPERCASE" => words.concat().to_ascii_uppercase(),
             "PascalCase" => joined,
-            "camelCase" => words.first().cloned().unwrap_or_default() + &words.iter().skip(1).map(capital).collect::<String>(),
+            "camelCase" => {
+                words.first().cloned().unwrap_or_default()
+                    + &words.iter().skip(1).map(capital).collect::<String>()
+            }
             "SCREAMING_SNAKE_CASE" => words.join("_").to_ascii_uppercase(),
             "kebab-case" => words.join("-"),
             _ => words.join("_"),
@@ -149,6 +172,14 @@ fn pascal_words(name: &str) -> Vec<String> {
     words
 }
 
-const CASES: [&str; 7] = ["lowercase", "UPPERCASE", "PascalCase", "camelCase", "snake_case", "SCREAMING_SNAKE_CASE", "kebab-case"];
+const CASES: [&str; 7] = [
+    "lowercase",
+    "UPPERCASE",
+    "PascalCase",
+    "camelCase",
+    "snake_case",
+    "SCREAMING_SNAKE_CASE",
+    "kebab-case",
+];
 /// Settings that change nothing about what JSON fits.
 const HARMLESS: [&str; 4] = ["deny_unknown_fields", "skip_serializing_if", "crate", "bound"];

@@ -29,13 +29,19 @@ struct Issuer {
 /// Why a caller is not known. It says nothing of the token but what its sender may know.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthnError {
-    #[error("nobody is named as the caller: add `[caller]` to the configuration, or set `TOOLWARD_TOKEN_FILE` to a file with a token")]
+    #[error(
+        "nobody is named as the caller: add `[caller]` to the configuration, or set `TOOLWARD_TOKEN_FILE` to a file with a token"
+    )]
     Nobody,
-    #[error("`[caller]` is for development; in `production`, set `TOOLWARD_TOKEN_FILE` to a file with a token")]
+    #[error(
+        "`[caller]` is for development; in `production`, set `TOOLWARD_TOKEN_FILE` to a file with a token"
+    )]
     CallerInProduction,
     #[error("the token is not one that a configured issuer signed for this host: {0}")]
     Token(&'static str),
-    #[error("the keys of the issuer `{issuer}` cannot be read from `{path}`: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)")]
+    #[error(
+        "the keys of the issuer `{issuer}` cannot be read from `{path}`: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)"
+    )]
     Keys { issuer: String, path: String, cause: String },
 }
 
@@ -45,9 +51,14 @@ impl Authn {
             return Err(AuthnError::CallerInProduction);
         }
         let issuer = |(url, issuer): (&String, &IssuerConfig)| {
-            let keys = |cause: String| AuthnError::Keys { issuer: url.clone(), path: issuer.jwks.display().to_string(), cause };
+            let keys = |cause: String| AuthnError::Keys {
+                issuer: url.clone(),
+                path: issuer.jwks.display().to_string(),
+                cause,
+            };
             let text = fs::read_to_string(&issuer.jwks).map_err(|error| keys(error.to_string()))?;
-            let set: JwkSet = serde_json::from_str(&text).map_err(|error| keys(error.to_string()))?;
+            let set: JwkSet =
+                serde_json::from_str(&text).map_err(|error| keys(error.to_string()))?;
             Ok(Issuer { url: url.clone(), config: issuer.clone(), keys: set })
         };
         let issuers = config.issuers.iter().map(issuer).collect::<Result<_, _>>()?;
@@ -69,7 +80,8 @@ impl Authn {
         }
         let wrong = |_| AuthnError::Token("its signature, issuer, audience or time does not hold");
         let header = decode_header(token).map_err(wrong)?;
-        let claimed: Issued = jsonwebtoken::dangerous::insecure_decode(token).map_err(wrong)?.claims;
+        let claimed: Issued =
+            jsonwebtoken::dangerous::insecure_decode(token).map_err(wrong)?.claims;
         let issuer = self.issuers.iter().find(|issuer| issuer.url == claimed.iss);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
         let key = header.kid.as_deref().and_then(|kid| issuer.keys.find(kid));
@@ -77,10 +89,13 @@ impl Authn {
         // The algorithm comes from the configuration and the key, never from the token alone.
         let algorithm: Algorithm = header.alg;
         if !issuer.config.algorithms.contains(&algorithm) || !fits(key, algorithm) {
-            return Err(AuthnError::Token("its algorithm is not one that is configured for the issuer"));
+            return Err(AuthnError::Token(
+                "its algorithm is not one that is configured for the issuer",
+            ));
         }
         let key = DecodingKey::from_jwk(key).map_err(wrong)?;
-        let claims = decode::<Claims>(token, &key, &issuer.validation(algorithm)).map_err(wrong)?.claims;
+        let claims =
+            decode::<Claims>(token, &key, &issuer.validation(algorithm)).map_err(wrong)?.claims;
         claims.principal()
     }
 }
@@ -139,14 +154,27 @@ impl Claims {
             next = actor.act.map(|actor| *actor);
         }
         chain.push(self.sub);
-        if chain.iter().any(|id| id.is_empty() || id.len() > 256 || id.chars().any(char::is_control)) {
+        if chain
+            .iter()
+            .any(|id| id.is_empty() || id.len() > 256 || id.chars().any(char::is_control))
+        {
             return Err(AuthnError::Token("its subject or an actor has no usable name"));
         }
-        let ends_at = Timestamp::from_second(self.exp).map_err(|_| AuthnError::Token("its end is no time"))?;
-        let scope = self.scope.map(|scope| scope.split(' ').filter_map(|word| word.parse::<CapabilityName>().ok()).collect());
+        let ends_at = Timestamp::from_second(self.exp)
+            .map_err(|_| AuthnError::Token("its end is no time"))?;
+        let scope = self.scope.map(|scope| {
+            scope.split(' ').filter_map(|word| word.parse::<CapabilityName>().ok()).collect()
+        });
         let id = chain.remove(0);
         let kind = self.kind.unwrap_or(if chain.is_empty() { Kind::User } else { Kind::Agent });
-        Ok(Principal::authenticated(Identity { id, kind, roles: self.roles, acts_for: chain, scope, ends_at: Some(ends_at) }))
+        Ok(Principal::authenticated(Identity {
+            id,
+            kind,
+            roles: self.roles,
+            acts_for: chain,
+            scope,
+            ends_at: Some(ends_at),
+        }))
     }
 }
 

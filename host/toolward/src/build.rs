@@ -24,7 +24,10 @@ pub struct Built {
 
 impl std::fmt::Debug for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Built").field("digest", &self.digest).field("tools", &self.tools).finish_non_exhaustive()
+        f.debug_struct("Built")
+            .field("digest", &self.digest)
+            .field("tools", &self.tools)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +82,10 @@ pub fn componentize(core: &[u8]) -> Result<(Vec<u8>, usize), BuildError> {
     if tools.is_empty() {
         return Err(BuildError::NoTools);
     }
-    let encoded = ComponentEncoder::default().validate(true).module(&core).and_then(|encoder| { encoder }.encode());
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(&core)
+        .and_then(|encoder| { encoder }.encode());
     let mut component = encoded.map_err(|error| BuildError::NotAComponent(format!("{error:#}")))?;
     let count = tools.len();
     let manifest = serde_json::json!({ "version": 1, "tools": tools }).to_string();
@@ -100,7 +106,8 @@ fn take_lines(core: &[u8]) -> Result<(Vec<u8>, Vec<u8>), wasmparser::BinaryReade
             _ => {}
         }
         if let Some((id, range)) = payload.as_section() {
-            let range = usize::try_from(range.start).unwrap_or_default()..usize::try_from(range.end).unwrap_or_default();
+            let range = usize::try_from(range.start).unwrap_or_default()
+                ..usize::try_from(range.end).unwrap_or_default();
             let body = core.get(range).unwrap_or_default();
             module.push(id);
             module.extend(leb128(body.len()));
@@ -132,8 +139,10 @@ fn leb128(mut value: usize) -> Vec<u8> {
 }
 
 fn ensure_target(progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
-    let installed = command("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-    let installed = installed.map_err(|cause| BuildError::NoProgram { program: "rustc".to_owned(), cause })?;
+    let installed =
+        command("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
+    let installed =
+        installed.map_err(|cause| BuildError::NoProgram { program: "rustc".to_owned(), cause })?;
     let folder = String::from_utf8_lossy(&installed.stdout).trim().to_owned();
     if installed.status.success() && Path::new(&folder).is_dir() {
         return Ok(());
@@ -149,11 +158,21 @@ fn ensure_target(progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
 fn compile(manifest: &Path) -> Result<PathBuf, BuildError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = command(&cargo);
-    command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--release",
+        "--quiet",
+        "--target",
+        TARGET,
+        "--message-format=json-render-diagnostics",
+    ]);
     command.arg("--manifest-path").arg(manifest);
     command.args(["--config", &format!("target.{TARGET}.rustflags={FLAGS}")]);
     // Flags from the surroundings are meant for programs of this machine, and would take the place of ours.
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
+    command
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR");
     if let Some(directory) = manifest.parent() {
         command.current_dir(directory);
     }
@@ -163,7 +182,8 @@ fn compile(manifest: &Path) -> Result<PathBuf, BuildError> {
     if !output.status.success() {
         return Err(BuildError::NotCompiled);
     }
-    let modules = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| module(line, manifest));
+    let modules =
+        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| module(line, manifest));
     modules.last().ok_or_else(|| BuildError::NoModule(manifest.to_owned()))
 }
 
@@ -177,7 +197,10 @@ fn module(line: &[u8], manifest: &Path) -> Option<PathBuf> {
     wasm.filter(|_| same).map(PathBuf::from)
 }
 
-#[expect(clippy::disallowed_methods, reason = "building a tool is running the compiler; no call does this")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "building a tool is running the compiler; no call does this"
+)]
 fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }

@@ -5,8 +5,8 @@
 //! it says fails the run.
 mod acts;
 mod log;
-mod standins;
 mod stage;
+mod standins;
 mod sweep;
 
 pub use log::{LogTap, capture};

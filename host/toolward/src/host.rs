@@ -1,8 +1,5 @@
 //! Carries one call from a door to the audit log.
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use toolward_gate::{Audit, Call, Cost, Ending, Gate, Stop, Unavailable};
@@ -51,7 +48,11 @@ impl Host {
         done.unwrap_or_else(|error| Err(Unavailable::new("the host", error).into()))
     }
 
-    async fn recorded(&self, call: Call, cancelled: impl Future<Output = ()> + Send) -> Result<Output, Stop> {
+    async fn recorded(
+        &self,
+        call: Call,
+        cancelled: impl Future<Output = ()> + Send,
+    ) -> Result<Output, Stop> {
         let entry = self.audit.open(&call).await?;
         let attempt = AssertUnwindSafe(self.attempt(call)).catch_unwind();
         let (outcome, cost) = tokio::select! {
@@ -65,7 +66,9 @@ impl Host {
             log(stop);
         }
         // What cannot be recorded is not handed out.
-        entry.close(ending, cost).await.inspect_err(|error| tracing::error!(cause = %error.cause, "a call's end cannot be recorded"))?;
+        entry.close(ending, cost).await.inspect_err(
+            |error| tracing::error!(cause = %error.cause, "a call's end cannot be recorded"),
+        )?;
         outcome
     }
 
@@ -94,7 +97,12 @@ fn log(stop: &Stop) {
     match stop {
         Stop::Trapped { cause } | Stop::BadOutput { cause } => tracing::info!(%cause, "{stop}"),
         Stop::Unavailable(error) => tracing::error!(cause = %error.cause, "{stop}"),
-        Stop::Held { .. } | Stop::Refused(_) | Stop::Halted(_) | Stop::Failed(_) | Stop::Limit(_) | Stop::Cancelled => {
+        Stop::Held { .. }
+        | Stop::Refused(_)
+        | Stop::Halted(_)
+        | Stop::Failed(_)
+        | Stop::Limit(_)
+        | Stop::Cancelled => {
             tracing::info!("{stop}");
         }
     }

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use toolward_gate::{
-    Arguments, ArgumentsError, Call, CallId, ComponentName, Digest, InstalledTool, Notes, Principal,
-    ProgressSink, ToolName, ToolRef, nearest,
+    Arguments, ArgumentsError, Call, CallId, ComponentName, Digest, InstalledTool, Notes,
+    Principal, ProgressSink, ToolName, ToolRef, nearest,
 };
 use toolward_sandbox::{Inspection, Mismatch, Schema, SchemaError, ToolManifest};
 
@@ -43,7 +43,11 @@ pub enum ReadError {
 
 impl Tools {
     /// Adds the tools of a component.
-    pub fn add(&mut self, component: &ComponentName, inspection: &Inspection) -> Result<(), ToolsError> {
+    pub fn add(
+        &mut self,
+        component: &ComponentName,
+        inspection: &Inspection,
+    ) -> Result<(), ToolsError> {
         for manifest in &inspection.manifest.tools {
             let tool = manifest.name.clone();
             if let Some(before) = self.0.get(&tool) {
@@ -53,7 +57,10 @@ impl Tools {
             let input = Schema::compile(&manifest.input_schema)
                 .map_err(|cause| ToolsError::Schema { tool: tool.clone(), cause })?;
             let (component, digest) = (component.clone(), inspection.digest);
-            self.0.insert(tool, Tool { component, digest, manifest: manifest.clone(), input: Arc::new(input) });
+            self.0.insert(
+                tool,
+                Tool { component, digest, manifest: manifest.clone(), input: Arc::new(input) },
+            );
         }
         Ok(())
     }
@@ -82,9 +89,10 @@ impl Tools {
     ) -> Result<Call, ReadError> {
         let tool = self.find(name).ok_or_else(|| self.unknown(name))?;
         let arguments = Arguments::parse(arguments)?;
-        tool.input
-            .check(arguments.value())
-            .map_err(|mismatches| ReadError::Mismatch { tool: tool.manifest.name.clone(), mismatches })?;
+        tool.input.check(arguments.value()).map_err(|mismatches| ReadError::Mismatch {
+            tool: tool.manifest.name.clone(),
+            mismatches,
+        })?;
         Ok(Call {
             id: CallId::generate(),
             principal: principal.clone(),
@@ -125,9 +133,12 @@ impl Tool {
     /// Reads `key=value` words as the schema types them: a text stays a text, anything else is JSON.
     pub fn arguments(&self, words: &[(String, String)]) -> Value {
         let typed = |(key, value): &(String, String)| {
-            let schema = self.manifest.input_schema.pointer("/properties").and_then(|all| all.get(key));
+            let schema =
+                self.manifest.input_schema.pointer("/properties").and_then(|all| all.get(key));
             let kind = schema.and_then(|schema| schema.get("type"));
-            let text = kind.is_some_and(|kind| kind == "string" || kind.get(0).is_some_and(|first| first == "string"));
+            let text = kind.is_some_and(|kind| {
+                kind == "string" || kind.get(0).is_some_and(|first| first == "string")
+            });
             let parsed = if text { None } else { serde_json::from_str(value).ok() };
             (key.clone(), parsed.unwrap_or_else(|| Value::String(value.clone())))
         };

@@ -1,14 +1,9 @@
 //! A host from a configuration: the only file that knows every concrete type.
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use toolward_gate::{
-    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Gate, SourceError, SourceFile,
-    Switchboard, SystemClock, Unavailable,
+    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Gate,
+    SourceError, SourceFile, Switchboard, SystemClock, Unavailable,
 };
 use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect};
 use toolward_state::{State, StateError};
@@ -78,11 +73,18 @@ pub fn plan(config: &Config) -> Result<Plan, StartError> {
 }
 
 /// The plan as it would be with one more component, or another one under the same name.
-pub fn plan_with(config: &Config, name: &ComponentName, inspection: &Inspection) -> Result<Plan, StartError> {
+pub fn plan_with(
+    config: &Config,
+    name: &ComponentName,
+    inspection: &Inspection,
+) -> Result<Plan, StartError> {
     planned(config, Some((name, inspection)))
 }
 
-fn planned(config: &Config, another: Option<(&ComponentName, &Inspection)>) -> Result<Plan, StartError> {
+fn planned(
+    config: &Config,
+    another: Option<(&ComponentName, &Inspection)>,
+) -> Result<Plan, StartError> {
     let (mut tools, mut components, mut errors) = (Tools::default(), Vec::new(), Vec::new());
     if let Some((name, inspection)) = another {
         let added = tools.add(name, inspection);
@@ -93,7 +95,11 @@ fn planned(config: &Config, another: Option<(&ComponentName, &Inspection)>) -> R
         match read(config, name, component) {
             Ok((bytes, inspection)) => {
                 let added = tools.add(name, &inspection);
-                errors.extend(added.err().map(|error| config.file.error(component.span.clone(), error.to_string())));
+                errors.extend(
+                    added
+                        .err()
+                        .map(|error| config.file.error(component.span.clone(), error.to_string())),
+                );
                 components.push(bytes);
             }
             Err(error) => errors.push(error),
@@ -107,12 +113,20 @@ fn planned(config: &Config, another: Option<(&ComponentName, &Inspection)>) -> R
         return Err(errors.into());
     }
     let files = policy_files(&config.policies)?;
-    let policy = CedarPolicy::load(&files, capabilities.clone(), &tools.installed(), config.environment.name())?;
+    let policy = CedarPolicy::load(
+        &files,
+        capabilities.clone(),
+        &tools.installed(),
+        config.environment.name(),
+    )?;
     Ok(Plan { tools, capabilities, policy, components })
 }
 
 /// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
-pub async fn host(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Result<Host, StartError> {
+pub async fn host(
+    config: &Config,
+    passphrases: Arc<dyn PassphraseSource>,
+) -> Result<Host, StartError> {
     let Plan { tools, policy, components, .. } = plan(config)?;
     let vault = vault(config, passphrases)?;
     let state = state(config).await?;
@@ -138,7 +152,8 @@ pub async fn host(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Re
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
     private_folder(&config.data).map_err(|error| {
-        let message = format!("the data directory `{}` cannot be made: {error}", config.data.display());
+        let message =
+            format!("the data directory `{}` cannot be made: {error}", config.data.display());
         config.file.error(0..0, message)
     })?;
     Ok(State::open(&config.database(), clock()).await?)
@@ -160,12 +175,15 @@ fn vault(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Result<Vaul
     let mut credentials = Credentials::default();
     for (name, credential) in &config.credentials {
         let broker = credential.broker.broker(name, &stores);
-        let broker = broker.map_err(|error| config.file.error(credential.span.clone(), error.to_string()))?;
+        let broker = broker
+            .map_err(|error| config.file.error(credential.span.clone(), error.to_string()))?;
         credentials.add(name.clone(), broker);
     }
     let mut settings = EgressSettings::default();
     if let Some(roots) = &config.roots {
-        let failed = |error| config.file.error(0..0, format!("`{}` cannot be read: {error}", roots.display()));
+        let failed = |error| {
+            config.file.error(0..0, format!("`{}` cannot be read: {error}", roots.display()))
+        };
         settings.extra_roots_pem = Some(fs::read(roots).map_err(failed)?);
     }
     Ok(Vault::new(credentials, settings)?)
@@ -176,7 +194,11 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 /// A component whose file is the one that was added.
-fn read(config: &Config, name: &ComponentName, component: &ComponentConfig) -> Result<(Vec<u8>, Inspection), SourceError> {
+fn read(
+    config: &Config,
+    name: &ComponentName,
+    component: &ComponentConfig,
+) -> Result<(Vec<u8>, Inspection), SourceError> {
     let wrong = |message: String| config.file.error(component.span.clone(), message);
     let path = component.path.display();
     let bytes = fs::read(&component.path).map_err(|error| {
@@ -185,10 +207,16 @@ fn read(config: &Config, name: &ComponentName, component: &ComponentConfig) -> R
     })?;
     let found = toolward_gate::Digest::of(&bytes);
     if found != component.digest {
-        let message = format!("the component `{name}` is not the one that was added: `{path}` has the digest {found}");
-        return Err(wrong(message).with_help(format!("look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`")));
+        let message = format!(
+            "the component `{name}` is not the one that was added: `{path}` has the digest {found}"
+        );
+        return Err(wrong(message).with_help(format!(
+            "look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`"
+        )));
     }
-    let inspection = inspect(&bytes).map_err(|error| wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}")))?;
+    let inspection = inspect(&bytes).map_err(|error| {
+        wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}"))
+    })?;
     Ok((bytes, inspection))
 }
 
@@ -204,7 +232,9 @@ fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
 fn policy_files(folder: &Path) -> Result<Vec<SourceFile>, StartError> {
     let failed = |error: std::io::Error| {
         let message = format!("the policies cannot be read: {error}");
-        SourceFile::new(folder, "").error(0..0, message).with_help("name their folder with `policies = \"…\"`")
+        SourceFile::new(folder, "")
+            .error(0..0, message)
+            .with_help("name their folder with `policies = \"…\"`")
     };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -220,7 +250,9 @@ fn policy_files(folder: &Path) -> Result<Vec<SourceFile>, StartError> {
 fn source(path: &Path) -> Result<SourceFile, SourceError> {
     let text = fs::read_to_string(path).map_err(|error| {
         let message = format!("the file cannot be read: {error}");
-        SourceFile::new(path, "").error(0..0, message).with_help("`toolward init` writes a first one")
+        SourceFile::new(path, "")
+            .error(0..0, message)
+            .with_help("`toolward init` writes a first one")
     })?;
     Ok(SourceFile::new(path, text))
 }
@@ -229,17 +261,26 @@ fn source(path: &Path) -> Result<SourceFile, SourceError> {
 fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<SourceError> {
     let mut errors = Vec::new();
     for tool in tools.iter() {
-        let span = config.components.get(&tool.component).map_or(0..0, |component| component.span.clone());
+        let span =
+            config.components.get(&tool.component).map_or(0..0, |component| component.span.clone());
         for want in tool.manifest.wants.iter() {
             let name = &want.capability;
             let (message, help) = match capabilities.find(name) {
                 None if want.required => (
-                    format!("the tool `{}` needs the capability `{name}`, which nobody defined", tool.manifest.name),
-                    format!("define `[capability.\"{name}\"]` in `{}`", config.policies.join("capabilities.toml").display()),
+                    format!(
+                        "the tool `{}` needs the capability `{name}`, which nobody defined",
+                        tool.manifest.name
+                    ),
+                    format!(
+                        "define `[capability.\"{name}\"]` in `{}`",
+                        config.policies.join("capabilities.toml").display()
+                    ),
                 ),
                 Some(definition) => match unconfigured(config, definition) {
                     Some(credential) => (
-                        format!("the capability `{name}` uses the credential `{credential}`, which is not configured"),
+                        format!(
+                            "the capability `{name}` uses the credential `{credential}`, which is not configured"
+                        ),
                         format!("add `[credential.{credential}]`"),
                     ),
                     None => continue,

@@ -92,10 +92,11 @@ pub(super) fn prospects(
             prospect,
         });
     }
-    summary(call, capabilities, risk, &met)
+    summary(tool, call, capabilities, risk, &met)
 }
 
 fn summary(
+    tool: &InstalledTool,
     call: Prospect,
     capabilities: Vec<WantProspect>,
     defined_risk: Risk,

@@ -2,7 +2,8 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError, Request, SystemClock, Verdict,
+    Answer, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError, Request,
+    SystemClock, Verdict,
 };
 use toolward_state::State;
 
@@ -62,16 +63,30 @@ impl Approval {
         match self {
             Self::List { state: which } => list(context, &state, which).await,
             Self::Show { id } => show(context, &state, id).await,
-            Self::Approve { id, comment } => decide(context, &config, &state, id, Verdict::Approve, comment).await,
-            Self::Deny { id, comment } => decide(context, &config, &state, id, Verdict::Deny, comment).await,
+            Self::Approve { id, comment } => {
+                decide(context, &config, &state, id, Verdict::Approve, comment).await
+            }
+            Self::Deny { id, comment } => {
+                decide(context, &config, &state, id, Verdict::Deny, comment).await
+            }
         }
     }
 }
 
 async fn list(context: &Context, state: &State, which: Which) -> Result<(), Failure> {
     let requests = state.list(which.state()).await?;
-    let line = |request: &Request| format!("{} {:?} {} until {}\n", request.id, request.state, request.filing.summary(), request.filing.expires_at);
-    context.terminal.show(&json!({ "approvals": requests }), || requests.iter().map(line).collect())?;
+    let line = |request: &Request| {
+        format!(
+            "{} {:?} {} until {}\n",
+            request.id,
+            request.state,
+            request.filing.summary(),
+            request.filing.expires_at
+        )
+    };
+    context
+        .terminal
+        .show(&json!({ "approvals": requests }), || requests.iter().map(line).collect())?;
     if requests.is_empty() {
         context.terminal.say("there are none");
     }
@@ -79,7 +94,10 @@ async fn list(context: &Context, state: &State, which: Which) -> Result<(), Fail
 }
 
 async fn show(context: &Context, state: &State, id: ApprovalId) -> Result<(), Failure> {
-    let request = state.show(id).await?.ok_or_else(|| Failure::NotFound(DecideError::Unknown(id).to_string()))?;
+    let request = state
+        .show(id)
+        .await?
+        .ok_or_else(|| Failure::NotFound(DecideError::Unknown(id).to_string()))?;
     context.terminal.show(&request, || described(&request))?;
     Ok(())
 }
@@ -92,7 +110,15 @@ fn described(request: &Request) -> String {
     let answers: String = request
         .answers
         .iter()
-        .map(|answer| format!("answer        {:?} by {} at {} {}\n", answer.verdict, answer.by, answer.at, visible(&answer.comment)))
+        .map(|answer| {
+            format!(
+                "answer        {:?} by {} at {} {}\n",
+                answer.verdict,
+                answer.by,
+                answer.at,
+                visible(&answer.comment)
+            )
+        })
         .collect();
     format!(
         "approval      {}\nstate         {:?}\nprincipal     {}\nacts for      {}\ntool          {} ({})\ncapabilities  {}\nrisk          {:?}\n\
@@ -116,7 +142,10 @@ fn described(request: &Request) -> String {
 
 /// Text from elsewhere, with what a terminal would act on or hide written out.
 fn visible(text: &str) -> String {
-    let hidden = |one: char| one.is_control() || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let hidden = |one: char| {
+        one.is_control()
+            || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
     let mut shown = String::new();
     for one in text.chars() {
         if hidden(one) { shown.extend(one.escape_unicode()) } else { shown.push(one) }
@@ -132,7 +161,13 @@ async fn decide(
     verdict: Verdict,
     comment: String,
 ) -> Result<(), Failure> {
-    let answer = Answer { by: config.operator_id(), roles: config.operator.roles.clone(), verdict, comment, at: SystemClock.now() };
+    let answer = Answer {
+        by: config.operator_id(),
+        roles: config.operator.roles.clone(),
+        verdict,
+        comment,
+        at: SystemClock.now(),
+    };
     let decided = state.decide(id, answer).await.map_err(|error| match error {
         DecideError::Unknown(_) => Failure::NotFound(error.to_string()),
         DecideError::Unavailable(error) => error.into(),

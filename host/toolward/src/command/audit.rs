@@ -35,7 +35,12 @@ impl Audit {
     }
 }
 
-async fn tail(context: &Context, lines: u32, call: Option<Uuid>, follow: bool) -> Result<(), Failure> {
+async fn tail(
+    context: &Context,
+    lines: u32,
+    call: Option<Uuid>,
+    follow: bool,
+) -> Result<(), Failure> {
     let state = wiring::state(&context.config()?).await?;
     let call = call.map(toolward_gate::CallId::from_uuid);
     let mut filter = LinkFilter { after: None, last: Some(lines), call };
@@ -66,26 +71,51 @@ fn whole(link: &Link) -> Value {
 
 fn brief(link: &Link) -> String {
     let record = record(link);
-    let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let field =
+        |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let what = match field("record").as_str() {
-        "opened" => format!("{} calls {} through {}", field("principal"), field("tool"), field("door")),
+        "opened" => {
+            format!("{} calls {} through {}", field("principal"), field("tool"), field("door"))
+        }
         "closed" => format!("{} {}", field("outcome"), field("detail")),
-        _ => format!("{} by {}: {} {}", field("action"), field("by"), field("subject"), field("reason")),
+        _ => format!(
+            "{} by {}: {} {}",
+            field("action"),
+            field("by"),
+            field("subject"),
+            field("reason")
+        ),
     };
-    let call: String = field("call").chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
-    format!("{:>6} {:.19} {:<7} {:<12} {}", link.sequence, link.at.to_string(), field("record"), call, what.trim_end())
+    let call: String =
+        field("call").chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
+    format!(
+        "{:>6} {:.19} {:<7} {:<12} {}",
+        link.sequence,
+        link.at.to_string(),
+        field("record"),
+        call,
+        what.trim_end()
+    )
 }
 
 async fn verify(context: &Context) -> Result<(), Failure> {
     let state = wiring::state(&context.config()?).await?;
     let progress = context.terminal.progress();
-    let verified = state.verify(&mut |done, total| progress.step(&format!("{done} of {total} records"))).await?;
+    let verified = state
+        .verify(&mut |done, total| progress.step(&format!("{done} of {total} records")))
+        .await?;
     drop(progress);
-    let fault = verified.fault.as_ref().map(|fault| json!({ "sequence": fault.sequence, "what": fault.what }));
+    let fault = verified
+        .fault
+        .as_ref()
+        .map(|fault| json!({ "sequence": fault.sequence, "what": fault.what }));
     let data = json!({ "records": verified.links, "head": verified.head, "whole": fault.is_none(), "fault": fault, "anchored": 0 });
     context.terminal.show(&data, || match &verified.fault {
         None => format!("{} records, the chain is whole\nhead {}", verified.links, verified.head),
-        Some(fault) => format!("{} records, the chain is broken at record {}: {}", verified.links, fault.sequence, fault.what),
+        Some(fault) => format!(
+            "{} records, the chain is broken at record {}: {}",
+            verified.links, fault.sequence, fault.what
+        ),
     })?;
     context.terminal.say("anchored up to record 0: no checkpoint was kept elsewhere, so a tail that was cut off, or a file that was replaced whole, does not show");
     if verified.fault.is_some() { Err(Failure::Silent(Exit::Failure)) } else { Ok(()) }

@@ -25,7 +25,15 @@ impl Build {
         let output = self.output.unwrap_or_else(|| built.module.with_extension("component.wasm"));
         fs::write(&output, &built.bytes)?;
         let data = json!({ "path": output, "digest": built.digest, "bytes": built.bytes.len(), "tools": built.tools });
-        context.terminal.show(&data, || format!("{} ({} bytes, {} tools)\n{}", output.display(), built.bytes.len(), built.tools, built.digest))?;
+        context.terminal.show(&data, || {
+            format!(
+                "{} ({} bytes, {} tools)\n{}",
+                output.display(),
+                built.bytes.len(),
+                built.tools,
+                built.digest
+            )
+        })?;
         Ok(())
     }
 }

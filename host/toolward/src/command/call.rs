@@ -35,9 +35,12 @@ impl Call {
         let host = Arc::new(wiring::host(&config, context.passphrases()).await?);
         let arguments = self.text(&host.tools)?;
         let (sender, mut said) = mpsc::channel(16);
-        let read = host.tools.read(&principal, "cli", &self.tool, &arguments, ProgressSink::to(sender));
+        let read =
+            host.tools.read(&principal, "cli", &self.tool, &arguments, ProgressSink::to(sender));
         let call = read.map_err(|error| match error {
-            ReadError::NoSuchTool { .. } => Failure::NotFound(format!("{error}; `toolward tool list` shows all")),
+            ReadError::NoSuchTool { .. } => {
+                Failure::NotFound(format!("{error}; `toolward tool list` shows all"))
+            }
             error => Failure::Usage(error.to_string()),
         })?;
         progress.step(&format!("calling {}", self.tool));
@@ -67,7 +70,9 @@ impl Call {
             Some(json) => Ok(json.to_owned()),
             None => {
                 let tool = tools.find(&self.tool);
-                Ok(tool.map(|tool| tool.arguments(&self.arguments).to_string()).unwrap_or_else(|| "{}".to_owned()))
+                Ok(tool
+                    .map(|tool| tool.arguments(&self.arguments).to_string())
+                    .unwrap_or_else(|| "{}".to_owned()))
             }
         }
     }

@@ -7,7 +7,11 @@ use toolward_gate::{InstalledTool, Kind, Principal, Prospect, WantProspect};
 use toolward_sandbox::{Import, Inspection, ToolManifest, inspect};
 
 use super::{Context, Failure};
-use crate::{authn, config::{CallerConfig, Config}, wiring};
+use crate::{
+    authn,
+    config::{CallerConfig, Config},
+    wiring,
+};
 
 #[derive(Args)]
 pub(super) struct Check {
@@ -42,8 +46,11 @@ impl From<PrincipalKind> for Kind {
 
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let bytes = fs::read(&self.file).map_err(|error| Failure::NotFound(format!("`{}` cannot be read: {error}", self.file.display())))?;
-        let inspection = inspect(&bytes).map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;
+        let bytes = fs::read(&self.file).map_err(|error| {
+            Failure::NotFound(format!("`{}` cannot be read: {error}", self.file.display()))
+        })?;
+        let inspection = inspect(&bytes)
+            .map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;
         let outlook = match context.config() {
             Ok(config) => Some(self.outlook(&config, &inspection)?),
             // A component can be looked at anywhere.
@@ -65,9 +72,19 @@ impl Check {
 
     fn outlook(&self, config: &Config, inspection: &Inspection) -> Result<Outlook, Failure> {
         let principal = self.principal(config)?;
-        let name = self.file.file_stem().map(|stem| stem.to_string_lossy().replace('_', "-").replace(".component", "")).unwrap_or_default();
-        let name = config.components.iter().find(|(_, one)| one.digest == inspection.digest).map(|(name, _)| name.clone()).map_or_else(|| name.parse(), Ok);
-        let component = name.map_err(|error: toolward_gate::NameError| Failure::Usage(error.to_string()))?;
+        let name = self
+            .file
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().replace('_', "-").replace(".component", ""))
+            .unwrap_or_default();
+        let name = config
+            .components
+            .iter()
+            .find(|(_, one)| one.digest == inspection.digest)
+            .map(|(name, _)| name.clone())
+            .map_or_else(|| name.parse(), Ok);
+        let component =
+            name.map_err(|error: toolward_gate::NameError| Failure::Usage(error.to_string()))?;
         let plan = wiring::plan_with(config, &component, inspection)?;
         let prospects = |tool: &ToolManifest| {
             let installed = InstalledTool {
@@ -91,7 +108,9 @@ impl Check {
             acts_for: Vec::new(),
         });
         let caller = named.or_else(|| config.caller.clone());
-        let caller = caller.ok_or_else(|| Failure::Usage("say for whom: `--principal NAME --role ROLE`".to_owned()))?;
+        let caller = caller.ok_or_else(|| {
+            Failure::Usage("say for whom: `--principal NAME --role ROLE`".to_owned())
+        })?;
         Ok(authn::supposed(&caller))
     }
 }
@@ -107,7 +126,11 @@ fn import(import: &Import) -> Value {
 }
 
 fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
-    let wants: Vec<Value> = tool.wants.iter().map(|want| json!({ "capability": want.capability, "required": want.required })).collect();
+    let wants: Vec<Value> = tool
+        .wants
+        .iter()
+        .map(|want| json!({ "capability": want.capability, "required": want.required }))
+        .collect();
     json!({
         "tool": tool.name, "description": tool.description, "wants": wants,
         "annotations": {
@@ -120,26 +143,50 @@ fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
     })
 }
 
-fn prospects_of<'a>(outlook: &'a Outlook, tool: &ToolManifest) -> Option<&'a toolward_gate::Prospects> {
+fn prospects_of<'a>(
+    outlook: &'a Outlook,
+    tool: &ToolManifest,
+) -> Option<&'a toolward_gate::Prospects> {
     let wanted = |prospects: &&toolward_gate::Prospects| prospects.tool == tool.name;
     outlook.prospects.iter().find(wanted)
 }
 
 fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outlook>) -> String {
-    let mut text = format!("{}\n{} ({} bytes)\n\nimports\n", file.display(), inspection.digest, inspection.bytes);
+    let mut text = format!(
+        "{}\n{} ({} bytes)\n\nimports\n",
+        file.display(),
+        inspection.digest,
+        inspection.bytes
+    );
     for import in &inspection.imports {
-        let ours = if import.interface.is_some() { "" } else { "   not an interface of this host: it will not be linked" };
+        let ours = if import.interface.is_some() {
+            ""
+        } else {
+            "   not an interface of this host: it will not be linked"
+        };
         text.push_str(&format!("  {}  {}{ours}\n", import.name, import.functions.join(", ")));
     }
     if inspection.imports.is_empty() {
         text.push_str("  nothing: it can compute, and answer\n");
     }
     for tool in &inspection.manifest.tools {
-        text.push_str(&format!("\ntool {}\n  {}\n", tool.name, tool.description.replace('\n', "\n  ")));
-        match outlook.and_then(|outlook| prospects_of(outlook, tool).map(|prospects| (outlook, prospects))) {
-            None => tool.wants.iter().for_each(|want| text.push_str(&format!("  wants {}{}\n", want.capability, optional(want.required)))),
+        text.push_str(&format!(
+            "\ntool {}\n  {}\n",
+            tool.name,
+            tool.description.replace('\n', "\n  ")
+        ));
+        match outlook
+            .and_then(|outlook| prospects_of(outlook, tool).map(|prospects| (outlook, prospects)))
+        {
+            None => tool.wants.iter().for_each(|want| {
+                text.push_str(&format!("  wants {}{}\n", want.capability, optional(want.required)))
+            }),
             Some((outlook, prospects)) => {
-                text.push_str(&format!("  {} calling it: {}\n", outlook.principal.id(), told(&prospects.call)));
+                text.push_str(&format!(
+                    "  {} calling it: {}\n",
+                    outlook.principal.id(),
+                    told(&prospects.call)
+                ));
                 prospects.capabilities.iter().for_each(|want| text.push_str(&wanted(want)));
                 text.push_str(&format!("  risk at most {:?}\n", prospects.risk).to_lowercase());
             }
@@ -149,8 +196,14 @@ fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outloo
 }
 
 fn wanted(want: &WantProspect) -> String {
-    let interface = want.interface.as_ref().map(|name| format!(" opens {name}")).unwrap_or_default();
-    format!("  wants {}{}{interface}: {}\n", want.capability, optional(want.required), told(&want.prospect))
+    let interface =
+        want.interface.as_ref().map(|name| format!(" opens {name}")).unwrap_or_default();
+    format!(
+        "  wants {}{}{interface}: {}\n",
+        want.capability,
+        optional(want.required),
+        told(&want.prospect)
+    )
 }
 
 fn optional(required: bool) -> &'static str {
@@ -160,9 +213,15 @@ fn optional(required: bool) -> &'static str {
 fn told(prospect: &Prospect) -> String {
     match prospect {
         Prospect::Granted { policies } => format!("granted by {}", policies.join(", ")),
-        Prospect::Depends { policies, forbids } if forbids.is_empty() => format!("depends on the call; see {}", policies.join(", ")),
+        Prospect::Depends { policies, forbids } if forbids.is_empty() => {
+            format!("depends on the call; see {}", policies.join(", "))
+        }
         Prospect::Depends { policies, forbids } => {
-            format!("depends on the call; see {} and the forbids {}", policies.join(", "), forbids.join(", "))
+            format!(
+                "depends on the call; see {} and the forbids {}",
+                policies.join(", "),
+                forbids.join(", ")
+            )
         }
         Prospect::Refused { why } => format!("REFUSED: {why}"),
     }

@@ -22,10 +22,15 @@ impl Demo {
     pub(super) async fn run(self, context: &Context, log: Option<LogTap>) -> Result<(), Failure> {
         let log = log.context("the demo has no log to look into")?;
         let progress = context.terminal.progress();
-        let mut stage = Stage::set(Settings { tools: self.tools, log }, &mut |step| progress.step(step)).await?;
+        let mut stage =
+            Stage::set(Settings { tools: self.tools, log }, &mut |step| progress.step(step))
+                .await?;
         drop(progress);
-        let mut out: Box<dyn std::io::Write + Send> =
-            if context.terminal.is_json() { Box::new(std::io::sink()) } else { Box::new(std::io::stdout()) };
+        let mut out: Box<dyn std::io::Write + Send> = if context.terminal.is_json() {
+            Box::new(std::io::sink())
+        } else {
+            Box::new(std::io::stdout())
+        };
         let steps = play(&stage, &mut out).await?;
         out.flush()?;
         let failed: usize = steps.iter().filter(|step| !step.holds()).count();

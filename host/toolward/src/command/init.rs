@@ -17,15 +17,22 @@ impl Init {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let files = FILES.map(|(name, text)| (self.folder.join(name), text));
         if let Some((there, _)) = files.iter().find(|(path, _)| path.exists()) {
-            return Err(Failure::Usage(format!("`{}` is there already; nothing was written", there.display())));
+            return Err(Failure::Usage(format!(
+                "`{}` is there already; nothing was written",
+                there.display()
+            )));
         }
         fs::create_dir_all(self.folder.join("policies"))?;
         for (path, text) in &files {
             fs::File::create_new(path)?.write_all(text.as_bytes())?;
         }
         let paths: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
-        context.terminal.show(&json!({ "written": paths }), || paths.iter().map(|path| format!("wrote {path}\n")).collect())?;
-        context.terminal.say("next: `toolward check TOOL.wasm`, then `toolward tool add TOOL.wasm`");
+        context.terminal.show(&json!({ "written": paths }), || {
+            paths.iter().map(|path| format!("wrote {path}\n")).collect()
+        })?;
+        context
+            .terminal
+            .say("next: `toolward check TOOL.wasm`, then `toolward tool add TOOL.wasm`");
         Ok(())
     }
 }

@@ -47,14 +47,23 @@ impl Kill {
             Self::Off { target, reason } => {
                 let target = read(&target)?;
                 if !state.lift(&target, &by, &reason).await? {
-                    return Err(Failure::NotFound(format!("the switch `{target}` is not on; `toolward kill list` shows those that are")));
+                    return Err(Failure::NotFound(format!(
+                        "the switch `{target}` is not on; `toolward kill list` shows those that are"
+                    )));
                 }
                 context.terminal.show(&json!({ "off": target }), || format!("off: {target}"))?;
             }
             Self::List => {
                 let switches = state.read().await?.thrown;
-                let line = |switch: &Switch| format!("{} by {} since {}: {}\n", switch.target, switch.by, switch.since, switch.reason);
-                context.terminal.show(&json!({ "switches": switches }), || switches.iter().map(line).collect())?;
+                let line = |switch: &Switch| {
+                    format!(
+                        "{} by {} since {}: {}\n",
+                        switch.target, switch.by, switch.since, switch.reason
+                    )
+                };
+                context.terminal.show(&json!({ "switches": switches }), || {
+                    switches.iter().map(line).collect()
+                })?;
                 if switches.is_empty() {
                     context.terminal.say("no switch is on");
                 }
@@ -65,5 +74,8 @@ impl Kill {
 }
 
 fn read(words: &[String]) -> Result<SwitchTarget, Failure> {
-    words.join(" ").parse().map_err(|error: toolward_gate::SwitchTargetError| Failure::Usage(error.to_string()))
+    words
+        .join(" ")
+        .parse()
+        .map_err(|error: toolward_gate::SwitchTargetError| Failure::Usage(error.to_string()))
 }

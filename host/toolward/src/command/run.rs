@@ -14,7 +14,11 @@ impl Run {
         let config = context.config()?;
         let principal = Authn::from_config(&config)?.identify(token()?.as_deref())?;
         let host = Arc::new(wiring::host(&config, context.passphrases()).await?);
-        tracing::info!(tools = host.tools.iter().count(), principal.id = principal.id(), "serving MCP on standard input and output");
+        tracing::info!(
+            tools = host.tools.iter().count(),
+            principal.id = principal.id(),
+            "serving MCP on standard input and output"
+        );
         mcp_stdio::serve(host, principal).await?;
         Ok(())
     }
@@ -23,7 +27,11 @@ impl Run {
 /// The caller's token, from the file that `TOOLWARD_TOKEN_FILE` names.
 pub(super) fn token() -> Result<Option<String>, Failure> {
     let Some(path) = std::env::var_os("TOOLWARD_TOKEN_FILE") else { return Ok(None) };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| Failure::Usage(format!("the token file `{}` cannot be read: {error}", path.to_string_lossy())))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::Usage(format!(
+            "the token file `{}` cannot be read: {error}",
+            path.to_string_lossy()
+        ))
+    })?;
     Ok(Some(text.trim().to_owned()))
 }

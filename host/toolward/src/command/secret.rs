@@ -44,11 +44,15 @@ impl Secret {
             }
             Self::List { store } => {
                 let names = find(context, &config, store)?.list().await?;
-                context.terminal.show(&json!({ "secrets": names }), || names.iter().map(|name| format!("{name}\n")).collect())?;
+                context.terminal.show(&json!({ "secrets": names }), || {
+                    names.iter().map(|name| format!("{name}\n")).collect()
+                })?;
             }
             Self::Rm { name, store } => {
                 if !find(context, &config, store)?.remove(&name).await? {
-                    return Err(Failure::NotFound(format!("there is no secret `{name}`; `toolward secret list` shows all")));
+                    return Err(Failure::NotFound(format!(
+                        "there is no secret `{name}`; `toolward secret list` shows all"
+                    )));
                 }
                 record(&config, "secret-rm", name.to_string()).await?;
                 context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
@@ -59,14 +63,26 @@ impl Secret {
 }
 
 /// The store that is named, or the only one.
-fn find(context: &Context, config: &Config, name: Option<String>) -> Result<Arc<dyn SecretStore>, Failure> {
+fn find(
+    context: &Context,
+    config: &Config,
+    name: Option<String>,
+) -> Result<Arc<dyn SecretStore>, Failure> {
     let mut stores = wiring::stores(config, context.passphrases())?;
     let names = stores.keys().cloned().collect::<Vec<_>>().join("`, `");
     match name {
-        Some(name) => stores.remove(&name).ok_or_else(|| Failure::NotFound(format!("there is no secret store `{name}`; there are `{names}`"))),
-        None if stores.len() == 1 => stores.pop_first().map(|(_, store)| store).ok_or(Failure::NoConfig),
-        None if stores.is_empty() => Err(Failure::NotFound("there is no secret store; add `[secret_store.local]` to the configuration".to_owned())),
-        None => Err(Failure::Usage(format!("there are several secret stores; name one with `--store`: `{names}`"))),
+        Some(name) => stores.remove(&name).ok_or_else(|| {
+            Failure::NotFound(format!("there is no secret store `{name}`; there are `{names}`"))
+        }),
+        None if stores.len() == 1 => {
+            stores.pop_first().map(|(_, store)| store).ok_or(Failure::NoConfig)
+        }
+        None if stores.is_empty() => Err(Failure::NotFound(
+            "there is no secret store; add `[secret_store.local]` to the configuration".to_owned(),
+        )),
+        None => Err(Failure::Usage(format!(
+            "there are several secret stores; name one with `--store`: `{names}`"
+        ))),
     }
 }
 
@@ -75,6 +91,8 @@ fn value(name: &SecretName) -> Result<Value, Failure> {
         return Ok(terminal::ask(&format!("Value of {name}"))?);
     }
     let text = io::read_to_string(io::stdin())?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Value::new(text))
 }

@@ -11,7 +11,9 @@ use serde::Serialize;
 use serde_json::json;
 use toolward_gate::SourceError;
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::Failure;
 use crate::{demo::LogTap, wiring::StartError};
@@ -32,7 +34,11 @@ impl Terminal {
     }
 
     /// Data: JSON where it was asked for, else text.
-    pub(super) fn show(&self, data: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+    pub(super) fn show(
+        &self,
+        data: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> io::Result<()> {
         let line = if self.json { serde_json::to_string(data)? } else { text() };
         let mut out = io::stdout().lock();
         // A reader that has seen enough, as `head`, is not a failure.
@@ -55,7 +61,9 @@ impl Terminal {
         let _said = match failure {
             Failure::Silent(_) => Ok(()),
             failure if self.json => writeln!(out, "{}", as_json(failure)),
-            Failure::Start(StartError::Source(errors)) => errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error))),
+            Failure::Start(StartError::Source(errors)) => {
+                errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
+            }
             failure => writeln!(out, "error: {failure}"),
         };
     }
@@ -108,9 +116,15 @@ fn place(error: &SourceError) -> serde_json::Value {
 
 /// The line in question, with the place marked.
 fn drawn(error: &SourceError) -> String {
-    let theme = if io::stderr().is_terminal() { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let theme = if io::stderr().is_terminal() {
+        miette::GraphicalTheme::unicode()
+    } else {
+        miette::GraphicalTheme::unicode_nocolor()
+    };
     let mut text = String::new();
-    let drawn = miette::GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut text, error);
+    let drawn = miette::GraphicalReportHandler::new_themed(theme)
+        .with_width(110)
+        .render_report(&mut text, error);
     match drawn {
         Ok(()) => text.trim_end().to_owned(),
         Err(_) => format!("{error:?}"),
@@ -125,7 +139,10 @@ pub(super) fn log(verbose: u8, tap: bool) -> Option<LogTap> {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("TOOLWARD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let shown = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_filter(filter);
+    let shown = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_filter(filter);
     if tap {
         let (tap, kept) = crate::demo::capture();
         // The demo shows what calls say by itself.
@@ -142,7 +159,10 @@ pub(super) struct Passphrases;
 impl PassphraseSource for Passphrases {
     fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
         if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
-            let failed = |error: io::Error| SecretStoreError::Io { path: path.clone().into(), cause: error.to_string() };
+            let failed = |error: io::Error| SecretStoreError::Io {
+                path: path.clone().into(),
+                cause: error.to_string(),
+            };
             let text = fs::read_to_string(&path).map_err(failed)?;
             return Ok(Secret::new(text.trim_end_matches(['\n', '\r'])));
         }

@@ -45,9 +45,17 @@ impl Tool {
     }
 }
 
-async fn add(context: &Context, config: &Config, file: &Path, name: Option<ComponentName>) -> Result<(), Failure> {
-    let bytes = fs::read(file).map_err(|error| Failure::NotFound(format!("`{}` cannot be read: {error}", file.display())))?;
-    let inspection = inspect(&bytes).map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
+async fn add(
+    context: &Context,
+    config: &Config,
+    file: &Path,
+    name: Option<ComponentName>,
+) -> Result<(), Failure> {
+    let bytes = fs::read(file).map_err(|error| {
+        Failure::NotFound(format!("`{}` cannot be read: {error}", file.display()))
+    })?;
+    let inspection = inspect(&bytes)
+        .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
     let name = name.map_or_else(|| named_after(file), Ok)?;
     let place = PathBuf::from("tools").join(format!("{name}.wasm"));
     let copy = config.base.join(&place);
@@ -62,15 +70,23 @@ async fn add(context: &Context, config: &Config, file: &Path, name: Option<Compo
     };
     settle(context, config, undo)?;
     record(config, "tool-add", format!("{name} {}", inspection.digest)).await?;
-    let tools: Vec<&str> = inspection.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let tools: Vec<&str> =
+        inspection.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
     let data = json!({ "component": name, "digest": inspection.digest, "tools": tools });
-    context.terminal.show(&data, || format!("added {name}: {}\n{}", tools.join(", "), inspection.digest))?;
+    context
+        .terminal
+        .show(&data, || format!("added {name}: {}\n{}", tools.join(", "), inspection.digest))?;
     Ok(())
 }
 
 /// The change holds when the whole configuration still makes a host; else everything is as it was.
-fn settle(context: &Context, config: &Config, undo: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
-    let planned = context.config_at(&config.file.path).and_then(|changed| Ok(wiring::plan(&changed)?));
+fn settle(
+    context: &Context,
+    config: &Config,
+    undo: impl FnOnce() -> io::Result<()>,
+) -> Result<(), Failure> {
+    let planned =
+        context.config_at(&config.file.path).and_then(|changed| Ok(wiring::plan(&changed)?));
     match planned {
         Ok(_) => Ok(()),
         Err(failure) => {
@@ -102,8 +118,12 @@ fn list(context: &Context, config: &Config) -> Result<(), Failure> {
 }
 
 fn summary(tool: &Installed) -> Value {
-    let wants: Vec<Value> =
-        tool.manifest.wants.iter().map(|want| json!({ "capability": want.capability, "required": want.required })).collect();
+    let wants: Vec<Value> = tool
+        .manifest
+        .wants
+        .iter()
+        .map(|want| json!({ "capability": want.capability, "required": want.required }))
+        .collect();
     json!({
         "tool": tool.manifest.name, "component": tool.component, "digest": tool.digest,
         "title": tool.manifest.title, "description": tool.manifest.description, "wants": wants,
@@ -112,7 +132,9 @@ fn summary(tool: &Installed) -> Value {
 
 fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     let plan = wiring::plan(config)?;
-    let tool = plan.tools.find(name).ok_or_else(|| Failure::NotFound(format!("there is no tool `{name}`; `toolward tool list` shows all")))?;
+    let tool = plan.tools.find(name).ok_or_else(|| {
+        Failure::NotFound(format!("there is no tool `{name}`; `toolward tool list` shows all"))
+    })?;
     let mut data = summary(tool);
     if let Some(data) = data.as_object_mut() {
         data.insert("input".to_owned(), tool.manifest.input_schema.clone());
@@ -120,13 +142,25 @@ fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     }
     let pretty = |schema: &Value| serde_json::to_string_pretty(schema).unwrap_or_default();
     let wants = || -> String {
-        tool.manifest.wants.iter().map(|want| format!("  {}{}\n", want.capability, if want.required { "" } else { " (optional)" })).collect()
+        tool.manifest
+            .wants
+            .iter()
+            .map(|want| {
+                format!("  {}{}\n", want.capability, if want.required { "" } else { " (optional)" })
+            })
+            .collect()
     };
     context.terminal.show(&data, || {
         let manifest = &tool.manifest;
         format!(
             "{} in {} ({})\n{}\n\nwants\n{}\ninput {}\noutput {}",
-            manifest.name, tool.component, tool.digest, manifest.description, wants(), pretty(&manifest.input_schema), pretty(&manifest.output_schema)
+            manifest.name,
+            tool.component,
+            tool.digest,
+            manifest.description,
+            wants(),
+            pretty(&manifest.input_schema),
+            pretty(&manifest.output_schema)
         )
     })?;
     Ok(())
@@ -134,11 +168,15 @@ fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
 
 async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Result<(), Failure> {
     let Some(component) = config.components.get(name) else {
-        return Err(Failure::NotFound(format!("there is no component `{name}`; `toolward tool list` shows all")));
+        return Err(Failure::NotFound(format!(
+            "there is no component `{name}`; `toolward tool list` shows all"
+        )));
     };
     let edit = Edit::begin(&config.file.path)?;
     if !edit.remove_component(name)? {
-        return Err(Failure::Usage(format!("`{name}` does not stand in a table `[component.{name}]` of its own; take it out by hand")));
+        return Err(Failure::Usage(format!(
+            "`{name}` does not stand in a table `[component.{name}]` of its own; take it out by hand"
+        )));
     }
     // Other components may not load either: taking one out is how that is mended, so nothing else is asked.
     record(config, "tool-rm", name.to_string()).await?;
@@ -153,7 +191,12 @@ async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Res
 /// Notes in the audit trail who changed what.
 pub(super) async fn record(config: &Config, action: &str, subject: String) -> Result<(), Failure> {
     let state = wiring::state(config).await?;
-    let change = Change { by: config.operator_id(), action: action.to_owned(), subject, reason: String::new() };
+    let change = Change {
+        by: config.operator_id(),
+        action: action.to_owned(),
+        subject,
+        reason: String::new(),
+    };
     state.record_change(change).await?;
     state.shut().await;
     Ok(())

@@ -20,7 +20,12 @@ impl Edit {
     }
 
     /// Writes a component at the end, or in place of the one with this name.
-    pub fn put_component(&self, name: &ComponentName, file: &Path, digest: Digest) -> io::Result<()> {
+    pub fn put_component(
+        &self,
+        name: &ComponentName,
+        file: &Path,
+        digest: Digest,
+    ) -> io::Result<()> {
         let mut text = without(&self.before, name).unwrap_or_else(|| self.before.clone());
         if !text.is_empty() && !text.ends_with("\n\n") {
             text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
@@ -44,7 +49,11 @@ impl Edit {
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         new.write_all(text.as_bytes())?;
         new.as_file().sync_all()?;
@@ -86,10 +95,20 @@ mod tests {
         fs::write(&path, written).unwrap();
         let name: ComponentName = "weather".parse().unwrap();
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        Edit::begin(&path).unwrap().put_component(&name, Path::new("tools/weather.wasm"), one).unwrap();
-        Edit::begin(&path).unwrap().put_component(&name, Path::new("tools/weather.wasm"), two).unwrap();
+        Edit::begin(&path)
+            .unwrap()
+            .put_component(&name, Path::new("tools/weather.wasm"), one)
+            .unwrap();
+        Edit::begin(&path)
+            .unwrap()
+            .put_component(&name, Path::new("tools/weather.wasm"), two)
+            .unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with(written) && text.contains(&two.to_string()) && !text.contains(&one.to_string()));
+        assert!(
+            text.starts_with(written)
+                && text.contains(&two.to_string())
+                && !text.contains(&one.to_string())
+        );
         assert!(Edit::begin(&path).unwrap().remove_component(&name).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), written);
         assert!(!Edit::begin(&path).unwrap().remove_component(&name).unwrap());

@@ -12,7 +12,8 @@ use toolward_gate::{ComponentName, CredentialName, Digest, SourceError, SourceFi
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig, OperatorConfig, StoreConfig,
+    CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig,
+    OperatorConfig, StoreConfig,
 };
 
 #[derive(Deserialize)]
@@ -70,13 +71,20 @@ fn policies() -> PathBuf {
 pub(super) fn load(path: &Path) -> Result<Config, Vec<SourceError>> {
     let text = fs::read_to_string(path).map_err(|error| {
         let message = format!("the configuration cannot be read: {error}");
-        vec![SourceFile::new(path, "").error(0..0, message).with_help("`toolward init` writes a first one")]
+        vec![
+            SourceFile::new(path, "")
+                .error(0..0, message)
+                .with_help("`toolward init` writes a first one"),
+        ]
     })?;
     let file = SourceFile::new(path, text);
-    let written: File = toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written: File =
+        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }.config(written)
+    Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }
+        .config(written)
 }
 
 /// Reads what is written, and notes every mistake.
@@ -127,30 +135,50 @@ impl Reader<'_> {
         read.map_err(|error| self.errors.push(error)).ok()
     }
 
-    fn component(&self, name: &Spanned<String>, written: Spanned<Component>) -> Result<(ComponentName, ComponentConfig), SourceError> {
+    fn component(
+        &self,
+        name: &Spanned<String>,
+        written: Spanned<Component>,
+    ) -> Result<(ComponentName, ComponentConfig), SourceError> {
         let span = written.span();
         let Component { path, digest } = written.into_inner();
-        let wrong = |error: toolward_gate::NameError, place: &Spanned<String>| self.file.error(place.span(), error.to_string());
-        let digest: Digest = digest.get_ref().parse().map_err(|error| {
-            wrong(error, &digest).with_help("`toolward tool add` writes it")
-        })?;
+        let wrong = |error: toolward_gate::NameError, place: &Spanned<String>| {
+            self.file.error(place.span(), error.to_string())
+        };
+        let digest: Digest = digest
+            .get_ref()
+            .parse()
+            .map_err(|error| wrong(error, &digest).with_help("`toolward tool add` writes it"))?;
         let name = name.get_ref().parse().map_err(|error| wrong(error, name))?;
         Ok((name, ComponentConfig { path: self.base.join(path), digest, span }))
     }
 
-    fn credential(&self, name: &Spanned<String>, written: Spanned<Table>) -> Result<(CredentialName, CredentialConfig), SourceError> {
+    fn credential(
+        &self,
+        name: &Spanned<String>,
+        written: Spanned<Table>,
+    ) -> Result<(CredentialName, CredentialConfig), SourceError> {
         let (span, mut table) = (written.span(), written.into_inner());
         let name: CredentialName =
-            name.get_ref().parse().map_err(|error: toolward_gate::NameError| self.file.error(name.span(), error.to_string()))?;
+            name.get_ref().parse().map_err(|error: toolward_gate::NameError| {
+                self.file.error(name.span(), error.to_string())
+            })?;
         let owner = table.remove("owner").and_then(|owner| owner.as_str().map(str::to_owned));
         let owner = owner.ok_or_else(|| {
-            self.file.error(span.clone(), format!("the credential `{name}` has no `owner`")).with_help("write who put it in, as in `owner = \"ana\"`")
+            self.file
+                .error(span.clone(), format!("the credential `{name}` has no `owner`"))
+                .with_help("write who put it in, as in `owner = \"ana\"`")
         })?;
         if let Some(environment) = table.remove("environment") {
             let mine = environment.as_str() == Some(self.environment.name());
             if !mine {
-                let message = format!("the credential `{name}` belongs to the environment {environment}, and this host runs in `{}`", self.environment.name());
-                return Err(self.file.error(span, message).with_help("keep the credentials of each environment in the configuration of its own host"));
+                let message = format!(
+                    "the credential `{name}` belongs to the environment {environment}, and this host runs in `{}`",
+                    self.environment.name()
+                );
+                return Err(self.file.error(span, message).with_help(
+                    "keep the credentials of each environment in the configuration of its own host",
+                ));
             }
         }
         let broker = self.read::<BrokerConfig>(span.clone(), table)?;
@@ -159,18 +187,33 @@ impl Reader<'_> {
 
     fn issuer(&self, written: Issuer) -> Result<IssuerConfig, SourceError> {
         let algorithm = |name: &Spanned<String>| {
-            ALGORITHMS.iter().find(|(known, _)| *known == name.get_ref().as_str()).map(|(_, algorithm)| *algorithm).ok_or_else(|| {
-                let names: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
-                let message = format!("`{}` is not an algorithm for tokens", name.get_ref());
-                self.file.error(name.span(), message).with_help(format!("there are `{}`; shared keys are not among them", names.join("`, `")))
-            })
+            ALGORITHMS
+                .iter()
+                .find(|(known, _)| *known == name.get_ref().as_str())
+                .map(|(_, algorithm)| *algorithm)
+                .ok_or_else(|| {
+                    let names: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+                    let message = format!("`{}` is not an algorithm for tokens", name.get_ref());
+                    self.file.error(name.span(), message).with_help(format!(
+                        "there are `{}`; shared keys are not among them",
+                        names.join("`, `")
+                    ))
+                })
         };
         let algorithms = written.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
-        Ok(IssuerConfig { jwks: self.base.join(written.jwks), audience: written.audience, algorithms })
+        Ok(IssuerConfig {
+            jwks: self.base.join(written.jwks),
+            audience: written.audience,
+            algorithms,
+        })
     }
 
     /// Reads a table whose form depends on its `kind`.
-    fn read<T: DeserializeOwned>(&self, span: std::ops::Range<usize>, table: Table) -> Result<T, SourceError> {
+    fn read<T: DeserializeOwned>(
+        &self,
+        span: std::ops::Range<usize>,
+        table: Table,
+    ) -> Result<T, SourceError> {
         T::deserialize(toml::Value::Table(table)).map_err(|error| {
             let made = self.file.toml_error(&error);
             let at = self.file.error(span, made.message());

@@ -26,7 +26,10 @@ pub fn find(named: Option<&Path>) -> Option<PathBuf> {
 /// `$XDG_CONFIG_HOME/toolward/config.toml`.
 pub fn user_path() -> Option<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
-    let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home)?;
+    let folder = env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(home)?;
     Some(folder.join("toolward/config.toml"))
 }
 

@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, time::Instant};
 
 use serde_json::{Value, json};
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch, SwitchFeed as _, SwitchTarget,
-    Verdict,
+    Answer, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch, SwitchFeed as _,
+    SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 
@@ -31,8 +31,11 @@ pub(super) const ALL: &[Act] = &[
 ];
 
 async fn allowed(stage: &Stage) -> anyhow::Result<Step> {
-    let mut step = Step::new("An allowed call: the upstream sees the credential, the tool does not");
-    let outcome = stage.call("open_issue", &json!({"owner": "acme", "repo": "site", "title": "Broken link"})).await?;
+    let mut step =
+        Step::new("An allowed call: the upstream sees the credential, the tool does not");
+    let outcome = stage
+        .call("open_issue", &json!({"owner": "acme", "repo": "site", "title": "Broken link"}))
+        .await?;
     step.show("agent  → open_issue {owner: acme, repo: site, title: Broken link}");
     step.show("tool   → POST /repos/acme/site/issues, under `github:issues:write`; it names no host and no key");
     let bearer = format!("Bearer {}", stage.github_token());
@@ -43,19 +46,27 @@ async fn allowed(stage: &Stage) -> anyhow::Result<Step> {
     );
     step.claim(format!("agent  ← {}", told(&outcome)), outcome.is_ok());
     let forecast = stage.call("get_forecast", &json!({"city": "Berlin"})).await?;
-    step.claim(format!("and a tool without any secret: get_forecast {{city: Berlin}} → {}", told(&forecast)), forecast.is_ok());
+    step.claim(
+        format!(
+            "and a tool without any secret: get_forecast {{city: Berlin}} → {}",
+            told(&forecast)
+        ),
+        forecast.is_ok(),
+    );
     Ok(step)
 }
 
 async fn swept(stage: &Stage) -> anyhow::Result<Step> {
-    let mut step = Step::new("The credential is nowhere that the tool, the agent or a log could read it");
+    let mut step =
+        Step::new("The credential is nowhere that the tool, the agent or a log could read it");
     step.show("hostile tool → GET /repos/acme/site/issues under `github:issues:read`, then hands out its whole memory");
     let outcome = stage.call("dump_memory", &json!({"owner": "acme", "repo": "site"})).await?;
     let Ok(output) = outcome else {
         step.claim(format!("the tool ran: {}", told(&outcome)), false);
         return Ok(step);
     };
-    let memory = hex::decode(output.value.get("memory").and_then(Value::as_str).unwrap_or_default())?;
+    let memory =
+        hex::decode(output.value.get("memory").and_then(Value::as_str).unwrap_or_default())?;
     step.claim(
         format!("the sweep works: what the tool did receive ({MARKER:?}) is found in its {} bytes of memory", memory.len()),
         contains(&memory, MARKER.as_bytes()),
@@ -66,11 +77,16 @@ async fn swept(stage: &Stage) -> anyhow::Result<Step> {
         ("log of every crate, at TRACE", stage.log()),
         ("audit trail", stage.audit_bytes().await?),
     ];
-    for (secret, value) in [("GitHub token", stage.github_token()), ("payments key", stage.payments_key())] {
+    for (secret, value) in
+        [("GitHub token", stage.github_token()), ("payments key", stage.payments_key())]
+    {
         let sweep = Sweep::for_secret(value);
         for (sink, bytes) in &sinks {
             let found = sweep.find(bytes);
-            step.claim(format!("{secret} in the {sink} ({} bytes): {}", bytes.len(), forms(&found)), found.is_empty());
+            step.claim(
+                format!("{secret} in the {sink} ({} bytes): {}", bytes.len(), forms(&found)),
+                found.is_empty(),
+            );
         }
     }
     Ok(step)
@@ -79,7 +95,9 @@ async fn swept(stage: &Stage) -> anyhow::Result<Step> {
 async fn refused(stage: &Stage) -> anyhow::Result<Step> {
     let mut step = Step::new("A call that no policy permits is refused before anything runs");
     let before = stage.seen_at("/repos/evil/repo/issues").len();
-    let outcome = stage.call("open_issue", &json!({"owner": "evil", "repo": "repo", "title": "hello"})).await?;
+    let outcome = stage
+        .call("open_issue", &json!({"owner": "evil", "repo": "repo", "title": "hello"}))
+        .await?;
     step.show("agent → open_issue {owner: evil, …}; the policy says `owner == \"acme\"`");
     step.claim(format!("agent ← {}", told(&outcome)), matches!(outcome, Err(Stop::Refused(_))));
     step.claim("upstream saw nothing", stage.seen_at("/repos/evil/repo/issues").len() == before);
@@ -91,7 +109,10 @@ async fn overreached(stage: &Stage) -> anyhow::Result<Step> {
     let outcome = stage.call("phone_home", &json!({})).await?;
     step.show("the component imports `http` and wants `telemetry:events:write`, which is not granted to anyone");
     let told = told(&outcome);
-    step.claim(format!("agent ← {told}"), matches!(outcome, Err(Stop::Refused(Refusal::NotGranted { .. }))));
+    step.claim(
+        format!("agent ← {told}"),
+        matches!(outcome, Err(Stop::Refused(Refusal::NotGranted { .. }))),
+    );
     step.claim(
         "the refusal names the capability and the interface",
         told.contains("telemetry:events:write") && told.contains("http"),
@@ -100,7 +121,8 @@ async fn overreached(stage: &Stage) -> anyhow::Result<Step> {
 }
 
 async fn echoed(stage: &Stage) -> anyhow::Result<Step> {
-    let mut step = Step::new("An upstream that echoes the credential: the response is withheld whole");
+    let mut step =
+        Step::new("An upstream that echoes the credential: the response is withheld whole");
     let outcome = stage.call("fetch_debug_page", &json!({"page": "echo"})).await?;
     let bearer = format!("Bearer {}", stage.github_token());
     let seen = stage.seen_at("/debug/echo");
@@ -109,7 +131,13 @@ async fn echoed(stage: &Stage) -> anyhow::Result<Step> {
         seen.iter().any(|seen| seen.authorization.as_deref() == Some(&bearer)),
     );
     let withheld = matches!(&outcome, Err(Stop::Failed(failure)) if failure.code == "withheld");
-    step.claim(format!("tool  ← http-error `withheld`, and nothing of the answer; agent ← {}", told(&outcome)), withheld);
+    step.claim(
+        format!(
+            "tool  ← http-error `withheld`, and nothing of the answer; agent ← {}",
+            told(&outcome)
+        ),
+        withheld,
+    );
     Ok(step)
 }
 
@@ -121,7 +149,8 @@ async fn looped(stage: &Stage) -> anyhow::Result<Step> {
     step.show("the policy says `@ttl(\"1s\")`; the tool says `loop {}`");
     step.claim(
         format!("stopped after {millis} ms: {}", told(&outcome)),
-        matches!(outcome, Err(Stop::Halted(toolward_gate::Cause::TimeOver))) && (1_000..1_500).contains(&millis),
+        matches!(outcome, Err(Stop::Halted(toolward_gate::Cause::TimeOver)))
+            && (1_000..1_500).contains(&millis),
     );
     Ok(step)
 }
@@ -140,13 +169,28 @@ async fn paid(stage: &Stage) -> anyhow::Result<Step> {
     step.claim("the agent's own yes is not taken", matches!(own, Err(DecideError::OwnCall(_))));
     approve(stage, *approval).await?;
     step.show("ana (payer) → approve; she is shown the very arguments that will run");
-    let changed = stage.call("create_charge", &json!({"amount": 99_999, "currency": "eur", "description": "Invoice 7731"})).await?;
-    step.claim("another amount is another question: held", matches!(changed, Err(Stop::Held { .. })) && charges() == 0);
-    let (one, two) = tokio::join!(stage.call("create_charge", &charge), stage.call("create_charge", &charge));
+    let changed = stage
+        .call(
+            "create_charge",
+            &json!({"amount": 99_999, "currency": "eur", "description": "Invoice 7731"}),
+        )
+        .await?;
+    step.claim(
+        "another amount is another question: held",
+        matches!(changed, Err(Stop::Held { .. })) && charges() == 0,
+    );
+    let (one, two) =
+        tokio::join!(stage.call("create_charge", &charge), stage.call("create_charge", &charge));
     let ran = [one?, two?].into_iter().filter(Result::is_ok).count();
-    step.claim("the same call twice at once: one runs, and upstream saw one charge", ran == 1 && charges() == 1);
+    step.claim(
+        "the same call twice at once: one runs, and upstream saw one charge",
+        ran == 1 && charges() == 1,
+    );
     let again = stage.call("create_charge", &charge).await?;
-    step.claim("and once more: held anew", matches!(again, Err(Stop::Held { .. })) && charges() == 1);
+    step.claim(
+        "and once more: held anew",
+        matches!(again, Err(Stop::Held { .. })) && charges() == 1,
+    );
     Ok(step)
 }
 
@@ -159,36 +203,66 @@ async fn killed(stage: &Stage) -> anyhow::Result<Step> {
         let began = Instant::now();
         let by = stage.approver().to_owned();
         let reason = "the provider reports a leak".to_owned();
-        stage.state().throw(Switch { target: target.clone(), reason, by, since: stage.now(), expires_at: None }).await?;
+        stage
+            .state()
+            .throw(Switch {
+                target: target.clone(),
+                reason,
+                by,
+                since: stage.now(),
+                expires_at: None,
+            })
+            .await?;
         stage.ledger().slow_ended().await;
         anyhow::Ok(began.elapsed().as_millis())
     };
     let (outcome, silent_after) = tokio::join!(stage.call("fetch_debug_page", &page), throw);
     let outcome = outcome?;
-    step.show("the tool waits for a slow answer; an operator runs `toolward kill on provider github`");
-    step.claim(format!("upstream's connection was gone {} ms after the switch", silent_after?), true);
+    step.show(
+        "the tool waits for a slow answer; an operator runs `toolward kill on provider github`",
+    );
+    step.claim(
+        format!("upstream's connection was gone {} ms after the switch", silent_after?),
+        true,
+    );
     step.claim(format!("agent ← {}", told(&outcome)), matches!(outcome, Err(Stop::Halted(_))));
     let next = stage.call("list_issues", &json!({"owner": "acme", "repo": "site"})).await?;
-    step.claim(format!("the next call: {}", told(&next)), matches!(next, Err(Stop::Refused(Refusal::Halted(_)))));
+    step.claim(
+        format!("the next call: {}", told(&next)),
+        matches!(next, Err(Stop::Refused(Refusal::Halted(_)))),
+    );
     let lifted = stage.state().lift(&target, stage.approver(), "the demo goes on").await?;
     stage.until_lifted(&target).await;
     let after = stage.call("list_issues", &json!({"owner": "acme", "repo": "site"})).await?;
-    step.claim("lifted, with who and why on record; calls go through again", lifted && after.is_ok());
+    step.claim(
+        "lifted, with who and why on record; calls go through again",
+        lifted && after.is_ok(),
+    );
     Ok(step)
 }
 
 async fn tampered(stage: &Stage) -> anyhow::Result<Step> {
     let mut step = Step::new("The audit trail holds, and shows where it was tampered with");
     let whole = stage.state().verify(&mut |_, _| {}).await?;
-    step.claim(format!("{} records, chain whole, head {}", whole.links, whole.head.short()), whole.fault.is_none());
+    step.claim(
+        format!("{} records, chain whole, head {}", whole.links, whole.head.short()),
+        whole.fault.is_none(),
+    );
     let copy = stage.copy_of_trail().await?;
     let untouched = copy.verify().await?;
-    step.claim("a copy of the database verifies as well", untouched.fault.is_none() && untouched.links == whole.links);
-    copy.rewrite("\"forbidden\"", "\"permitted\"")?;
-    let rewritten = copy.verify().await?;
-    let place = rewritten.fault.as_ref().map(|fault| format!("record {}: {}", fault.sequence, fault.what));
     step.claim(
-        format!("in the copy, one refusal is rewritten: {}", place.as_deref().unwrap_or("not noticed")),
+        "a copy of the database verifies as well",
+        untouched.fault.is_none() && untouched.links == whole.links,
+    );
+    copy.rewrite("\"not-granted\"", "\"not-checked\"")?;
+    let rewritten = copy.verify().await?;
+    let place =
+        rewritten.fault.as_ref().map(|fault| format!("record {}: {}", fault.sequence, fault.what));
+    step.claim(
+        format!(
+            "in the copy, one refusal is rewritten: {}",
+            place.as_deref().unwrap_or("not noticed")
+        ),
         place.is_some(),
     );
     step.show("what a bare chain cannot see, `toolward audit verify` says: a cut-off tail needs checkpoints elsewhere");

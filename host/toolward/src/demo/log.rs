@@ -4,7 +4,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tracing_subscriber::{Layer, Registry, filter::LevelFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
+};
 
 /// The bytes logged so far. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -33,13 +37,28 @@ impl<'a> MakeWriter<'a> for LogTap {
     }
 }
 
-/// A tap, and the layer that fills it with every event and span of every crate.
+/// A tap, and the layer that fills it.
 pub fn capture() -> (LogTap, impl Layer<Registry> + Send + Sync) {
     let tap = LogTap::default();
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(tap.clone())
-        .with_filter(LevelFilter::TRACE);
+        .with_filter(everything());
     (tap, layer)
+}
+
+/// Every level of every crate, but for the compiler's: it sees no call, and says gigabytes.
+fn everything() -> Targets {
+    let compiler = [
+        "cranelift_codegen",
+        "cranelift_frontend",
+        "regalloc2",
+        "wasmtime_internal_cranelift",
+        "wasmtime_environ",
+        "wasmtime_internal_environ",
+    ];
+    Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(compiler.map(|name| (name, LevelFilter::OFF)))
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::Value;
 use toolward_gate::{
-    Clock as _, Identity, Kind, Link, Principal, ProgressSink, Stop, SwitchFeed as _, SwitchTarget, SystemClock,
+    Clock as _, Identity, Kind, Link, Principal, ProgressSink, Stop, SwitchTarget, SystemClock,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
@@ -21,7 +21,12 @@ use super::{
     log::LogTap,
     standins::{Ledger, StandIns},
 };
-use crate::{build, config::Config, host::Host, wiring};
+use crate::{
+    build,
+    config::Config,
+    host::Host,
+    wiring::{self, StartError},
+};
 
 /// What the command line hands to the demo.
 #[derive(Debug)]
@@ -59,11 +64,15 @@ impl Stage {
     pub async fn set(settings: Settings, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("toolward-demo-").tempdir()?;
         let standins = StandIns::start().await?;
-        let secrets = Secrets { github: format!("ghp_{}", random()), payments: format!("sk_test_{}", random()) };
+        let secrets = Secrets {
+            github: format!("ghp_{}", random()),
+            payments: format!("sk_test_{}", random()),
+        };
         let components = components(&settings.tools, directory.path(), progress)?;
         progress("writing the configuration");
         write_configuration(directory.path(), &standins, &components)?;
-        let config = Config::load(&directory.path().join("toolward.toml"))?;
+        let config =
+            Config::load(&directory.path().join("toolward.toml")).map_err(StartError::from)?;
         store_secrets(&config, &secrets).await?;
         progress("starting the host");
         let host = Arc::new(wiring::host(&config, Arc::new(NoPassphrase)).await?);
@@ -80,8 +89,18 @@ impl Stage {
     }
 
     /// Carries one call as a door does. The outer error is the demo's, the inner one the call's.
-    pub(super) async fn call(&self, tool: &str, arguments: &Value) -> anyhow::Result<Result<Output, Stop>> {
-        let read = self.host.tools.read(&self.agent, "demo", tool, &arguments.to_string(), ProgressSink::default());
+    pub(super) async fn call(
+        &self,
+        tool: &str,
+        arguments: &Value,
+    ) -> anyhow::Result<Result<Output, Stop>> {
+        let read = self.host.tools.read(
+            &self.agent,
+            "demo",
+            tool,
+            &arguments.to_string(),
+            ProgressSink::default(),
+        );
         let call = read.with_context(|| format!("`{tool}` does not take these arguments"))?;
         Ok(self.host.perform(call).await)
     }
@@ -181,7 +200,11 @@ struct Built {
 }
 
 /// Builds the example tools, unless they are built already.
-fn components(source: &Path, target: &Path, progress: &mut dyn FnMut(&str)) -> anyhow::Result<Vec<Built>> {
+fn components(
+    source: &Path,
+    target: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> anyhow::Result<Vec<Built>> {
     let mut built = Vec::new();
     for name in COMPONENTS {
         progress(&format!("building {name}"));
@@ -194,7 +217,11 @@ fn components(source: &Path, target: &Path, progress: &mut dyn FnMut(&str)) -> a
     Ok(built)
 }
 
-fn write_configuration(directory: &Path, standins: &StandIns, components: &[Built]) -> anyhow::Result<()> {
+fn write_configuration(
+    directory: &Path,
+    standins: &StandIns,
+    components: &[Built],
+) -> anyhow::Result<()> {
     let policies = directory.join("policies");
     fs::create_dir(&policies)?;
     fs::write(policies.join("capabilities.toml"), capabilities(standins))?;
@@ -204,7 +231,10 @@ fn write_configuration(directory: &Path, standins: &StandIns, components: &[Buil
     let components: String = components
         .iter()
         .map(|built| {
-            format!("\n[component.{}]\npath = {:?}\ndigest = \"{}\"\n", built.name, built.file, built.digest)
+            format!(
+                "\n[component.{}]\npath = {:?}\ndigest = \"{}\"\n",
+                built.name, built.file, built.digest
+            )
         })
         .collect();
     fs::write(directory.join("toolward.toml"), format!("{CONFIGURATION}{components}"))?;
@@ -219,7 +249,11 @@ fn capabilities(standins: &StandIns) -> String {
         ("https://api.github.com", standins.github),
         ("https://api.stripe.com", standins.payments),
     ];
-    let shipped = format!("{}\n{}", include_str!("../../../../policies/capabilities.toml"), include_str!("demo.toml"));
+    let shipped = format!(
+        "{}\n{}",
+        include_str!("../../../../policies/capabilities.toml"),
+        include_str!("demo.toml")
+    );
     moved.into_iter().fold(shipped, |text, (public, standin)| {
         let local = format!("destination = \"http://{standin}\"\nallow_private = true");
         text.replace(&format!("destination = \"{public}\""), &local)

@@ -47,8 +47,10 @@ impl Ledger {
     }
 
     fn note(&self, path: impl Into<String>, headers: &HeaderMap) {
-        let authorization =
-            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let authorization = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.push(Seen { path: path.into(), authorization });
     }
@@ -76,7 +78,9 @@ impl StandIns {
 }
 
 async fn serve(router: Router) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("a stand-in cannot listen on 127.0.0.1")?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .context("a stand-in cannot listen on 127.0.0.1")?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
@@ -189,7 +193,9 @@ fn payments(ledger: Ledger) -> Router {
 async fn charge(State(ledger): State<Ledger>, headers: HeaderMap, form: String) -> Json<Value> {
     ledger.note("/v1/payment_intents", &headers);
     let field = |name: &str| {
-        form.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
+        form.split('&')
+            .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+            .map(|(_, value)| value)
     };
     let amount: u64 = field("amount").and_then(|amount| amount.parse().ok()).unwrap_or_default();
     Json(json!({

@@ -21,8 +21,14 @@ impl Sweep {
             Form { name: "as it is", bytes: bytes.to_vec() },
             Form { name: "reversed", bytes: bytes.iter().rev().copied().collect() },
             Form { name: "in hexadecimal", bytes: hex::encode(bytes).into_bytes() },
-            Form { name: "in upper-case hexadecimal", bytes: hex::encode_upper(bytes).into_bytes() },
-            Form { name: "in UTF-16", bytes: secret.encode_utf16().flat_map(u16::to_le_bytes).collect() },
+            Form {
+                name: "in upper-case hexadecimal",
+                bytes: hex::encode_upper(bytes).into_bytes(),
+            },
+            Form {
+                name: "in UTF-16",
+                bytes: secret.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            },
         ];
         // In base64, a text looks different at each of three alignments; the first and last characters
         // depend on the neighbours and are left out.
@@ -34,7 +40,11 @@ impl Sweep {
 
     /// The forms that stand in `bytes`.
     pub(crate) fn find(&self, bytes: &[u8]) -> Vec<&'static str> {
-        self.forms.iter().filter(|form| contains(bytes, &form.bytes)).map(|form| form.name).collect()
+        self.forms
+            .iter()
+            .filter(|form| contains(bytes, &form.bytes))
+            .map(|form| form.name)
+            .collect()
     }
 }
 
@@ -78,8 +88,11 @@ mod tests {
     fn base64_is_found_at_every_alignment() {
         let secret = "tw-0123456789abcdef";
         for lead in ["", "a", "ab", "abc"] {
-            let text: Vec<u8> =
-                format!("{lead}{secret}....").as_bytes().chunks_exact(3).flat_map(base64_group).collect();
+            let text: Vec<u8> = format!("{lead}{secret}....")
+                .as_bytes()
+                .chunks_exact(3)
+                .flat_map(base64_group)
+                .collect();
             assert!(!Sweep::for_secret(secret).find(&text).is_empty(), "after {lead:?}");
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CompleteRequestMethod,
-        CompleteRequestParams, CompleteResult, Implementation, JsonObject, ListPromptsRequestMethod, ListPromptsResult,
-        ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
-        ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
+        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+        CompleteRequestParams, CompleteResult, ContentBlock, Implementation, JsonObject,
+        ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
         ServerCapabilities, ServerConfig, ToolAnnotations,
     },
     service::{Peer, RequestContext},
@@ -63,32 +64,49 @@ impl ServerHandler for Door {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
-        let progress = context.meta.get_progress_token().map_or_else(ProgressSink::default, |token| {
-            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-            tokio::spawn(tell(context.peer.clone(), token, receiver));
-            ProgressSink::to(sender)
-        });
-        let read = self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
+        let progress =
+            context.meta.get_progress_token().map_or_else(ProgressSink::default, |token| {
+                let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+                tokio::spawn(tell(context.peer.clone(), token, receiver));
+                ProgressSink::to(sender)
+            });
+        let read =
+            self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
         let call = match read {
             Ok(call) => call,
             // A model can mend its arguments; a tool that is not there is the client's mistake.
-            Err(error @ ReadError::NoSuchTool { .. }) => return Err(ErrorData::invalid_params(error.to_string(), None)),
+            Err(error @ ReadError::NoSuchTool { .. }) => {
+                return Err(ErrorData::invalid_params(error.to_string(), None));
+            }
             Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
         };
         let cancelled = context.ct.clone();
-        let outcome = self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        let outcome =
+            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
         Ok(answered(outcome).into())
     }
 
-    async fn complete(&self, _: CompleteRequestParams, _: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
         Err(ErrorData::method_not_found::<CompleteRequestMethod>())
     }
 
-    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListPromptsResult, ErrorData> {
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
         Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
     }
 
-    async fn list_resources(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListResourcesResult, ErrorData> {
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
         Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
     }
 
@@ -109,8 +127,11 @@ fn described(tool: &Tool) -> rmcp::model::Tool {
         .destructive(hints.destructive)
         .idempotent(hints.idempotent)
         .open_world(hints.open_world);
-    let mut described =
-        rmcp::model::Tool::new(manifest.name.to_string(), manifest.description.clone(), object(&manifest.input_schema));
+    let mut described = rmcp::model::Tool::new(
+        manifest.name.to_string(),
+        manifest.description.clone(),
+        object(&manifest.input_schema),
+    );
     described.title.clone_from(&manifest.title);
     described.annotations = Some(annotations);
     // Structured results are objects; a tool that answers with something else answers in text.
@@ -126,7 +147,9 @@ fn object(schema: &Value) -> Arc<JsonObject> {
 fn answered(outcome: Result<Output, Stop>) -> CallToolResult {
     match outcome {
         Ok(Output { value: value @ Value::Object(_) }) => CallToolResult::structured(value),
-        Ok(Output { value }) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]),
+        Ok(Output { value }) => {
+            CallToolResult::success(vec![ContentBlock::text(value.to_string())])
+        }
         Err(Stop::Failed(failure)) => failed(&failure.code, &failure.message, None),
         Err(stop) => {
             let approval = match &stop {
