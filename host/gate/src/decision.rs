@@ -48,6 +48,7 @@ pub struct Terms {
 
 /// Why the answer was yes: for the audit.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Basis {
     /// The policies that allowed, by id.
     pub policies: Vec<String>,

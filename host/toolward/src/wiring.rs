@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use toolward_gate::{
-    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Gate,
+    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
     SourceError, SourceFile, Switchboard, SystemClock, Unavailable,
 };
 use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect};
@@ -63,7 +63,7 @@ pub struct Plan {
     pub tools: Tools,
     pub capabilities: Arc<Capabilities>,
     pub policy: CedarPolicy,
-    components: Vec<Vec<u8>>,
+    components: Vec<(Digest, Vec<u8>)>,
 }
 
 /// Reads everything that a host needs, and finds everything that is wrong with it. Nothing is compiled, opened
@@ -100,7 +100,7 @@ fn planned(
                         .err()
                         .map(|error| config.file.error(component.span.clone(), error.to_string())),
                 );
-                components.push(bytes);
+                components.push((inspection.digest, bytes));
             }
             Err(error) => errors.push(error),
         }
@@ -127,7 +127,28 @@ pub async fn host(
     config: &Config,
     passphrases: Arc<dyn PassphraseSource>,
 ) -> Result<Host, StartError> {
-    let Plan { tools, policy, components, .. } = plan(config)?;
+    assembled(config, passphrases, plan(config)?).await
+}
+
+/// A host for calls of one tool: everything is checked as for [`host`], and only this tool's component is
+/// compiled.
+pub async fn host_for(
+    config: &Config,
+    passphrases: Arc<dyn PassphraseSource>,
+    tool: &str,
+) -> Result<Host, StartError> {
+    let mut plan = plan(config)?;
+    let digest = plan.tools.find(tool).map(|tool| tool.digest);
+    plan.components.retain(|(found, _)| Some(found) == digest.as_ref());
+    assembled(config, passphrases, plan).await
+}
+
+async fn assembled(
+    config: &Config,
+    passphrases: Arc<dyn PassphraseSource>,
+    plan: Plan,
+) -> Result<Host, StartError> {
+    let Plan { tools, policy, components, .. } = plan;
     let vault = vault(config, passphrases)?;
     let state = state(config).await?;
     let interrupted = state.close_interrupted().await?;
@@ -135,7 +156,7 @@ pub async fn host(
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
     let sandbox = Sandbox::new(SandboxSettings::default())?;
-    for bytes in components {
+    for (_, bytes) in components {
         sandbox.install(bytes).await.map_err(|error| config.file.error(0..0, error.to_string()))?;
     }
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
@@ -205,7 +226,7 @@ fn read(
         wrong(format!("the component `{name}` cannot be read from `{path}`: {error}"))
             .with_help(format!("put the file back, or run `toolward tool rm {name}`"))
     })?;
-    let found = toolward_gate::Digest::of(&bytes);
+    let found = Digest::of(&bytes);
     if found != component.digest {
         let message = format!(
             "the component `{name}` is not the one that was added: `{path}` has the digest {found}"

@@ -32,7 +32,8 @@ impl Call {
         let principal = Authn::from_config(&config)?.identify(run::token()?.as_deref())?;
         let progress = context.terminal.progress();
         progress.step("starting");
-        let host = Arc::new(wiring::host(&config, context.passphrases()).await?);
+        let host = wiring::host_for(&config, context.passphrases(), &self.tool).await?;
+        let host = Arc::new(host);
         let arguments = self.text(&host.tools)?;
         let (sender, mut said) = mpsc::channel(16);
         let read =
