@@ -178,7 +178,10 @@ async fn decide(
     let decided = state.decide(id, answer).await.map_err(|error| match error {
         DecideError::Unknown(_) => Failure::NotFound(error.to_string()),
         DecideError::Unavailable(error) => error.into(),
-        refused => Failure::Refused(refused.to_string()),
+        refused @ (DecideError::OwnCall(_)
+        | DecideError::NotAnApprover { .. }
+        | DecideError::AnsweredBefore(_)
+        | DecideError::NotOpen { .. }) => Failure::Refused(refused.to_string()),
     })?;
     context.terminal.show(&decided, || format!("{id}: {}", word(&decided.state)))?;
     if decided.state == ApprovalState::Open {

@@ -32,7 +32,7 @@ impl Call {
         let principal = Authn::from_config(&config)?.identify(run::token()?.as_deref())?;
         let progress = context.terminal.progress();
         progress.step("starting");
-        let host = wiring::host_for(&config, context.passphrases(), &self.tool).await?;
+        let host = wiring::host_for(&config, &context.passphrases(), &self.tool).await?;
         let host = Arc::new(host);
         let arguments = self.text(&host.tools)?;
         let (sender, mut said) = mpsc::channel(16);
@@ -42,7 +42,9 @@ impl Call {
             ReadError::NoSuchTool { .. } => {
                 Failure::NotFound(format!("{error}; `toolward tool list` shows all"))
             }
-            error => Failure::Usage(error.to_string()),
+            ReadError::Arguments(_) | ReadError::Mismatch { .. } => {
+                Failure::Usage(error.to_string())
+            }
         })?;
         progress.step(&format!("calling {}", self.tool));
         let interrupted = async { drop(tokio::signal::ctrl_c().await) };

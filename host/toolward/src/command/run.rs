@@ -13,7 +13,7 @@ impl Run {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         let principal = Authn::from_config(&config)?.identify(token()?.as_deref())?;
-        let host = Arc::new(wiring::host(&config, context.passphrases()).await?);
+        let host = Arc::new(wiring::host(&config, &context.passphrases()).await?);
         tracing::info!(
             tools = host.tools.iter().count(),
             principal.id = principal.id(),

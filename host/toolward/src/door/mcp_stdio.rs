@@ -151,14 +151,12 @@ fn answered(outcome: Result<Output, Stop>) -> CallToolResult {
             CallToolResult::success(vec![ContentBlock::text(value.to_string())])
         }
         Err(Stop::Failed(failure)) => failed(&failure.code, &failure.message, None),
-        Err(stop) => {
-            let approval = match &stop {
-                Stop::Held { approval, .. } => Some(approval.to_string()),
-                _ => None,
-            };
-            failed(stop.code(), &stop.to_string(), approval)
-        }
+        Err(stop) => failed(stop.code(), &stop.to_string(), approval(&stop)),
     }
+}
+
+fn approval(stop: &Stop) -> Option<String> {
+    if let Stop::Held { approval, .. } = stop { Some(approval.to_string()) } else { None }
 }
 
 /// A failure that a model reads and a program can match on.
