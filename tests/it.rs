@@ -1,4 +1,11 @@
 //! The one integration-test binary: few binaries link wasmtime, so that a build stays short.
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod escape;
+#[cfg(test)]
+mod world;
+
 use toolward_gate::{Arguments, ArgumentsError};
 
 #[test]
