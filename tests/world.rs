@@ -6,9 +6,10 @@ mod setting;
 mod upstream;
 
 pub(crate) use guests::Guest;
+pub(crate) use parts::log;
 pub(crate) use redact::redacted;
 pub(crate) use setting::{Setting, agent, person};
-pub(crate) use upstream::{MARKER, Seen, Upstream};
+pub(crate) use upstream::{ECHOES, MARKER, Seen, Upstream};
 
 use std::{fs, path::PathBuf, sync::Arc};
 

@@ -1,14 +1,11 @@
 //! A call that goes through, and calls that end by the tool's own doing.
 use serde_json::json;
 use toolward_gate::Stop;
-use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::world::{MARKER, Setting, World};
+use crate::world::{self, MARKER, Setting, World};
 
 #[tokio::test]
 async fn an_allowed_call_shows_the_credential_to_the_shop_and_to_nobody_else() {
-    let (log, layer) = toolward::demo::capture();
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let world = World::new().await;
     let output = world.call("read_item", json!({ "id": "1" })).await.unwrap();
     assert_eq!(output.value, json!({ "id": "1", "title": MARKER }));
@@ -18,7 +15,7 @@ async fn an_allowed_call_shows_the_credential_to_the_shop_and_to_nobody_else() {
     assert_eq!((seen[0].method.as_str(), seen[0].target.as_str()), ("GET", "/items/1"));
     assert_eq!(seen[0].header("authorization"), Some(&*format!("Bearer {}", world.token())));
 
-    let log = String::from_utf8_lossy(&log.bytes()).into_owned();
+    let log = world::log();
     assert!(log.contains("tool.name=read_item"), "the log is listened to");
     assert!(!log.contains(world.token()));
     let trail = serde_json::to_string(&world.trail().await).unwrap();

@@ -1,20 +1,21 @@
 //! A host put together as `wiring.rs` does it, but for the clock, which tests move.
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use toolward::{host::Host, tools::Tools};
+use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
     ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, Principal, Record,
     SourceFile, Switchboard, Unavailable,
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
+use tracing_subscriber::layer::SubscriberExt as _;
 use toolward_vault::{
     BrokerConfig, Credentials, EgressSettings, PassphraseSource, Secret, SecretStore,
     SecretStoreConfig, SecretStoreError, Vault,
@@ -33,6 +34,7 @@ pub(super) async fn assemble(
     clock: Arc<MovedClock>,
     token: String,
 ) -> World {
+    log();
     let state = State::open(&directory.path().join("toolward.db"), clock.clone()).await.unwrap();
     state.close_interrupted().await.unwrap();
     let sandbox = Sandbox::new(SandboxSettings {
@@ -105,6 +107,18 @@ async fn vault(
     let extra_roots_pem = upstream.certificate().map(|pem| pem.as_bytes().to_vec());
     Vault::new(credentials, EgressSettings { extra_roots_pem, ..EgressSettings::default() })
         .unwrap()
+}
+
+/// Everything that this process has logged since its first world, of every test and at the finest level.
+pub(crate) fn log() -> String {
+    static TAP: OnceLock<LogTap> = OnceLock::new();
+    let listen = || {
+        let (tap, layer) = toolward::demo::capture();
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        tap
+    };
+    String::from_utf8_lossy(&TAP.get_or_init(listen).bytes()).into_owned()
 }
 
 /// The store is unlocked by a key file.

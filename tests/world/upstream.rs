@@ -2,6 +2,8 @@
 mod echo;
 mod tls;
 
+pub(crate) use echo::ECHOES;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
