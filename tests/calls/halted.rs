@@ -76,15 +76,17 @@ async fn a_slow_answer_is_waited_for_while_no_switch_is_thrown() {
     assert_eq!(outcome.unwrap().value["status"], 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_switch_thrown_while_a_tool_computes_ends_it() {
     let world = World::new().await;
-    let (spinning, ()) = tokio::join!(
-        world.call("spin", json!({})),
-        world.throw(SwitchTarget::Tool("spin".to_owned()))
-    );
-    let code = spinning.unwrap_err().code();
-    assert_eq!(code, "halted");
+    let (to, mut heard) = tokio::sync::mpsc::channel(1);
+    let target = SwitchTarget::Tool("spin".to_owned());
+    let throw = async {
+        heard.recv().await.unwrap();
+        world.throw(target.clone()).await;
+    };
+    let (outcome, ()) = tokio::join!(world.call_heard("spin", json!({}), to), throw);
+    assert!(matches!(&outcome, Err(Stop::Halted(Cause::SwitchThrown(one))) if *one == target), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn one_without_the_role_is_refused_and_one_with_it_is_not() {
 async fn a_policy_may_look_at_the_arguments() {
     let setting = Setting::default().policy(
         r#"@id("not-the-crown") forbid(principal, action == Action::"shop:items:read", resource == Tool::"read_item")
-           when { context.arguments.id == "crown" };"#,
+           when { context.arguments has id && context.arguments.id == "crown" };"#,
     );
     let world = setting.world().await;
     let refused = world.call("read_item", json!({ "id": "crown" })).await;

@@ -35,7 +35,8 @@ pub(super) async fn assemble(
     token: String,
 ) -> World {
     log();
-    let state = State::open(&directory.path().join("toolward.db"), clock.clone()).await.unwrap();
+    let path = directory.path().join("toolward.db");
+    let state = State::open(&path, clock.clone()).await.unwrap();
     state.close_interrupted().await.unwrap();
     let sandbox = Sandbox::new(SandboxSettings {
         concurrent_calls: 8,
@@ -44,9 +45,12 @@ pub(super) async fn assemble(
     })
     .unwrap();
     let tools = install(&setting, &sandbox).await;
+    // Who follows the switches may outlive the host by a moment, and must not hold its lease.
+    let feed = State::open(&path, clock.clone()).await.unwrap();
+    let switches = Switchboard::follow(Arc::new(feed)).await.unwrap();
     let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
     let host = Host {
-        gate: gate(&setting, &upstream, &tools, &state, clock.clone()).await,
+        gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()).await,
         vault: vault(&setting, &directory, &upstream, &token).await,
         audit: Audit::new(closings.clone()),
         tools,
@@ -70,6 +74,7 @@ async fn gate(
     upstream: &Upstream,
     tools: &Tools,
     state: &State,
+    switches: Switchboard,
     clock: Arc<dyn Clock>,
 ) -> Gate {
     let interfaces: Vec<&str> = Sandbox::interfaces().collect();
@@ -82,7 +87,7 @@ async fn gate(
         policy: Arc::new(policy),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
-        switches: Arc::new(Switchboard::follow(Arc::new(state.clone())).await.unwrap()),
+        switches: Arc::new(switches),
         clock,
     }
 }

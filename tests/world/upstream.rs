@@ -104,7 +104,8 @@ async fn answer(State(shop): State<Arc<Shop>>, request: Request) -> Response {
         "missing" => StatusCode::NOT_FOUND.into_response(),
         "page" => ([(header::CONTENT_TYPE, "text/html")], "<p>hello</p>").into_response(),
         "large" => Json(json!({ "title": "x".repeat(1 << 17) })).into_response(),
-        "moved" => moved("http://elsewhere.example/items/1"),
+        "moved" => moved(seen.target.rsplit("page=").next().unwrap_or_default()),
+        "cookie" => cookie(),
         "moved-here" => moved("/items/2"),
         id => match echo::echoed(id, &seen) {
             Some(echoed) => echoed,
@@ -126,6 +127,16 @@ async fn seen(request: Request) -> Seen {
 
 fn moved(to: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, to.to_owned())]).into_response()
+}
+
+fn cookie() -> Response {
+    let fields = [
+        ("set-cookie", "session=1"),
+        ("www-authenticate", "Basic realm=\"shop\""),
+        ("x-internal", "10.0.0.7"),
+        ("x-request-id", "7"),
+    ];
+    (fields, Json(json!({}))).into_response()
 }
 
 /// Answers only when it is released. It notices when its caller hangs up.

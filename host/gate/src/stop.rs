@@ -83,11 +83,11 @@ pub enum Refusal {
     Denied { by: String, comment: String },
     #[error("the approval was spent by another call; call again to ask anew")]
     AlreadySpent,
-    #[error("over the rate of {calls} calls in {} s; try again in {} s", .window.as_secs(), .retry_after.as_secs().max(1))]
+    #[error("over the rate of {calls} calls in {} s; try again in {} s", .window.as_secs(), whole_seconds(.retry_after))]
     OverRate { calls: u32, window: Duration, retry_after: Duration },
-    #[error("the budget is spent")]
+    #[error("the budget is spent; try again once its window has moved on, or ask for a larger one")]
     OverBudget,
-    #[error("stopped by a kill switch or at the end of its time: {0}")]
+    #[error("not started: {0}")]
     Halted(Cause),
 }
 
@@ -106,6 +106,11 @@ fn list_wanted(wanted: &[CapabilityName]) -> String {
 
 fn after_colon(comment: &str) -> String {
     if comment.is_empty() { String::new() } else { format!(": {comment}") }
+}
+
+/// Rounded up: who tries again after them is not too early.
+fn whole_seconds(time: &Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
 impl Stop {

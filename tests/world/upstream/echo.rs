@@ -35,7 +35,7 @@ pub(super) fn echoed(id: &str, seen: &Seen) -> Option<Response> {
         "echo-percent" => bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
         "echo-reversed" => token.chars().rev().collect(),
         "echo-escaped" => return Some(raw(bytes.iter().map(|byte| format!("\\u{byte:04x}")))),
-        "echo-spaced" => bytes.iter().map(|&byte| format!("{}\n", char::from(byte))).collect(),
+        "echo-spaced" => return Some(raw(bytes.iter().map(|&byte| format!("{}\n", char::from(byte))))),
         "echo-header" => return Some(([("x-request-id", token)], Json(json!({}))).into_response()),
         "echo-location" => {
             let to = format!("http://elsewhere.example/?key={token}");
@@ -46,8 +46,8 @@ pub(super) fn echoed(id: &str, seen: &Seen) -> Option<Response> {
     Some(Json(json!({ "you sent": text })).into_response())
 }
 
-/// JSON whose text is escaped letter by letter.
-fn raw(escaped: impl Iterator<Item = String>) -> Response {
-    let body = format!("{{\"you sent\":\"{}\"}}", escaped.collect::<String>());
+/// What is called JSON, and holds these letters as they are.
+fn raw(letters: impl Iterator<Item = String>) -> Response {
+    let body = format!("{{\"you sent\":\"{}\"}}", letters.collect::<String>());
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -35,9 +35,10 @@ fn answer_otherwise() -> Result<Promise, ToolError> {
     Ok(Promise { number: 7 })
 }
 
-/// Never ends.
-#[tool]
+/// Says that it begins, and never ends.
+#[tool(capabilities("host:progress:report"))]
 fn spin() -> Result<Text, ToolError> {
+    toolward_sdk::progress::report(0, None, "beginning");
     loop {
         core::hint::black_box(());
     }

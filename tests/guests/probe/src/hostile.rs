@@ -46,6 +46,15 @@ fn fetch_with_key(
     send(&shop, wire)
 }
 
+/// Sends whatever it is told to, to one of several places.
+#[tool]
+fn fetch_branch(
+    wire: Wire,
+    #[capability("shop:branches:read")] shop: Capability,
+) -> Result<Reply, ToolError> {
+    send(&shop, wire)
+}
+
 fn send(shop: &Capability, wire: Wire) -> Result<Reply, ToolError> {
     let mut request = shop.request(&wire.method, &wire.target);
     for Field { name, value } in wire.headers {
