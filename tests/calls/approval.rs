@@ -105,10 +105,8 @@ async fn of_two_who_race_for_one_yes_one_wins() {
     let (one, two) = tokio::join!(world.call("pay", payment()), world.call("pay", payment()));
     let (won, lost): (Vec<_>, Vec<_>) = [one, two].into_iter().partition(Result::is_ok);
     assert_eq!((won.len(), lost.len()), (1, 1), "{lost:?}");
-    let too_late = matches!(
-        &lost[0],
-        Err(Stop::Refused(Refusal::AlreadySpent) | Stop::Held { .. })
-    );
+    let too_late =
+        matches!(&lost[0], Err(Stop::Refused(Refusal::AlreadySpent) | Stop::Held { .. }));
     assert!(too_late, "{lost:?}");
     assert_eq!(world.upstream.seen().len(), 1);
 }

@@ -53,10 +53,14 @@ async fn a_call_that_a_crash_cut_off_is_closed_at_the_next_start() {
 #[tokio::test]
 async fn arguments_paths_and_bodies_stay_out_of_the_trail() {
     let world = World::new().await;
-    let wire = json!({ "method": "POST", "target": "/items/p4thmark?page=qu3rymark", "body": "b0dymark" });
+    let wire =
+        json!({ "method": "POST", "target": "/items/p4thmark?page=qu3rymark", "body": "b0dymark" });
     world.call("fetch", wire).await.unwrap();
     let seen = world.upstream.seen();
-    assert_eq!((seen[0].target.as_str(), seen[0].body.as_str()), ("/items/p4thmark?page=qu3rymark", "b0dymark"));
+    assert_eq!(
+        (seen[0].target.as_str(), seen[0].body.as_str()),
+        ("/items/p4thmark?page=qu3rymark", "b0dymark")
+    );
     let trail = serde_json::to_string(&world.trail().await).unwrap();
     assert!(trail.contains("/items/{id}"));
     for mark in ["p4thmark", "qu3rymark", "b0dymark"] {

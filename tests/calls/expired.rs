@@ -55,7 +55,10 @@ async fn a_token_that_has_ended_starts_nothing() {
     world.call_as(&caller, "read_item", json!({ "id": "1" })).await.unwrap();
     world.clock.forward(60);
     let refused = world.call_as(&caller, "read_item", json!({ "id": "1" })).await;
-    assert!(matches!(refused, Err(Stop::Refused(Refusal::Halted(Cause::IdentityEnded)))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Stop::Refused(Refusal::Halted(Cause::IdentityEnded)))),
+        "{refused:?}"
+    );
     assert_eq!(world.upstream.seen().len(), 1);
 }
 
@@ -79,7 +82,10 @@ async fn a_yes_does_not_last_for_ever() {
     world.decide(approval, ("ana", "payer"), Verdict::Approve).await.unwrap();
     world.clock.forward(15 * 60);
     let again = world.call("pay", payment).await;
-    assert!(matches!(&again, Err(Stop::Held { approval: other, .. }) if *other != approval), "{again:?}");
+    assert!(
+        matches!(&again, Err(Stop::Held { approval: other, .. }) if *other != approval),
+        "{again:?}"
+    );
     let late = world.decide(approval, ("bob", "payer"), Verdict::Approve).await;
     assert!(late.is_err());
     assert!(world.upstream.seen().is_empty());

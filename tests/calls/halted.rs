@@ -27,7 +27,10 @@ async fn every_kind_of_switch_stops_a_call_before_it_starts_and_holds_over_a_res
         world = world.restarted().await;
         let refused = world.call("read_item", json!({ "id": "1" })).await;
         let expected = Cause::SwitchThrown(target.clone());
-        assert!(matches!(&refused, Err(Stop::Refused(Refusal::Halted(cause))) if *cause == expected), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(Stop::Refused(Refusal::Halted(cause))) if *cause == expected),
+            "{refused:?}"
+        );
         assert!(world.state.lift(&target, "ana", "it was a drill").await.unwrap());
     }
     assert!(world.upstream.seen().is_empty());
@@ -42,7 +45,8 @@ async fn a_switch_for_something_else_stops_nothing() {
     world.throw(SwitchTarget::Principal("zoe".to_owned())).await;
     let world = world.restarted().await;
     world.call("read_item", json!({ "id": "1" })).await.unwrap();
-    let zoe = world.call_as(&person("zoe", &["assistant"]), "read_item", json!({ "id": "1" })).await;
+    let zoe =
+        world.call_as(&person("zoe", &["assistant"]), "read_item", json!({ "id": "1" })).await;
     assert!(matches!(zoe, Err(Stop::Refused(Refusal::Halted(_)))), "{zoe:?}");
 }
 
@@ -56,7 +60,10 @@ async fn a_switch_thrown_mid_flight_closes_the_connection_and_ends_the_call() {
         world.upstream.slow_ended().await;
     };
     let (outcome, ()) = tokio::join!(world.fetch("/items/slow"), throw);
-    assert!(matches!(&outcome, Err(Stop::Halted(Cause::SwitchThrown(one))) if *one == target), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(Stop::Halted(Cause::SwitchThrown(one))) if *one == target),
+        "{outcome:?}"
+    );
     let (_, closed) = world.last_entry().await;
     assert_eq!(closed["outcome"], "halted");
     let left = closed["notes"].as_array().unwrap().last().unwrap().clone();
@@ -86,7 +93,10 @@ async fn a_switch_thrown_while_a_tool_computes_ends_it() {
         world.throw(target.clone()).await;
     };
     let (outcome, ()) = tokio::join!(world.call_heard("spin", json!({}), to), throw);
-    assert!(matches!(&outcome, Err(Stop::Halted(Cause::SwitchThrown(one))) if *one == target), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(Stop::Halted(Cause::SwitchThrown(one))) if *one == target),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

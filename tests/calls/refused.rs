@@ -89,7 +89,9 @@ async fn arguments_that_do_not_fit_are_no_call_and_leave_no_record() {
     };
     assert!(matches!(read("read_item", r#"{"id":1}"#), Err(ReadError::Mismatch { .. })));
     assert!(matches!(read("read_item", r#"{"id":"1","id":"2"}"#), Err(ReadError::Arguments(_))));
-    assert!(matches!(read("raed_item", r#"{"id":"1"}"#), Err(ReadError::NoSuchTool { near: Some(near), .. }) if near == "read_item"));
+    assert!(
+        matches!(read("raed_item", r#"{"id":"1"}"#), Err(ReadError::NoSuchTool { near: Some(near), .. }) if near == "read_item")
+    );
     assert!(world.trail().await.is_empty());
     read("read_item", r#"{"id":"1"}"#).unwrap();
 }

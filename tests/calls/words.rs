@@ -57,7 +57,8 @@ fn all() -> Vec<Stop> {
 fn refusals() -> Vec<Refusal> {
     let (tool, capability) = ("pay".parse().unwrap(), "shop:payments:create".parse().unwrap());
     let interface = "toolward:tool/clock@0.1.0".to_owned();
-    let denied = |comment: &str| Refusal::Denied { by: "ana".to_owned(), comment: comment.to_owned() };
+    let denied =
+        |comment: &str| Refusal::Denied { by: "ana".to_owned(), comment: comment.to_owned() };
     let not_granted = |interface: Option<&str>| Refusal::NotGranted {
         tool: toolward_gate::ToolName::clone(&tool),
         capability: toolward_gate::CapabilityName::clone(&capability),

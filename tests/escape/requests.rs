@@ -176,8 +176,10 @@ async fn a_full_address_is_for_capabilities_with_several_destinations_and_only_t
          destinations = [\"{{shop}}\", \"{}\"]\nallow_private = true\nmethods = [\"GET\"]\npaths = [\"/items/{{id}}\"]\n",
         elsewhere.origin()
     );
-    let policy = r#"@id("branches") permit(principal, action == Action::"shop:branches:read", resource);"#;
-    let world = crate::world::Setting::default().capability(&capability).policy(policy).world().await;
+    let policy =
+        r#"@id("branches") permit(principal, action == Action::"shop:branches:read", resource);"#;
+    let world =
+        crate::world::Setting::default().capability(&capability).policy(policy).world().await;
     let third = Upstream::start(false).await;
     let visit = |origin: String| world.call("fetch_branch", get(&format!("{origin}/items/1")));
     visit(world.upstream.origin()).await.unwrap();

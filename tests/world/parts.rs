@@ -7,7 +7,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
     ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, Principal, Record,
@@ -15,11 +15,11 @@ use toolward_gate::{
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
-use tracing_subscriber::layer::SubscriberExt as _;
 use toolward_vault::{
     BrokerConfig, Credentials, EgressSettings, PassphraseSource, Secret, SecretStore,
     SecretStoreConfig, SecretStoreError, Vault,
 };
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{
     Setting, Upstream, World, agent,
@@ -38,12 +38,7 @@ pub(super) async fn assemble(
     let path = directory.path().join("toolward.db");
     let state = State::open(&path, clock.clone()).await.unwrap();
     state.close_interrupted().await.unwrap();
-    let sandbox = Sandbox::new(SandboxSettings {
-        concurrent_calls: 8,
-        clock: clock.clone(),
-        ..SandboxSettings::default()
-    })
-    .unwrap();
+    let sandbox = sandbox(&setting).await;
     let tools = install(&setting, &sandbox).await;
     // Who follows the switches may outlive the host by a moment, and must not hold its lease.
     let feed = State::open(&path, clock.clone()).await.unwrap();
@@ -58,6 +53,18 @@ pub(super) async fn assemble(
     };
     let (host, agent) = (Arc::new(host), Principal::authenticated(agent()));
     World { host, state, upstream, clock, agent, token, closings, setting, directory }
+}
+
+/// The sandbox of all worlds, so that each component is compiled once; or a small one for this world.
+async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
+    static SHARED: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
+    let start = |settings| Arc::new(Sandbox::new(settings).unwrap());
+    match setting.places {
+        Some(concurrent_calls) => {
+            start(SandboxSettings { concurrent_calls, ..SandboxSettings::default() })
+        }
+        None => SHARED.get_or_init(async || start(SandboxSettings::default())).await.clone(),
+    }
 }
 
 async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
@@ -92,12 +99,7 @@ async fn gate(
     }
 }
 
-async fn vault(
-    setting: &Setting,
-    directory: &TempDir,
-    upstream: &Upstream,
-    token: &str,
-) -> Vault {
+async fn vault(setting: &Setting, directory: &TempDir, upstream: &Upstream, token: &str) -> Vault {
     let config: SecretStoreConfig = toml::from_str(STORE).unwrap();
     let store = config.open(directory.path(), Arc::new(NobodyToAsk)).unwrap();
     if setting.secret {

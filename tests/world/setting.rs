@@ -13,6 +13,8 @@ pub(crate) struct Setting {
     pub(crate) capabilities: String,
     /// Whether the shop speaks TLS.
     pub(crate) tls: bool,
+    /// A sandbox of this world's own, for so many calls at once.
+    pub(crate) places: Option<u32>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
 }
@@ -24,6 +26,7 @@ impl Default for Setting {
             policies: String::new(),
             capabilities: String::new(),
             tls: false,
+            places: None,
             secret: true,
         }
     }
@@ -182,4 +185,3 @@ permit(principal in Role::"assistant", action in [Action::"shop:items:read", Act
 @approval("one-of:payer")
 permit(principal in Role::"assistant", action == Action::"shop:payments:create", resource in Component::"probe");
 "#;
-

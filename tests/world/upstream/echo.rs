@@ -35,7 +35,9 @@ pub(super) fn echoed(id: &str, seen: &Seen) -> Option<Response> {
         "echo-percent" => bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
         "echo-reversed" => token.chars().rev().collect(),
         "echo-escaped" => return Some(raw(bytes.iter().map(|byte| format!("\\u{byte:04x}")))),
-        "echo-spaced" => return Some(raw(bytes.iter().map(|&byte| format!("{}\n", char::from(byte))))),
+        "echo-spaced" => {
+            return Some(raw(bytes.iter().map(|&byte| format!("{}\n", char::from(byte)))));
+        }
         "echo-header" => return Some(([("x-request-id", token)], Json(json!({}))).into_response()),
         "echo-location" => {
             let to = format!("http://elsewhere.example/?key={token}");

@@ -87,10 +87,7 @@ struct Loot {
 
 /// Uses a credential, asks every import for everything, and hands out all it has.
 #[tool(capabilities("host:clock:read", "host:random:read", "host:progress:report"))]
-fn ransack(
-    of: Item,
-    #[capability("shop:items:read")] shop: Capability,
-) -> Result<Loot, ToolError> {
+fn ransack(of: Item, #[capability("shop:items:read")] shop: Capability) -> Result<Loot, ToolError> {
     let response = shop.get(&path!("/items/{}", of.id)).send()?;
     let said = vec![
         format!("{response:?}"),

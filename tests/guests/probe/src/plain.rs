@@ -61,9 +61,7 @@ fn look_for_extras(
 
 /// Needs something that the operator defined, and lends to nobody.
 #[tool]
-fn need_forbidden(
-    #[capability("shop:vault:open")] vault: Capability,
-) -> Result<Text, ToolError> {
+fn need_forbidden(#[capability("shop:vault:open")] vault: Capability) -> Result<Text, ToolError> {
     Ok(Text::new(vault.name()))
 }
 
