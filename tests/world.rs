@@ -9,7 +9,7 @@ pub(crate) use guests::Guest;
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
 pub(crate) use setting::{Setting, agent, person};
-pub(crate) use upstream::{ECHOES, MARKER, Seen, Upstream};
+pub(crate) use upstream::{ECHOES, MARKER, Upstream};
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) agent: Principal,
     token: String,
     closings: Arc<Announcing>,
+    switches: State,
     setting: Setting,
     directory: TempDir,
 }
@@ -104,6 +105,11 @@ impl World {
         let (reason, by) = ("the shop reports a leak".to_owned(), "ana".to_owned());
         let switch = Switch { target, reason, by, since: self.clock.now(), expires_at: None };
         self.state.throw(switch).await.unwrap();
+    }
+
+    /// From now on the host cannot read its switches.
+    pub(crate) async fn lose_switches(&self) {
+        self.switches.clone().shut().await;
     }
 
     /// Everything on record, in order.

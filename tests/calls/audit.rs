@@ -89,7 +89,7 @@ async fn the_entries_stay_what_readers_know() {
         ("over its rate", "look_for_extras", json!({})),
     ];
     for (what, tool, arguments) in calls {
-        let _ = world.call(tool, arguments).await;
+        drop(world.call(tool, arguments).await);
         entries.push((what, entry(&world).await));
     }
     entries.extend(paid(&world).await);

@@ -100,6 +100,21 @@ async fn a_switch_thrown_while_a_tool_computes_ends_it() {
 }
 
 #[tokio::test]
+async fn switches_that_cannot_be_read_count_as_thrown() {
+    let world = World::new().await;
+    let lose = async {
+        world.upstream.slow_began().await;
+        world.lose_switches().await;
+    };
+    let (outcome, ()) = tokio::join!(world.fetch("/items/slow"), lose);
+    assert!(matches!(outcome, Err(Stop::Halted(Cause::SwitchesUnreadable))), "{outcome:?}");
+    world.upstream.slow_ended().await;
+    let next = world.fetch("/items/1").await;
+    let unreadable = Refusal::Halted(Cause::SwitchesUnreadable);
+    assert!(matches!(&next, Err(Stop::Refused(refusal)) if *refusal == unreadable), "{next:?}");
+}
+
+#[tokio::test]
 async fn a_call_that_its_caller_cancels_ends_at_once() {
     let world = World::new().await;
     let call = world.read("fetch", &json!({ "method": "GET", "target": "/items/slow" }));

@@ -97,6 +97,18 @@ async fn arguments_that_do_not_fit_are_no_call_and_leave_no_record() {
 }
 
 #[tokio::test]
+async fn a_result_whose_end_cannot_be_recorded_is_not_handed_out() {
+    let world = World::new().await;
+    let shut = async {
+        world.upstream.slow_began().await;
+        world.state.clone().shut().await;
+        world.upstream.release();
+    };
+    let (outcome, ()) = tokio::join!(world.fetch("/items/slow"), shut);
+    assert!(matches!(outcome, Err(Stop::Unavailable(_))), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn nothing_runs_that_cannot_be_recorded() {
     let world = World::new().await;
     world.call("read_item", json!({ "id": "1" })).await.unwrap();

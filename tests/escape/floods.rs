@@ -46,11 +46,21 @@ async fn a_tool_that_reports_a_little_is_heard() {
 async fn a_long_log_line_is_cut_and_control_characters_are_written_out() {
     let world = World::new().await;
     let id = format!("\u{1b}[2J\r\nerror {}", "x".repeat(10_000));
-    let _ = world.call("read_item", json!({ "id": id })).await;
+    world.call("read_item", json!({ "id": id })).await.unwrap_err();
     let (_, closed) = world.last_entry().await;
     let line = closed["notes"][1]["message"].as_str().unwrap();
     assert!(line.starts_with("reading \\u{1b}[2J\\r\\nerror xxx"), "{line}");
     assert!(line.len() < 5_000, "{}", line.len());
+}
+
+#[tokio::test]
+async fn an_answer_of_lists_within_lists_is_refused_and_not_followed_down() {
+    let world = World::new().await;
+    let plain = world.call("nest", json!({ "depth": 0 })).await.unwrap();
+    assert_eq!(plain.value["text"], "inside");
+    let deep = world.call("nest", json!({ "depth": 1000 })).await;
+    let Err(Stop::BadOutput { cause }) = deep else { panic!("{deep:?}") };
+    assert!(cause.contains("recursion"), "{cause}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 use serde_json::json;
 
 use super::{get, told};
-use crate::world::{Upstream, World};
+use crate::world::{Setting, Upstream, World};
 
 #[tokio::test]
 async fn a_tool_reaches_no_other_host() {
@@ -169,6 +169,22 @@ async fn a_response_of_another_kind_or_size_is_kept_back() {
 }
 
 #[tokio::test]
+async fn a_name_that_leads_to_this_machine_is_not_dialled_unless_the_operator_says_so() {
+    for (private, expected) in [("", "address-denied"), ("allow_private = true", "sent")] {
+        let capability = format!(
+            "[capability.\"shop:branches:read\"]\ndescription = \"Near.\"\ninterface = \"http\"\nrisk = \"low\"\n\
+             destination = \"{{shop}}\"\nmethods = [\"GET\"]\npaths = [\"/items/{{id}}\"]\n{private}\n"
+        );
+        let setting = Setting { tls: true, ..Setting::default() };
+        let world = setting.capability(&capability).policy(BRANCHES).world().await;
+        let outcome = world.call("fetch_branch", get("/items/1")).await;
+        let said = if outcome.is_ok() { "sent" } else { told(&outcome) };
+        assert_eq!(said, expected);
+        assert_eq!(world.upstream.seen().len(), usize::from(outcome.is_ok()));
+    }
+}
+
+#[tokio::test]
 async fn a_full_address_is_for_capabilities_with_several_destinations_and_only_those() {
     let elsewhere = Upstream::start(false).await;
     let capability = format!(
@@ -176,10 +192,7 @@ async fn a_full_address_is_for_capabilities_with_several_destinations_and_only_t
          destinations = [\"{{shop}}\", \"{}\"]\nallow_private = true\nmethods = [\"GET\"]\npaths = [\"/items/{{id}}\"]\n",
         elsewhere.origin()
     );
-    let policy =
-        r#"@id("branches") permit(principal, action == Action::"shop:branches:read", resource);"#;
-    let world =
-        crate::world::Setting::default().capability(&capability).policy(policy).world().await;
+    let world = Setting::default().capability(&capability).policy(BRANCHES).world().await;
     let third = Upstream::start(false).await;
     let visit = |origin: String| world.call("fetch_branch", get(&format!("{origin}/items/1")));
     visit(world.upstream.origin()).await.unwrap();
@@ -190,3 +203,7 @@ async fn a_full_address_is_for_capabilities_with_several_destinations_and_only_t
     assert!(third.seen().is_empty());
     assert_eq!(elsewhere.seen()[0].header("authorization"), None);
 }
+
+/// Whoever may call the tool may use its branches.
+const BRANCHES: &str =
+    r#"@id("branches") permit(principal, action == Action::"shop:branches:read", resource);"#;

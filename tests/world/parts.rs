@@ -42,7 +42,7 @@ pub(super) async fn assemble(
     let tools = install(&setting, &sandbox).await;
     // Who follows the switches may outlive the host by a moment, and must not hold its lease.
     let feed = State::open(&path, clock.clone()).await.unwrap();
-    let switches = Switchboard::follow(Arc::new(feed)).await.unwrap();
+    let switches = Switchboard::follow(Arc::new(feed.clone())).await.unwrap();
     let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
     let host = Host {
         gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()).await,
@@ -52,7 +52,18 @@ pub(super) async fn assemble(
         sandbox,
     };
     let (host, agent) = (Arc::new(host), Principal::authenticated(agent()));
-    World { host, state, upstream, clock, agent, token, closings, setting, directory }
+    World {
+        host,
+        state,
+        upstream,
+        clock,
+        agent,
+        token,
+        closings,
+        switches: feed,
+        setting,
+        directory,
+    }
 }
 
 /// The sandbox of all worlds, so that each component is compiled once; or a small one for this world.

@@ -35,6 +35,35 @@ fn answer_otherwise() -> Result<Promise, ToolError> {
     Ok(Promise { number: 7 })
 }
 
+/// A text by its schema; lists within lists by what it writes.
+struct Nested {
+    depth: u64,
+}
+
+impl ToolType for Nested {
+    const SCHEMA: &'static toolward_sdk::Schema = <String as ToolType>::SCHEMA;
+}
+
+impl Serialize for Nested {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => [Self { depth }].serialize(serializer),
+            None => "inside".serialize(serializer),
+        }
+    }
+}
+
+#[derive(Serialize, ToolType)]
+struct Nest {
+    text: Nested,
+}
+
+/// Answers with lists within lists.
+#[tool]
+fn nest(of: Depth) -> Result<Nest, ToolError> {
+    Ok(Nest { text: Nested { depth: of.depth } })
+}
+
 /// Says that it begins, and never ends.
 #[tool(capabilities("host:progress:report"))]
 fn spin() -> Result<Text, ToolError> {
