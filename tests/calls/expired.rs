@@ -44,7 +44,7 @@ async fn a_tool_that_does_not_get_past_its_start_is_stopped_too() {
 /// Someone whose token is good for so many seconds from noon.
 fn until(world: &World, seconds: i64) -> Principal {
     let now = toolward_gate::Clock::now(world.clock.as_ref());
-    let ends_at = now + jiff::SignedDuration::from_secs(seconds);
+    let ends_at = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
     Principal::authenticated(Identity { ends_at: Some(ends_at), ..agent() })
 }
 

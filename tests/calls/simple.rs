@@ -72,7 +72,7 @@ async fn a_tool_that_breaks_off_tells_the_caller_nothing_and_the_operator_why() 
     let world = World::new().await;
     match world.call("panic", json!({})).await {
         Err(stop @ Stop::Trapped { .. }) => {
-            assert!(!stop.to_string().contains("missing"), "{stop}")
+            assert!(!stop.to_string().contains("missing"), "{stop}");
         }
         other => panic!("{other:?}"),
     }

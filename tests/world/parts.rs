@@ -45,7 +45,7 @@ pub(super) async fn assemble(
     let switches = Switchboard::follow(Arc::new(feed.clone())).await.unwrap();
     let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
     let host = Host {
-        gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()).await,
+        gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()),
         vault: vault(&setting, &directory, &upstream, &token).await,
         audit: Audit::new(closings.clone()),
         tools,
@@ -87,7 +87,7 @@ async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
     tools
 }
 
-async fn gate(
+fn gate(
     setting: &Setting,
     upstream: &Upstream,
     tools: &Tools,
@@ -161,7 +161,8 @@ impl MovedClock {
         Arc::new(Self(Mutex::new("2026-03-02T12:00:00Z".parse().unwrap())))
     }
     pub(crate) fn forward(&self, seconds: i64) {
-        *self.0.lock().unwrap() += SignedDuration::from_secs(seconds);
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
     }
 }
 

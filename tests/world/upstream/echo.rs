@@ -29,7 +29,7 @@ pub(super) fn echoed(id: &str, seen: &Seen) -> Option<Response> {
     let bytes = token.as_bytes();
     let text = match id {
         "echo-plain" => token,
-        "echo-half" => token[..token.len() / 2].to_owned(),
+        "echo-half" => token.split_at(token.len() / 2).0.to_owned(),
         "echo-base64" => STANDARD.encode(format!("user:{token}")),
         "echo-hex" => hex::encode(bytes),
         "echo-percent" => bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
