@@ -1,4 +1,7 @@
 //! The one integration-test binary: few binaries link wasmtime, so that a build stays short.
+#[cfg(test)]
+mod cli;
+
 use toolward_gate::{Arguments, ArgumentsError};
 
 #[test]

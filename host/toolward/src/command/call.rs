@@ -7,7 +7,11 @@ use tokio::sync::mpsc;
 use toolward_gate::{Progress, ProgressSink};
 
 use super::{Context, Failure, run};
-use crate::{authn::Authn, tools::ReadError, wiring};
+use crate::{
+    authn::Authn,
+    tools::ReadError,
+    wiring::{self, StartError},
+};
 
 #[derive(Args)]
 pub(super) struct Call {
@@ -29,7 +33,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Call {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
-        let principal = Authn::from_config(&config)?.identify(run::token()?.as_deref())?;
+        let principal = Authn::from_config(&config)
+            .map_err(StartError::from)?
+            .identify(run::token()?.as_deref())?;
         let progress = context.terminal.progress();
         progress.step("starting");
         let host = wiring::host_for(&config, context.passphrases(), &self.tool).await?;
