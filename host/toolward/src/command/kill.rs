@@ -16,7 +16,7 @@ pub(super) enum Kill {
         #[arg(long)]
         reason: String,
         /// When it goes off by itself, as in `30m` or `2h`; never, where absent.
-        #[arg(long = "for", value_name = "TIME")]
+        #[arg(long = "for", value_name = "TIME", value_parser = time)]
         time: Option<SignedDuration>,
     },
     /// Lift a switch.
@@ -28,6 +28,10 @@ pub(super) enum Kill {
     },
     /// List the switches that are thrown.
     List,
+}
+
+fn time(text: &str) -> Result<SignedDuration, &'static str> {
+    text.parse().map_err(|_| "write a time, as in `30m` or `2h`")
 }
 
 impl Kill {

@@ -10,7 +10,7 @@ use toolward_gate::{Change, ComponentName};
 use toolward_sandbox::inspect;
 use toolward_state::State;
 
-use super::{Context, Failure};
+use super::{Context, Failure, call};
 use crate::{
     config::{Config, Edit},
     tools::Tool as Installed,
@@ -53,7 +53,10 @@ async fn add(
     name: Option<ComponentName>,
 ) -> Result<(), Failure> {
     let bytes = fs::read(file).map_err(|error| {
-        Failure::NotFound(format!("`{}` cannot be read: {error}", file.display()))
+        Failure::NotFound(format!(
+            "`{}` cannot be read: {error}; give the path of a `.wasm` component",
+            file.display()
+        ))
     })?;
     let inspection = inspect(&bytes)
         .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
@@ -131,9 +134,7 @@ fn summary(tool: &Installed) -> Value {
 
 fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     let plan = wiring::plan(config)?;
-    let tool = plan.tools.find(name).ok_or_else(|| {
-        Failure::NotFound(format!("there is no tool `{name}`; `toolward tool list` shows all"))
-    })?;
+    let tool = plan.tools.find(name).ok_or_else(|| call::unread(plan.tools.unknown(name)))?;
     let mut data = summary(tool);
     if let Some(data) = data.as_object_mut() {
         data.insert("input".to_owned(), tool.manifest.input_schema.clone());
