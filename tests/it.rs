@@ -1,6 +1,8 @@
 //! The one integration-test binary: few binaries link wasmtime, so that a build stays short.
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod mcp;
 
 use toolward_gate::{Arguments, ArgumentsError};
 

@@ -160,3 +160,6 @@ fn list(mismatches: &[Mismatch]) -> String {
     };
     mismatches.iter().map(one).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,10 @@ fn time(text: &str) -> Result<SignedDuration, &'static str> {
 
 impl Kill {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        // Words that name no switch fail before anything is opened.
+        if let Self::On { target, .. } | Self::Off { target, .. } = &self {
+            read(target)?;
+        }
         let config = context.config()?;
         let state = wiring::state(&config).await?;
         let by = config.operator_id();

@@ -1,0 +1,6 @@
+//! The MCP door as a client meets it: `toolward run` over real pipes, with JSON-RPC written by hand.
+mod calling;
+mod client;
+mod ending;
+mod errors;
+mod waiting;
