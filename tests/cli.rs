@@ -1,4 +1,10 @@
 //! The command line as a user runs it: the real program, in a folder of its own.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "small numbers and ASCII, and a panic fails the test"
+)]
+
 mod approving;
 mod auditing;
 mod bad_arguments;

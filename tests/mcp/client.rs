@@ -90,7 +90,8 @@ impl Client {
     pub(crate) fn request(&mut self, method: &str, params: Value) -> u64 {
         self.requests += 1;
         let id = self.requests;
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+        message["params"] = params;
         self.write(&message.to_string());
         id
     }
@@ -123,7 +124,9 @@ impl Client {
     }
 
     pub(crate) fn request_call(&mut self, tool: &str, arguments: Value) -> u64 {
-        self.request("tools/call", json!({ "name": tool, "arguments": arguments }))
+        let mut params = json!({ "name": tool });
+        params["arguments"] = arguments;
+        self.request("tools/call", params)
     }
 
     /// The result of a tool.

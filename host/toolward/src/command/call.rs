@@ -26,8 +26,8 @@ pub(super) struct Call {
 }
 
 /// What to do about a request that is no call.
-pub(super) fn unread(error: ReadError) -> Failure {
-    match &error {
+pub(super) fn unread(error: &ReadError) -> Failure {
+    match error {
         ReadError::NoSuchTool { near: Some(_), .. } => Failure::NotFound(error.to_string()),
         ReadError::NoSuchTool { near: None, .. } => {
             Failure::NotFound(format!("{error}; `toolward tool list` shows all"))
@@ -58,7 +58,7 @@ impl Call {
         let (sender, mut said) = mpsc::channel(16);
         let read =
             host.tools.read(&principal, "cli", &self.tool, &arguments, ProgressSink::to(sender));
-        let call = read.map_err(unread)?;
+        let call = read.map_err(|error| unread(&error))?;
         progress.step(&format!("calling {}", self.tool));
         let interrupted = async { drop(tokio::signal::ctrl_c().await) };
         let performing = host.perform_unless(call, interrupted);

@@ -134,7 +134,7 @@ fn summary(tool: &Installed) -> Value {
 
 fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     let plan = wiring::plan(config)?;
-    let tool = plan.tools.find(name).ok_or_else(|| call::unread(plan.tools.unknown(name)))?;
+    let tool = plan.tools.find(name).ok_or_else(|| call::unread(&plan.tools.unknown(name)))?;
     let mut data = summary(tool);
     if let Some(data) = data.as_object_mut() {
         data.insert("input".to_owned(), tool.manifest.input_schema.clone());
