@@ -1,18 +1,15 @@
 //! The one integration-test binary: few binaries link wasmtime, so that a build stays short.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and starts the programs that it tests"
-)]
-
+#[cfg(test)]
 mod calls;
+#[cfg(test)]
 mod cannot;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod escape;
+#[cfg(test)]
 mod mcp;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
 mod world;

@@ -60,6 +60,10 @@ pub fn build_tool(directory: &Path, progress: &mut dyn FnMut(&str)) -> Result<Bu
     if !manifest.is_file() {
         return Err(BuildError::NoCrate(directory.to_owned()));
     }
+    // The compiler runs in the crate's folder, where a relative path would lead elsewhere.
+    let manifest = manifest
+        .canonicalize()
+        .map_err(|cause| BuildError::Io { path: manifest.clone(), cause })?;
     ensure_target(progress)?;
     progress("compiling");
     let module = compile(&manifest)?;

@@ -217,7 +217,10 @@ impl Context {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misread(&error) as u8),
+    };
     let terminal = Terminal::new(cli.json);
     let context = Context { config: cli.config, terminal };
     let exit = match start(cli.command, &context, cli.verbose) {
@@ -228,6 +231,18 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// What is said of words that are no command; also where help or the version was asked for.
+fn misread(error: &clap::Error) -> Exit {
+    let json = std::env::args().take_while(|word| word != "--").any(|word| word == "--json");
+    if error.use_stderr() && json {
+        Terminal::new(true).fail(&Failure::Usage(error.render().to_string().trim().to_owned()));
+    } else {
+        // The stream may be closed; there is nowhere to say so.
+        let _said = error.print();
+    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
 }
 
 fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure> {

@@ -24,7 +24,9 @@ pub struct Tools(BTreeMap<ToolName, Tool>);
 /// Why a component's tools are not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolsError {
-    #[error("the tool `{tool}` is in `{one}` and in `{other}`; a tool's name is unique in a host")]
+    #[error(
+        "the tool `{tool}` is in `{one}` and in `{other}`, and a tool's name is unique in a host; take one out with `toolward tool rm`, or replace it with `toolward tool add --name`"
+    )]
     Twice { tool: ToolName, one: ComponentName, other: ComponentName },
     #[error("the input schema of `{tool}` cannot be used: {cause}")]
     Schema { tool: ToolName, cause: SchemaError },
@@ -104,7 +106,8 @@ impl Tools {
         })
     }
 
-    fn unknown(&self, name: &str) -> ReadError {
+    /// What is said of a name that no tool has.
+    pub fn unknown(&self, name: &str) -> ReadError {
         let near = nearest(name, self.0.keys().map(ToolName::as_str)).map(str::to_owned);
         ReadError::NoSuchTool { name: name.chars().take(64).collect(), near }
     }
@@ -157,3 +160,6 @@ fn list(mismatches: &[Mismatch]) -> String {
     };
     mismatches.iter().map(one).collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! A host from a configuration: the only file that knows every concrete type.
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use toolward_gate::{
     Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
@@ -280,7 +285,7 @@ fn source(path: &Path) -> Result<SourceFile, SourceError> {
 
 /// What installed tools want and nobody defined, and what capabilities need and nobody configured.
 fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<SourceError> {
-    let mut errors = Vec::new();
+    let (mut errors, mut told) = (Vec::new(), BTreeSet::new());
     for tool in tools.iter() {
         let span =
             config.components.get(&tool.component).map_or(0..0, |component| component.span.clone());
@@ -298,6 +303,7 @@ fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<S
                     ),
                 ),
                 Some(definition) => match unconfigured(config, definition) {
+                    Some(_) if !told.insert((&tool.component, name)) => continue,
                     Some(credential) => (
                         format!(
                             "the capability `{name}` uses the credential `{credential}`, which is not configured"

@@ -1,1 +1,249 @@
+//! Which tokens make a principal. Each refused token is the good one with one thing changed.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers, and a panic fails the test")]
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+
+const ISSUER: &str = "https://login.example.com";
+const KEY_ID: &str = "2026";
+
+/// An issuer with one key, and a configuration that trusts it.
+struct Login {
+    folder: TempDir,
+    key: EncodingKey,
+}
+
+impl Login {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, point) = key();
+        let public = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": KEY_ID, "x": BASE64_URL_SAFE_NO_PAD.encode(&point) });
+        let keys = json!({ "keys": [public] });
+        fs::write(folder.path().join("keys.json"), keys.to_string()).unwrap();
+        Self { folder, key }
+    }
+
+    fn authn(&self, configuration: &str) -> Result<Authn, AuthnError> {
+        let path = self.folder.path().join("toolward.toml");
+        fs::write(&path, configuration).unwrap();
+        Authn::from_config(&Config::load(&path).unwrap())
+    }
+
+    fn identify(&self, token: &str) -> Result<Principal, AuthnError> {
+        self.authn(&configuration("EdDSA")).unwrap().identify(Some(token))
+    }
+
+    /// A good token with its claims changed.
+    fn token(&self, change: impl FnOnce(&mut Value)) -> String {
+        self.token_with(&header(), change)
+    }
+
+    fn token_with(&self, header: &Header, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = good();
+        change(&mut claims);
+        encode(header, &claims, &self.key).unwrap()
+    }
+}
+
+fn configuration(algorithm: &str) -> String {
+    format!(
+        "environment = \"production\"\n[issuer.\"{ISSUER}\"]\njwks = \"keys.json\"\naudience = \"toolward\"\nalgorithms = [\"{algorithm}\"]\n"
+    )
+}
+
+/// A new one, and its public half.
+fn key() -> (EncodingKey, Vec<u8>) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let key = EncodingKey::from_ed_pem(pair.serialize_pem().as_bytes()).unwrap();
+    (key, rcgen::PublicKeyData::der_bytes(&pair).to_vec())
+}
+
+fn header() -> Header {
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(KEY_ID.to_owned());
+    header
+}
+
+fn good() -> Value {
+    json!({ "iss": ISSUER, "aud": "toolward", "sub": "ana", "exp": now() + 600, "nbf": now() - 600 })
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens are checked against the time of the machine")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+fn said(refused: Result<Principal, AuthnError>) -> String {
+    refused.unwrap_err().to_string()
+}
+
+#[test]
+fn a_good_token_makes_a_principal_that_ends_with_it() {
+    let login = Login::new();
+    let principal = login
+        .identify(&login.token(|claims| {
+            claims["roles"] = json!(["triage"]);
+            claims["scope"] = json!("github:issues:read openid");
+        }))
+        .unwrap();
+    assert_eq!(principal.id(), "ana");
+    assert_eq!(principal.kind(), Kind::User);
+    assert!(principal.roles().contains("triage"));
+    assert!(principal.acts_for().is_empty());
+    let in_scope = |name: &str| principal.in_scope(&name.parse().unwrap());
+    assert!(in_scope("github:issues:read") && !in_scope("github:issues:write"));
+    let left = principal.ends_at().unwrap().as_second() - i64::try_from(now()).unwrap();
+    assert!((590..=600).contains(&left), "{left}");
+}
+
+#[test]
+fn an_actor_speaks_for_the_subject_of_its_token() {
+    let login = Login::new();
+    let act = json!({ "sub": "agent-7", "act": { "sub": "orchestrator" } });
+    let principal = login.identify(&login.token(|claims| claims["act"] = act)).unwrap();
+    assert_eq!((principal.id(), principal.kind()), ("agent-7", Kind::Agent));
+    assert_eq!(principal.acts_for(), ["orchestrator", "ana"]);
+    let deep = (0..9).fold(json!({ "sub": "a" }), |act, _| json!({ "sub": "a", "act": act }));
+    assert!(login.identify(&login.token(|claims| claims["act"] = deep)).is_err());
+}
+
+#[test]
+fn a_claim_that_is_not_what_is_configured_is_refused() {
+    let login = Login::new();
+    login.identify(&login.token(|_| {})).unwrap();
+    let changes: [(&str, Value); 12] = [
+        ("iss", json!("https://login.example.org")),
+        ("iss", json!("https://login.example.com/")),
+        ("iss", json!([ISSUER])),
+        ("aud", json!("somebody-else")),
+        ("aud", json!([])),
+        ("exp", json!(now() - 60)),
+        ("exp", json!("tomorrow")),
+        ("nbf", json!(now() + 300)),
+        ("sub", json!("")),
+        ("sub", json!("ana\u{7}")),
+        ("roles", json!("admin")),
+        ("kind", json!("root")),
+    ];
+    for (claim, value) in changes {
+        let token = login.token(|claims| claims[claim] = value.clone());
+        let refused = said(login.identify(&token));
+        assert!(refused.starts_with("the token is not one that"), "{claim} {value}: {refused}");
+        assert!(!refused.contains(&token));
+    }
+    // Clocks may differ by half a minute.
+    login.identify(&login.token(|claims| claims["exp"] = json!(now() - 10))).unwrap();
+}
+
+#[test]
+fn a_claim_that_is_missing_is_refused() {
+    let login = Login::new();
+    for claim in ["iss", "aud", "sub", "exp"] {
+        let token = login.token(|claims| drop(claims.as_object_mut().unwrap().remove(claim)));
+        said(login.identify(&token));
+    }
+    login
+        .identify(&login.token(|claims| drop(claims.as_object_mut().unwrap().remove("nbf"))))
+        .unwrap();
+}
+
+#[test]
+fn an_algorithm_that_the_token_chooses_is_refused() {
+    let login = Login::new();
+    let token = login.token(|_| {});
+    login.identify(&token).unwrap();
+    // Not signed at all.
+    let parts: Vec<&str> = token.split('.').collect();
+    let unsigned = |header: &Value| {
+        format!("{}.{}.", BASE64_URL_SAFE_NO_PAD.encode(header.to_string().as_bytes()), parts[1])
+    };
+    for algorithm in ["none", "None", "NONE", "EdDSA"] {
+        said(login.identify(&unsigned(&json!({ "alg": algorithm, "typ": "JWT", "kid": KEY_ID }))));
+    }
+    // Signed with what everybody knows: the issuer's public keys as a shared key.
+    let public = fs::read(login.folder.path().join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_slice(&public).unwrap();
+    let point = keys["keys"][0]["x"].as_str().unwrap();
+    let shared = [
+        EncodingKey::from_secret(&public),
+        EncodingKey::from_secret(point.as_bytes()),
+        EncodingKey::from_base64_secret(point).unwrap_or_else(|_| EncodingKey::from_secret(b"")),
+    ];
+    for key in shared {
+        let mut header = header();
+        header.alg = Algorithm::HS256;
+        said(login.identify(&encode(&header, &good(), &key).unwrap()));
+    }
+}
+
+#[test]
+fn a_token_of_an_algorithm_that_is_not_configured_is_refused() {
+    let login = Login::new();
+    let token = login.token(|_| {});
+    let refused = login.authn(&configuration("ES256")).unwrap().identify(Some(&token));
+    assert!(said(refused).contains("algorithm"));
+    login.authn(&configuration("EdDSA")).unwrap().identify(Some(&token)).unwrap();
+}
+
+#[test]
+fn a_token_of_another_key_or_without_one_is_refused() {
+    let login = Login::new();
+    let mut unnamed = header();
+    unnamed.kid = None;
+    said(login.identify(&login.token_with(&unnamed, |_| {})));
+    let mut other = header();
+    other.kid = Some("2025".to_owned());
+    said(login.identify(&login.token_with(&other, |_| {})));
+    said(login.identify(&encode(&header(), &good(), &key().0).unwrap()));
+    login.identify(&login.token_with(&header(), |_| {})).unwrap();
+}
+
+#[test]
+fn a_token_that_was_changed_after_it_was_signed_is_refused() {
+    let login = Login::new();
+    let (token, other) = (login.token(|_| {}), login.token(|claims| claims["sub"] = json!("zoe")));
+    let (one, two): (Vec<&str>, Vec<&str>) =
+        (token.split('.').collect(), other.split('.').collect());
+    said(login.identify(&[one[0], two[1], one[2]].join(".")));
+    for text in ["", ".", "..", "a.b.c", &token.repeat(200), token.trim_end_matches(one[2])] {
+        said(login.identify(text));
+    }
+    login.identify(&token).unwrap();
+}
+
+#[test]
+fn without_a_token_the_configured_caller_speaks_and_in_development_only() {
+    let login = Login::new();
+    let caller = "[caller]\nid = \"me\"\nroles = [\"assistant\"]\nacts_for = [\"ana\"]\n";
+    let development = format!("environment = \"development\"\n{caller}");
+    let principal = login.authn(&development).unwrap().identify(None).unwrap();
+    assert_eq!((principal.id(), principal.kind()), ("me", Kind::Agent));
+    assert_eq!(principal.acts_for(), ["ana"]);
+    let production = login.authn(&format!("environment = \"production\"\n{caller}"));
+    assert!(matches!(production, Err(AuthnError::CallerInProduction)));
+    let nobody = login.authn("environment = \"development\"").unwrap().identify(None);
+    assert!(matches!(nobody, Err(AuthnError::Nobody)));
+    // A token is not overruled by a caller.
+    said(login.authn(&development).unwrap().identify(Some("a.b.c")));
+}
+
+#[test]
+fn keys_that_cannot_be_read_are_told_with_their_file() {
+    let login = Login::new();
+    login.authn(&configuration("EdDSA")).unwrap();
+    let keys = login.folder.path().join("keys.json");
+    let mut told = Vec::new();
+    for text in ["", "{}", "-----BEGIN PUBLIC KEY-----"] {
+        fs::write(&keys, text).unwrap();
+        told.push(login.authn(&configuration("EdDSA")).unwrap_err().to_string());
+    }
+    fs::remove_file(&keys).unwrap();
+    told.push(login.authn(&configuration("EdDSA")).unwrap_err().to_string());
+    let folder = login.folder.path().canonicalize().unwrap();
+    insta::assert_snapshot!(told.join("\n").replace(folder.to_str().unwrap(), "FOLDER"));
+}

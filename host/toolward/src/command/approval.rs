@@ -19,19 +19,28 @@ pub(super) enum Approval {
         state: Which,
     },
     /// Show one question: everything that an answer is about.
-    Show { id: ApprovalId },
+    Show {
+        #[arg(value_parser = id)]
+        id: ApprovalId,
+    },
     /// Say yes. It counts for one run of exactly this call.
     Approve {
+        #[arg(value_parser = id)]
         id: ApprovalId,
         #[arg(long, default_value = "")]
         comment: String,
     },
     /// Say no.
     Deny {
+        #[arg(value_parser = id)]
         id: ApprovalId,
         #[arg(long, default_value = "")]
         comment: String,
     },
+}
+
+fn id(text: &str) -> Result<ApprovalId, &'static str> {
+    text.parse().map_err(|_| "it is not the id of a question; `toolward approval list` shows them")
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -7,7 +7,11 @@ use tokio::sync::mpsc;
 use toolward_gate::{Progress, ProgressSink};
 
 use super::{Context, Failure, run};
-use crate::{authn::Authn, tools::ReadError, wiring};
+use crate::{
+    authn::Authn,
+    tools::ReadError,
+    wiring::{self, StartError},
+};
 
 #[derive(Args)]
 pub(super) struct Call {
@@ -21,6 +25,20 @@ pub(super) struct Call {
     args_json: Option<String>,
 }
 
+/// What to do about a request that is no call.
+pub(super) fn unread(error: &ReadError) -> Failure {
+    match error {
+        ReadError::NoSuchTool { near: Some(_), .. } => Failure::NotFound(error.to_string()),
+        ReadError::NoSuchTool { near: None, .. } => {
+            Failure::NotFound(format!("{error}; `toolward tool list` shows all"))
+        }
+        ReadError::Mismatch { tool, .. } => {
+            Failure::Usage(format!("{error}; `toolward tool show {tool}` shows what it takes"))
+        }
+        ReadError::Arguments(_) => Failure::Usage(error.to_string()),
+    }
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write `key=value`")?;
     Ok((key.to_owned(), value.to_owned()))
@@ -29,7 +47,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Call {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
-        let principal = Authn::from_config(&config)?.identify(run::token()?.as_deref())?;
+        let principal = Authn::from_config(&config)
+            .map_err(StartError::from)?
+            .identify(run::token()?.as_deref())?;
         let progress = context.terminal.progress();
         progress.step("starting");
         let host = wiring::host_for(&config, &context.passphrases(), &self.tool).await?;
@@ -38,14 +58,7 @@ impl Call {
         let (sender, mut said) = mpsc::channel(16);
         let read =
             host.tools.read(&principal, "cli", &self.tool, &arguments, ProgressSink::to(sender));
-        let call = read.map_err(|error| match error {
-            ReadError::NoSuchTool { .. } => {
-                Failure::NotFound(format!("{error}; `toolward tool list` shows all"))
-            }
-            ReadError::Arguments(_) | ReadError::Mismatch { .. } => {
-                Failure::Usage(error.to_string())
-            }
-        })?;
+        let call = read.map_err(|error| unread(&error))?;
         progress.step(&format!("calling {}", self.tool));
         let interrupted = async { drop(tokio::signal::ctrl_c().await) };
         let performing = host.perform_unless(call, interrupted);

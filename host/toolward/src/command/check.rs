@@ -47,7 +47,10 @@ impl From<PrincipalKind> for Kind {
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
         let bytes = fs::read(&self.file).map_err(|error| {
-            Failure::NotFound(format!("`{}` cannot be read: {error}", self.file.display()))
+            Failure::NotFound(format!(
+                "`{}` cannot be read: {error}; give the path of a `.wasm` component",
+                self.file.display()
+            ))
         })?;
         let inspection = inspect(&bytes)
             .map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;

@@ -16,7 +16,7 @@ pub(super) enum Kill {
         #[arg(long)]
         reason: String,
         /// When it goes off by itself, as in `30m` or `2h`; never, where absent.
-        #[arg(long = "for", value_name = "TIME")]
+        #[arg(long = "for", value_name = "TIME", value_parser = time)]
         time: Option<SignedDuration>,
     },
     /// Lift a switch.
@@ -30,8 +30,16 @@ pub(super) enum Kill {
     List,
 }
 
+fn time(text: &str) -> Result<SignedDuration, &'static str> {
+    text.parse().map_err(|_| "write a time, as in `30m` or `2h`")
+}
+
 impl Kill {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        // Words that name no switch fail before anything is opened.
+        if let Self::On { target, .. } | Self::Off { target, .. } = &self {
+            read(target)?;
+        }
         let config = context.config()?;
         let state = wiring::state(&config).await?;
         let by = config.operator_id();

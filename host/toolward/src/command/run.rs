@@ -4,7 +4,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Context, Failure};
-use crate::{authn::Authn, door::mcp_stdio, wiring};
+use crate::{
+    authn::Authn,
+    door::mcp_stdio,
+    wiring::{self, StartError},
+};
 
 #[derive(Args)]
 pub(super) struct Run {}
@@ -12,7 +16,8 @@ pub(super) struct Run {}
 impl Run {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
-        let principal = Authn::from_config(&config)?.identify(token()?.as_deref())?;
+        let principal =
+            Authn::from_config(&config).map_err(StartError::from)?.identify(token()?.as_deref())?;
         let host = Arc::new(wiring::host(&config, &context.passphrases()).await?);
         tracing::info!(
             tools = host.tools.iter().count(),

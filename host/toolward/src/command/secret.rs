@@ -38,8 +38,10 @@ impl Secret {
         match self {
             Self::Set { name, store } => {
                 let store = find(context, &config, store)?;
-                store.write(&name, value(&name)?).await?;
-                record(&config, "secret-set", name.to_string()).await?;
+                let value = value(&name)?;
+                let state = wiring::state(&config).await?;
+                store.write(&name, value).await?;
+                record(state, &config, "secret-set", name.to_string()).await?;
                 context.terminal.show(&json!({ "set": name }), || format!("set {name}"))?;
             }
             Self::List { store } => {
@@ -49,12 +51,14 @@ impl Secret {
                 })?;
             }
             Self::Rm { name, store } => {
-                if !find(context, &config, store)?.remove(&name).await? {
+                let store = find(context, &config, store)?;
+                let state = wiring::state(&config).await?;
+                if !store.remove(&name).await? {
                     return Err(Failure::NotFound(format!(
                         "there is no secret `{name}`; `toolward secret list` shows all"
                     )));
                 }
-                record(&config, "secret-rm", name.to_string()).await?;
+                record(state, &config, "secret-rm", name.to_string()).await?;
                 context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
             }
         }

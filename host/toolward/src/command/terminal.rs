@@ -126,7 +126,8 @@ fn drawn(error: &SourceError) -> String {
     };
     let mut text = String::new();
     let drawn = miette::GraphicalReportHandler::new_themed(theme)
-        .with_width(110)
+        // A terminal breaks lines by itself, and what is not broken here can be copied from it.
+        .with_wrap_lines(false)
         .render_report(&mut text, error);
     match drawn {
         Ok(()) => text.trim_end().to_owned(),

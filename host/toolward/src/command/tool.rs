@@ -1,6 +1,6 @@
 //! `toolward tool`: which components this host has.
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -8,8 +8,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use toolward_gate::{Change, ComponentName};
 use toolward_sandbox::inspect;
+use toolward_state::State;
 
-use super::{Context, Failure};
+use super::{Context, Failure, call};
 use crate::{
     config::{Config, Edit},
     tools::Tool as Installed,
@@ -52,7 +53,10 @@ async fn add(
     name: Option<ComponentName>,
 ) -> Result<(), Failure> {
     let bytes = fs::read(file).map_err(|error| {
-        Failure::NotFound(format!("`{}` cannot be read: {error}", file.display()))
+        Failure::NotFound(format!(
+            "`{}` cannot be read: {error}; give the path of a `.wasm` component",
+            file.display()
+        ))
     })?;
     let inspection = inspect(&bytes)
         .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
@@ -61,15 +65,25 @@ async fn add(
     let copy = config.base.join(&place);
     let before = fs::read(&copy).ok();
     let edit = Edit::begin(&config.file.path)?;
-    fs::create_dir_all(config.base.join("tools"))?;
+    let folder = config.base.join("tools");
+    let is_new = !folder.exists();
+    fs::create_dir_all(&folder)?;
     fs::write(&copy, &bytes)?;
     edit.put_component(&name, &place, inspection.digest)?;
-    let undo = || {
-        edit.undo()?;
-        before.map_or_else(|| fs::remove_file(&copy), |before| fs::write(&copy, before))
+    let subject = format!("{name} {}", inspection.digest);
+    let settled = async {
+        settles(context, config)?;
+        record(wiring::state(config).await?, config, "tool-add", subject).await
     };
-    settle(context, config, undo)?;
-    record(config, "tool-add", format!("{name} {}", inspection.digest)).await?;
+    if let Err(failure) = settled.await {
+        edit.undo()?;
+        before.map_or_else(|| fs::remove_file(&copy), |before| fs::write(&copy, before))?;
+        if is_new {
+            fs::remove_dir(&folder)?;
+        }
+        context.terminal.say("nothing was changed: with this change, the host would not start");
+        return Err(failure);
+    }
     let tools: Vec<&str> =
         inspection.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
     let data = json!({ "component": name, "digest": inspection.digest, "tools": tools });
@@ -79,22 +93,10 @@ async fn add(
     Ok(())
 }
 
-/// The change holds when the whole configuration still makes a host; else everything is as it was.
-fn settle(
-    context: &Context,
-    config: &Config,
-    undo: impl FnOnce() -> io::Result<()>,
-) -> Result<(), Failure> {
-    let planned =
-        context.config_at(&config.file.path).and_then(|changed| Ok(wiring::plan(&changed)?));
-    match planned {
-        Ok(_) => Ok(()),
-        Err(failure) => {
-            undo()?;
-            context.terminal.say("nothing was changed: with this change, the host would not start");
-            Err(failure)
-        }
-    }
+/// A change holds when the whole configuration still makes a host.
+fn settles(context: &Context, config: &Config) -> Result<(), Failure> {
+    wiring::plan(&context.config_at(&config.file.path)?)?;
+    Ok(())
 }
 
 fn named_after(file: &Path) -> Result<ComponentName, Failure> {
@@ -132,9 +134,7 @@ fn summary(tool: &Installed) -> Value {
 
 fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     let plan = wiring::plan(config)?;
-    let tool = plan.tools.find(name).ok_or_else(|| {
-        Failure::NotFound(format!("there is no tool `{name}`; `toolward tool list` shows all"))
-    })?;
+    let tool = plan.tools.find(name).ok_or_else(|| call::unread(&plan.tools.unknown(name)))?;
     let mut data = summary(tool);
     if let Some(data) = data.as_object_mut() {
         data.insert("input".to_owned(), tool.manifest.input_schema.clone());
@@ -172,6 +172,7 @@ async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Res
             "there is no component `{name}`; `toolward tool list` shows all"
         )));
     };
+    let state = wiring::state(config).await?;
     let edit = Edit::begin(&config.file.path)?;
     if !edit.remove_component(name)? {
         return Err(Failure::Usage(format!(
@@ -179,7 +180,7 @@ async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Res
         )));
     }
     // Other components may not load either: taking one out is how that is mended, so nothing else is asked.
-    record(config, "tool-rm", name.to_string()).await?;
+    record(state, config, "tool-rm", name.to_string()).await?;
     let ours = config.base.join("tools");
     if component.path.parent().is_some_and(|folder| folder == ours) && component.path.exists() {
         fs::remove_file(&component.path)?;
@@ -188,9 +189,13 @@ async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Res
     Ok(())
 }
 
-/// Notes in the audit trail who changed what.
-pub(super) async fn record(config: &Config, action: &str, subject: String) -> Result<(), Failure> {
-    let state = wiring::state(config).await?;
+/// Notes in the audit trail who changed what. The trail is opened before anything is changed.
+pub(super) async fn record(
+    state: State,
+    config: &Config,
+    action: &str,
+    subject: String,
+) -> Result<(), Failure> {
     let change = Change {
         by: config.operator_id(),
         action: action.to_owned(),

@@ -67,50 +67,41 @@ fn header(name: &ComponentName) -> String {
     format!("[component.{name}]")
 }
 
-/// The text without a component's table: from its header to the next header.
+/// The text without a component's table: its header and its settings. Comments after them belong to what follows.
 fn without(text: &str, name: &ComponentName) -> Option<String> {
-    let header = header(name);
-    let mut lines = text.lines();
-    let mut kept: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != header).collect();
-    if kept.len() == text.lines().count() {
-        return None;
-    }
-    let rest = lines.skip_while(|line| !line.trim_start().starts_with('['));
-    kept.extend(rest);
-    while kept.last().is_some_and(|line| line.trim().is_empty()) {
-        kept.pop();
-    }
-    Some(kept.join("\n") + "\n")
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let header = lines.iter().position(|line| is_header(line, name))?;
+    let (before, table) = lines.split_at(header);
+    let after = table.split_first().map_or(table, |(_, after)| after);
+    let next = after.iter().position(|line| line.trim_start().starts_with('['));
+    let settings =
+        after.iter().take(next.unwrap_or(after.len())).rposition(|line| is_setting(line));
+    let rest = after.iter().skip(settings.map_or(0, |last| last.saturating_add(1)));
+    let (before, rest) = (before.concat(), rest.copied().collect::<String>());
+    let empty = before.is_empty() || before.ends_with("\n\n") || before.ends_with("\n\r\n");
+    Some(match rest.trim_start_matches(['\r', '\n']) {
+        "" if before.is_empty() => String::new(),
+        "" => before.trim_end().to_owned() + "\n",
+        // One empty line is enough.
+        rest if empty => before + rest,
+        _ => before + &rest,
+    })
+}
+
+fn is_header(line: &str, name: &ComponentName) -> bool {
+    let Some((inside, after)) = line.trim().strip_prefix('[').and_then(|line| line.split_once(']'))
+    else {
+        return false;
+    };
+    let plain = |one: &char| !one.is_whitespace() && !matches!(one, '"' | '\'');
+    let table: String = inside.chars().filter(plain).collect();
+    let after = after.trim();
+    (after.is_empty() || after.starts_with('#')) && table == format!("component.{name}")
+}
+
+fn is_setting(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with('#')
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_component_is_put_in_replaced_and_taken_out_and_the_rest_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("toolward.toml");
-        let written = "# mine\nenvironment = \"development\"\n\n[caller] # me\nid = \"a\"\n";
-        fs::write(&path, written).unwrap();
-        let name: ComponentName = "weather".parse().unwrap();
-        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        Edit::begin(&path)
-            .unwrap()
-            .put_component(&name, Path::new("tools/weather.wasm"), one)
-            .unwrap();
-        Edit::begin(&path)
-            .unwrap()
-            .put_component(&name, Path::new("tools/weather.wasm"), two)
-            .unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(
-            text.starts_with(written)
-                && text.contains(&two.to_string())
-                && !text.contains(&one.to_string())
-        );
-        assert!(Edit::begin(&path).unwrap().remove_component(&name).unwrap());
-        assert_eq!(fs::read_to_string(&path).unwrap(), written);
-        assert!(!Edit::begin(&path).unwrap().remove_component(&name).unwrap());
-    }
-}
+mod tests;

@@ -10,12 +10,12 @@ use rmcp::{
         CompleteRequestParams, CompleteResult, ContentBlock, Implementation, JsonObject,
         ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
         ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
-        ServerCapabilities, ServerConfig, ToolAnnotations,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
+        ProgressToken, ServerCapabilities, ServerConfig, ToolAnnotations,
     },
-    service::{Peer, RequestContext},
+    service::{Peer, RequestContext, ServerInitializeError},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{Principal, Progress, ProgressSink, Stop};
 use toolward_sandbox::Output;
@@ -25,10 +25,18 @@ use crate::{
     tools::{ReadError, Tool},
 };
 
-/// Serves one client until it hangs up.
+/// Serves one client until it hangs up. That cancels what it still waits for.
 pub async fn serve(host: Arc<Host>, principal: Principal) -> anyhow::Result<()> {
-    let service = Door { host, principal }.serve(rmcp::transport::stdio()).await?;
+    let (serving, mut served) = mpsc::channel(1);
+    let door = Door { host, principal, _serving: serving };
+    let service = match door.serve(rmcp::transport::stdio()).await {
+        // The client hung up before it said anything.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        connected => connected?,
+    };
     service.waiting().await?;
+    // Every request holds the door while it is answered: when all have let go, each call's end is recorded.
+    let _none: Option<()> = served.recv().await;
     Ok(())
 }
 
@@ -36,6 +44,7 @@ pub async fn serve(host: Arc<Host>, principal: Principal) -> anyhow::Result<()> 
 struct Door {
     host: Arc<Host>,
     principal: Principal,
+    _serving: mpsc::Sender<()>,
 }
 
 impl ServerHandler for Door {
@@ -64,12 +73,12 @@ impl ServerHandler for Door {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
-        let progress =
-            context.meta.get_progress_token().map_or_else(ProgressSink::default, |token| {
-                let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-                tokio::spawn(tell(context.peer.clone(), token, receiver));
-                ProgressSink::to(sender)
-            });
+        let token = context.meta.get_progress_token();
+        let (progress, telling) = token.map_or_else(Default::default, |token| {
+            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
+            (ProgressSink::to(sender), Some(telling))
+        });
         let read =
             self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
         let call = match read {
@@ -83,6 +92,10 @@ impl ServerHandler for Door {
         let cancelled = context.ct.clone();
         let outcome =
             self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        if let Some(telling) = telling {
+            // Progress that comes after the answer is a mistake in MCP. A task that panicked has said so.
+            let _told = telling.await;
+        }
         Ok(answered(outcome).into())
     }
 
@@ -159,13 +172,14 @@ fn approval(stop: &Stop) -> Option<String> {
     if let Stop::Held { approval, .. } = stop { Some(approval.to_string()) } else { None }
 }
 
-/// A failure that a model reads and a program can match on.
+/// A failure that a model reads, and a program can match on. The code is no structured content: clients hold
+/// that against the output schema of the tool, and would show a mismatch in place of the failure.
 fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]);
-    result.structured_content = Some(match approval {
-        Some(approval) => json!({ "code": code, "message": message, "approval": approval }),
-        None => json!({ "code": code, "message": message }),
-    });
+    let mut meta = MetaObject::new();
+    meta.insert("toolward/code".to_owned(), code.into());
+    meta.0.extend(approval.map(|id| ("toolward/approval".to_owned(), id.into())));
+    result.meta = Some(meta);
     result
 }
 

@@ -1,0 +1,20 @@
+//! The command line as a user runs it: the real program, in a folder of its own.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "small numbers and ASCII, and a panic fails the test"
+)]
+
+mod approving;
+mod auditing;
+mod bad_arguments;
+mod bad_components;
+mod bad_files;
+mod calling;
+mod installing;
+mod json;
+mod killing;
+pub(crate) mod place;
+mod redact;
+mod secrets;
+pub(crate) mod upstream;

@@ -1,0 +1,79 @@
+//! `audit`: what happened, and whether the record of it still holds.
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::place::Place;
+
+fn records(place: &Place, line: &str) -> Vec<Value> {
+    let ran = place.run(line).exits(0);
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_call_has_an_entry_that_is_opened_and_closed() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("call say text=hello").exits(0);
+    place.run("call refuse").exits(8);
+    let all = records(&place, "audit tail --json");
+    let kinds: Vec<&str> =
+        all.iter().map(|one| one["record"]["record"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["opened", "closed", "opened", "closed"]);
+    assert_eq!(all[1]["record"]["outcome"], "ok");
+    assert_eq!(all[3]["record"]["outcome"], "tool-failed");
+    assert_eq!(all[0]["record"]["door"], "cli");
+    assert!(
+        !place.run("audit tail --json").out.contains("hello"),
+        "arguments stay out of the trail"
+    );
+    let call = all[2]["record"]["call"].as_str().unwrap();
+    let of_one = records(&place, &format!("audit tail --json --call {call}"));
+    assert_eq!(of_one, all[2..]);
+    assert_eq!(records(&place, "audit tail --json -n 1"), all[3..]);
+    let text = place.run("audit tail -n 2").exits(0);
+    assert!(text.out.contains("agent-7 calls refuse through cli"), "{}", text.told());
+}
+
+#[test]
+fn a_chain_that_holds_is_told_with_what_that_does_not_show() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("call say text=hello").exits(0);
+    assert_snapshot!(place.run("audit verify").exits(0).told());
+    let data = place.run("audit verify --json").exits(0);
+    assert_eq!(data.err, "");
+    assert_eq!((&data.json()["whole"], &data.json()["records"]), (&true.into(), &2.into()));
+}
+
+#[test]
+fn a_record_that_was_changed_or_taken_out_is_found() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("call refuse").exits(8);
+    place.run("call say text=hello").exits(0);
+    place.run("audit verify").exits(0);
+    place.sql("DROP TRIGGER audit_is_not_changed; UPDATE audit SET record = replace(record, '\"tool-failed\"', '\"ok\"')");
+    assert_snapshot!(place.run("audit verify").exits(1).told());
+    let broken = place.run("audit verify --json").exits(1);
+    assert_eq!(broken.err, "", "what is to be said is data");
+    assert_eq!(broken.json()["fault"]["sequence"], 2);
+    place.sql("UPDATE audit SET record = replace(record, '\"ok\",', '\"tool-failed\",') WHERE sequence = 2");
+    place.run("audit verify").exits(0);
+    place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence = 3");
+    assert_eq!(place.run("audit verify --json").exits(1).json()["fault"]["sequence"], 4);
+}
+
+#[test]
+fn a_call_that_a_crash_left_open_is_closed_at_the_next_start() {
+    let place = Place::with(&["hostile", "teller"]);
+    let mut child = place.start("call fetch_debug_page page=slow");
+    place.upstream.slow_began();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let last = records(&place, "audit tail --json -n 1");
+    assert_eq!(last[0]["record"]["record"], "opened");
+    let next = place.run("call say text=hello").exits(0);
+    assert!(next.err.contains("an earlier host ended while calls were running"), "{}", next.told());
+    let call = last[0]["record"]["call"].as_str().unwrap();
+    let both = records(&place, &format!("audit tail --json --call {call}"));
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1]["record"]["outcome"], "interrupted");
+    place.run("audit verify").exits(0);
+}
