@@ -13,6 +13,7 @@ mod engine;
 mod guest;
 mod limits;
 mod manifest;
+mod plain;
 mod run;
 mod schema;
 mod stop;
@@ -22,8 +23,9 @@ mod testing;
 mod tests;
 mod text;
 
-pub use component::{ComponentError, Import, Inspection, inspect};
+pub use component::{ComponentError, Import, Inspection, inspect, inspect_wanting};
 pub use engine::{SandboxError, SandboxSettings};
 pub use manifest::{Annotations, Manifest, ManifestError, ToolManifest};
+pub use plain::PlainError;
 pub use run::{Output, Sandbox};
 pub use schema::{Mismatch, Schema, SchemaError};

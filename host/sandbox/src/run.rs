@@ -9,13 +9,13 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use toolward_gate::{
     Call, CapabilityName, Clock, Digest, Limit, Refusal, SandboxTerms, Stop, ToolName, Unavailable,
-    parse_json,
+    Want, parse_json,
 };
 use toolward_vault::Grant;
 use wasmtime::{
     Engine,
     component::{
-        Component, Linker, LinkerInstance, ResourceType,
+        Component, ComponentExportIndex, InstancePre, Linker, LinkerInstance, ResourceType, Val,
         types::{ComponentInstance, ComponentItem},
     },
 };
@@ -23,9 +23,11 @@ use wasmtime::{
 use crate::{
     capability,
     capability::handles::Handle,
-    component::{ComponentError, Import, Inspection, inspect},
+    component::{ComponentError, Import, Inspection, inspect_wanting},
     engine::{self, SandboxError, SandboxSettings},
     guest::{self, Guest},
+    manifest::{Manifest, ToolManifest},
+    plain::{self, Export, Exports, Signature},
     schema::Schema,
     stop, text,
 };
@@ -47,7 +49,7 @@ pub struct Sandbox {
     /// One for each call that may run at once: the pool has no more room.
     places: Semaphore,
     installed: Mutex<HashMap<Digest, Arc<Installed>>>,
-    linked: Mutex<HashMap<(Digest, Links), ToolPre<Guest>>>,
+    linked: Mutex<HashMap<(Digest, Links), Linked>>,
 }
 
 /// The short names of the interfaces that are linked.
@@ -57,7 +59,28 @@ type Links = BTreeSet<&'static str>;
 struct Installed {
     component: Component,
     inspection: Inspection,
-    output_schemas: BTreeMap<ToolName, Schema>,
+    tools: Callables,
+}
+
+/// How the tools of a component are called.
+enum Callables {
+    /// By name, in JSON; what comes back is held against the schema.
+    Named(BTreeMap<ToolName, Schema>),
+    /// As functions with types of their own.
+    Plain(BTreeMap<ToolName, Callable>),
+}
+
+#[derive(Clone)]
+struct Callable {
+    function: ComponentExportIndex,
+    signature: Arc<Signature>,
+}
+
+/// A component whose imports are satisfied.
+#[derive(Clone)]
+enum Linked {
+    Named(ToolPre<Guest>),
+    Plain(InstancePre<Guest>),
 }
 
 /// What a tool answered. It fits the tool's output schema.
@@ -94,12 +117,24 @@ impl Sandbox {
     /// Reads and compiles a component. The digest is taken over the very bytes that are compiled; the same
     /// bytes are compiled once.
     pub async fn install(&self, bytes: Vec<u8>) -> Result<Inspection, ComponentError> {
+        self.install_wanting(bytes, Arc::default()).await
+    }
+
+    /// As [`Self::install`]; where the component brings no manifest, each of its tools wants what the operator
+    /// says.
+    pub async fn install_wanting(
+        &self,
+        bytes: Vec<u8>,
+        wants: Arc<[Want]>,
+    ) -> Result<Inspection, ComponentError> {
         if let Some(installed) = self.find(Digest::of(&bytes)) {
             return Ok(installed.inspection.clone());
         }
         let engine = self.engine.clone();
         // Compiling takes processor time, and has panicked on strange components.
-        let compiled = tokio::task::spawn_blocking(move || Installed::compile(&engine, &bytes))
+        let compiled =
+            tokio::task::spawn_blocking(move || Installed::compile(&engine, &bytes, &wants));
+        let compiled = compiled
             .await
             .map_err(|_| ComponentError::Compile("the compiler gave up on it".to_owned()))??;
         let inspection = compiled.inspection.clone();
@@ -123,8 +158,44 @@ impl Sandbox {
         let linked = self.linked(&installed, links)?;
         let closed = |error| Unavailable::new("the sandbox", error);
         let _place = self.places.acquire().await.map_err(closed)?;
-        let answer = self.answer(grant, &linked, &tool, &arguments).await?;
-        installed.output(&tool, &answer, output_bytes)
+        match linked {
+            Linked::Named(linked) => {
+                let answer = self.answer(grant, &linked, &tool, &arguments).await?;
+                installed.output(&tool, &answer, output_bytes)
+            }
+            Linked::Plain(linked) => {
+                let value = self.result(grant, &linked, installed.callable(&tool)?).await?;
+                if value.to_string().len() > output_bytes {
+                    return Err(Stop::Limit(Limit::Output));
+                }
+                Ok(Output { value })
+            }
+        }
+    }
+
+    /// What a function of its own types answered. The store lives and dies in here.
+    async fn result(
+        &self,
+        grant: Grant,
+        linked: &InstancePre<Guest>,
+        Callable { function, signature }: Callable,
+    ) -> Result<Value, Stop> {
+        let arguments = plain::arguments(&signature, grant.call().arguments.value());
+        let arguments =
+            arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
+        let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
+        let mut store = guest::store(&self.engine, grant, self.clock.clone());
+        let called = async {
+            let instance = linked.instantiate_async(&mut store).await?;
+            let function = instance
+                .get_func(&mut store, function)
+                .ok_or_else(|| wasmtime::Error::msg("the function is not there"))?;
+            function.call_async(&mut store, &arguments, &mut results).await
+        };
+        match called.await {
+            Ok(()) => plain::answer(results.first().zip(signature.result.as_ref())),
+            Err(error) => Err(stop::of_error(&error, store.data())),
+        }
     }
 
     /// What the tool said. The store lives and dies in here.
@@ -158,12 +229,13 @@ impl Sandbox {
     }
 
     /// Linking is done once for a component and a set of interfaces.
-    fn linked(&self, installed: &Installed, links: Links) -> Result<ToolPre<Guest>, Stop> {
+    fn linked(&self, installed: &Installed, links: Links) -> Result<Linked, Stop> {
         let key = (installed.inspection.digest, links);
         if let Some(linked) = locked(&self.linked).get(&key) {
             return Ok(linked.clone());
         }
-        let linked = link(&self.engine, &installed.component, &key.1)
+        let linked = installed
+            .link(&self.engine, &key.1)
             .map_err(|error| Unavailable::new("the linked component", format!("{error:#}")))?;
         locked(&self.linked).insert(key, linked.clone());
         Ok(linked)
@@ -177,20 +249,41 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Installed {
-    fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, ComponentError> {
-        let inspection = inspect(bytes)?;
+    fn compile(engine: &Engine, bytes: &[u8], wants: &Arc<[Want]>) -> Result<Self, ComponentError> {
+        let inspection = inspect_wanting(bytes, wants)?;
         let component = Component::from_binary(engine, bytes)
             .map_err(|error| ComponentError::Compile(told(&error)))?;
+        let tools = match &inspection.exports {
+            None => Callables::Named(output_schemas(&inspection.manifest)?),
+            Some(exports) => Callables::Plain(callables(&component, exports)?),
+        };
+        let installed = Self { component, inspection, tools };
         // With everything there is: a function of another type shows here, and not in the first call.
-        link(engine, &component, &capability::names().iter().copied().collect())
+        installed
+            .link(engine, &capability::names().iter().copied().collect())
             .map_err(|error| ComponentError::Misfit(told(&error)))?;
-        let mut output_schemas = BTreeMap::new();
-        for tool in &inspection.manifest.tools {
-            let schema = Schema::compile(&tool.output_schema)
-                .map_err(|error| ComponentError::Compile(error.to_string()))?;
-            output_schemas.insert(tool.name.clone(), schema);
-        }
-        Ok(Self { component, inspection, output_schemas })
+        Ok(installed)
+    }
+
+    /// Links the interfaces in `links` and fills the rest with traps. Whether that is right for a call is
+    /// decided before.
+    fn link(&self, engine: &Engine, links: &Links) -> wasmtime::Result<Linked> {
+        let linker = linker(engine, &self.component, links)?;
+        let instance = linker.instantiate_pre(&self.component)?;
+        Ok(match self.tools {
+            Callables::Named(_) => Linked::Named(ToolPre::new(instance)?),
+            Callables::Plain(_) => Linked::Plain(instance),
+        })
+    }
+
+    fn callable(&self, tool: &ToolName) -> Result<Callable, Stop> {
+        let found = match &self.tools {
+            Callables::Plain(tools) => tools.get(tool).cloned(),
+            Callables::Named(_) => None,
+        };
+        found.ok_or_else(|| {
+            Unavailable::new("the component", format!("it has no tool `{tool}`")).into()
+        })
     }
 
     fn output(&self, tool: &ToolName, answer: &str, limit: usize) -> Result<Output, Stop> {
@@ -199,13 +292,52 @@ impl Installed {
         }
         let bad = |cause: String| Stop::BadOutput { cause: cause.into() };
         let value = parse_json(answer).map_err(|error| bad(error.to_string()))?;
-        let schema = self.output_schemas.get(tool).ok_or_else(|| bad("no schema".to_owned()))?;
+        let schema = match &self.tools {
+            Callables::Named(schemas) => schemas.get(tool),
+            Callables::Plain(_) => None,
+        };
+        let schema = schema.ok_or_else(|| bad("no schema".to_owned()))?;
         schema.check(&value).map_err(|mismatches| {
             let each: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
             bad(text::visible(&each.join("; "), false, 1 << 10))
         })?;
         Ok(Output { value })
     }
+}
+
+fn output_schemas(manifest: &Manifest) -> Result<BTreeMap<ToolName, Schema>, ComponentError> {
+    let compiled = |tool: &ToolManifest| {
+        let schema = Schema::compile(&tool.output_schema)
+            .map_err(|error| ComponentError::Compile(error.to_string()))?;
+        Ok((tool.name.clone(), schema))
+    };
+    manifest.tools.iter().map(compiled).collect()
+}
+
+/// Where each tool's function is, and what it takes.
+fn callables(
+    component: &Component,
+    exports: &Exports,
+) -> Result<BTreeMap<ToolName, Callable>, ComponentError> {
+    let missing =
+        |export: &Export| ComponentError::Misfit(format!("`{}` is not there", export.function));
+    let found = |(name, export): (&ToolName, &Export)| {
+        let instance = match &export.interface {
+            None => None,
+            Some(interface) => {
+                let index = component.get_export_index(None, interface.as_str());
+                Some(index.ok_or_else(|| missing(export))?)
+            }
+        };
+        let (item, function) = component
+            .get_export(instance.as_ref(), export.function.as_str())
+            .ok_or_else(|| missing(export))?;
+        let ComponentItem::ComponentFunc(types) = item else { return Err(missing(export)) };
+        let parameters = types.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
+        let signature = Signature { parameters, result: types.results().next() };
+        Ok((name.clone(), Callable { function, signature: Arc::new(signature) }))
+    };
+    exports.iter().map(found).collect()
 }
 
 /// What this call is linked to. Fails with the first import that nothing in the manifest accounts for.
@@ -246,9 +378,11 @@ fn known(import: &Import) -> Option<&'static str> {
     capability::names().iter().copied().find(|name| *name == interface.0)
 }
 
-/// Links the interfaces in `links` and fills the rest with traps. Whether that is right for a call is
-/// decided before.
-fn link(engine: &Engine, component: &Component, links: &Links) -> wasmtime::Result<ToolPre<Guest>> {
+fn linker(
+    engine: &Engine,
+    component: &Component,
+    links: &Links,
+) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let mut names = BTreeSet::new();
     for one in capability::ALL.iter().filter(|one| links.contains(one.interface())) {
@@ -262,7 +396,7 @@ fn link(engine: &Engine, component: &Component, links: &Links) -> wasmtime::Resu
             fill(engine, &mut linker.instance(name)?, &instance)?;
         }
     }
-    ToolPre::new(linker.instantiate_pre(component)?)
+    Ok(linker)
 }
 
 fn fill(
