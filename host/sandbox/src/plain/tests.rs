@@ -8,7 +8,7 @@ use wasmtime::{
     component::{Component, Type, Val, types::ComponentItem},
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{ManglingAndAbi, Resolve};
+use wit_parser::{ManglingAndAbi, PackageMetadata, Resolve};
 
 use super::{PlainError, Signature, answer, arguments, read, to_json};
 use crate::{Manifest, Sandbox, SandboxSettings, Schema, inspect, testing};
@@ -69,6 +69,26 @@ fn exported_functions_are_tools_with_their_words_and_types() {
             ))
             .collect::<std::collections::BTreeMap<_, _>>()
     );
+}
+
+#[test]
+fn doc_comments_become_descriptions_where_the_component_kept_them() {
+    let wit = "package root:component; world root { /// Adds two numbers.\n export add: func(left: u32, right: u32) -> u32; }";
+    let mut bytes = component(wit);
+    let told = |bytes: &[u8]| {
+        let (manifest, _) = read(bytes, &Arc::default()).unwrap();
+        manifest.tools[0].description.clone()
+    };
+    assert_eq!(told(&bytes), "The function `add`.");
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("test.wit", wit).unwrap();
+    let docs = PackageMetadata::extract(&resolve, package).encode().unwrap();
+    let section = wasm_encoder::CustomSection {
+        name: PackageMetadata::SECTION_NAME.into(),
+        data: docs.into(),
+    };
+    wasm_encoder::Section::append_to(&section, &mut bytes);
+    assert_eq!(told(&bytes), "Adds two numbers.");
 }
 
 #[test]
