@@ -9,6 +9,9 @@ use crate::{
 };
 
 mod file;
+mod wasi;
+
+pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,8 +147,9 @@ pub struct CapabilityDefinition {
     pub cost: Cost,
     /// For a reviewer.
     pub description: String,
-    /// Present exactly when the interface is `http`.
+    /// Present exactly when the interface is `http` or `wasi-http`.
     pub http: Option<Arc<HttpScope>>,
+    pub wasi: Option<Arc<WasiScope>>,
 }
 
 /// Every capability of this host.

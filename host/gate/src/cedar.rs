@@ -231,6 +231,10 @@ impl Allowed<'_> {
             .capabilities
             .iter()
             .map(|definition| (definition.name.clone(), definition.interface.clone()));
+        let wasi = self
+            .capabilities
+            .iter()
+            .filter_map(|definition| Some((definition.name.clone(), definition.wasi.clone()?)));
         Terms {
             time: obligations.time.unwrap_or(DEFAULT_TIME),
             cost,
@@ -240,6 +244,7 @@ impl Allowed<'_> {
             sandbox: SandboxTerms {
                 capabilities: interfaces.collect(),
                 defined: policy.defined.clone(),
+                wasi: wasi.collect(),
                 ..SandboxTerms::default()
             },
             basis: Basis {

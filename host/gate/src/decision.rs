@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Question,
-    RateLimit, Refusal,
+    RateLimit, Refusal, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -70,6 +70,8 @@ pub struct SandboxTerms {
     /// What every capability of this host opens, granted or not: it tells an import that the manifest
     /// accounts for from one that nothing accounts for.
     pub defined: Arc<BTreeMap<CapabilityName, Interface>>,
+    /// What granted capabilities say of WASI.
+    pub wasi: BTreeMap<CapabilityName, Arc<WasiScope>>,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON.
@@ -87,6 +89,7 @@ impl Default for SandboxTerms {
         Self {
             capabilities: BTreeMap::new(),
             defined: Arc::default(),
+            wasi: BTreeMap::new(),
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
             handles: 64,

@@ -37,7 +37,7 @@ pub use call::{
 };
 pub use capability::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Slot,
+    ResponseShape, Slot, StandIn, WasiScope,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

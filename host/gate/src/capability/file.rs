@@ -8,13 +8,16 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::wasi::{Access, WasiKeys, WrittenStandIn};
 use super::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Slot,
+    ResponseShape, Slot, wasi::has_destinations,
 };
 use crate::{
     CapabilityName, Cost, CredentialName, PathPattern, Risk, SourceError, SourceFile, nearest,
 };
+
+mod wasi;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +44,23 @@ struct Written {
     inject: Option<Spanned<Inject>>,
     max_request_bytes: Option<usize>,
     response: Option<Response>,
+    directory: Option<Spanned<String>>,
+    access: Option<Spanned<Access>>,
+    variables: Option<Spanned<Vec<Spanned<String>>>>,
+    values: Option<Spanned<BTreeMap<Spanned<String>, String>>>,
+    stand_in: Option<Spanned<WrittenStandIn>>,
+}
+
+impl Written {
+    fn take_wasi(&mut self) -> WasiKeys {
+        WasiKeys {
+            directory: self.directory.take(),
+            access: self.access.take(),
+            variables: self.variables.take(),
+            values: self.values.take(),
+            stand_in: self.stand_in.take(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,7 +118,7 @@ impl Reader<'_> {
     fn definition(
         &self,
         name: &Spanned<String>,
-        written: Written,
+        mut written: Written,
     ) -> Result<CapabilityDefinition, SourceError> {
         let name = self.read::<CapabilityName>(name)?;
         let interface = self.interface(&written.interface)?;
@@ -111,13 +131,15 @@ impl Reader<'_> {
                 .error(written.description.span(), "the description is empty")
                 .with_help("say in one sentence what the capability lets a tool do"));
         }
-        let http = if interface.0 == "http" {
+        let keys = written.take_wasi();
+        let http = if has_destinations(&interface.0) {
             Some(Arc::new(self.scope(written)?))
         } else {
             self.plain(&interface, &written)?;
             None
         };
-        Ok(CapabilityDefinition { name, interface, risk, cost, description, http })
+        let wasi = self.wasi(&interface.0, &keys, http.as_deref())?;
+        Ok(CapabilityDefinition { name, interface, risk, cost, description, http, wasi })
     }
 
     fn interface(&self, written: &Spanned<String>) -> Result<Interface, SourceError> {

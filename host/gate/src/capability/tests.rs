@@ -96,3 +96,99 @@ proptest! {
         let _ = Destination::parse(&text).is_ok();
     }
 }
+
+mod wasi {
+    use super::*;
+
+    const INTERFACES: [&str; 6] =
+        ["http", "log", "wasi-http", "wasi-clocks", "wasi-filesystem", "wasi-environment"];
+    const GOOD: &str = r#"
+[capability."host:notes:read"]
+description = "Read the notes."
+interface = "wasi-filesystem"
+directory = "/srv/notes"
+access = "read"
+risk = "low"
+[capability."host:region:read"]
+description = "Know the region."
+interface = "wasi-environment"
+variables = ["REGION", "LANG"]
+values = { REGION = "eu" }
+risk = "low"
+[capability."github:issues:read"]
+description = "Read issues."
+interface = "wasi-http"
+destination = "https://api.github.com"
+methods = ["GET"]
+paths = ["/repos/{owner}/{repo}/issues"]
+credential = "github"
+inject = { header = "authorization", as = "bearer" }
+stand_in = { variable = "GITHUB_TOKEN" }
+risk = "low"
+"#;
+
+    fn parse(text: &str) -> Result<Capabilities, Vec<SourceError>> {
+        Capabilities::parse(&SourceFile::new("capabilities.toml", text), &INTERFACES)
+    }
+
+    fn said(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "`{from}` does not stand in the good file");
+        let errors = parse(&GOOD.replace(from, to)).unwrap_err();
+        errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn opened(name: &str) -> WasiScope {
+        let all = parse(GOOD).unwrap();
+        all.find(&name.parse().unwrap()).unwrap().wasi.as_deref().unwrap().clone()
+    }
+
+    #[test]
+    fn what_a_capability_says_of_wasi_is_read() {
+        assert_eq!(
+            opened("host:notes:read"),
+            WasiScope::Directory { path: "/srv/notes".into(), writable: false }
+        );
+        assert_eq!(
+            opened("host:region:read"),
+            WasiScope::Variables {
+                names: ["LANG".to_owned(), "REGION".to_owned()].into(),
+                values: [("REGION".to_owned(), "eu".to_owned())].into(),
+            }
+        );
+        let stand_in = StandIn::Variable("GITHUB_TOKEN".to_owned());
+        assert_eq!(opened("github:issues:read"), WasiScope::StandIn(stand_in));
+    }
+
+    #[test]
+    fn every_mistake_about_wasi_is_told_with_its_place_and_what_to_change() {
+        let mistakes = [
+            said("\"/srv/notes\"", "\"notes\""),
+            said("\"/srv/notes\"", "\"/\""),
+            said("\"/srv/notes\"", "\"/srv/../etc\""),
+            said("access = \"read\"\n", ""),
+            said("access = \"read\"", "access = \"write\""),
+            said("directory =", "folder ="),
+            said("access = \"read\"", "access = \"read\"\nmethods = [\"GET\"]"),
+            said("wasi-environment", "wasi-clocks"),
+            said("[\"REGION\", \"LANG\"]", "[]"),
+            said("\"LANG\"]", "\"GITHUB_TOKEN\"]"),
+            said("\"LANG\"]", "\"TOOLWARD_PASSPHRASE_FILE\"]"),
+            said("\"LANG\"]", "\"A=B\"]"),
+            said("[\"REGION\", \"LANG\"]", "[\"LANG\"]"),
+            said("{ variable = \"GITHUB_TOKEN\" }", "{}"),
+            said("{ variable = \"GITHUB_TOKEN\" }", "{ file = \"token\" }"),
+            said(
+                "credential = \"github\"\ninject = { header = \"authorization\", as = \"bearer\" }\n",
+                "",
+            ),
+        ];
+        insta::assert_snapshot!(mistakes.join("\n"));
+    }
+
+    #[test]
+    fn the_digest_changes_with_what_a_capability_opens_of_wasi() {
+        let before = parse(GOOD).unwrap().digest();
+        let wider = GOOD.replace("access = \"read\"", "access = \"read-write\"");
+        assert_ne!(before, parse(&wider).unwrap().digest());
+    }
+}

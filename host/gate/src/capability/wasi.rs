@@ -1,0 +1,40 @@
+//! What can a capability open to a component that was built for WASI?
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// What a capability says of WASI besides its interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WasiScope {
+    /// One directory of this machine, which the component sees as its root.
+    Directory { path: PathBuf, writable: bool },
+    /// Variables of the environment. One that has no value here has that of the host's environment.
+    Variables { names: BTreeSet<String>, values: BTreeMap<String, String> },
+    /// Where the component finds a stand-in for the capability's credential.
+    StandIn(StandIn),
+}
+
+/// A component that was built for another host expects its key in one of these places. It finds a value there
+/// that means nothing, new in every call, and the credential takes its place in the slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StandIn {
+    /// A variable of its environment.
+    Variable(String),
+    /// A key of `wasi:config/store`.
+    Config(String),
+}
+
+impl StandIn {
+    /// The variable or the key.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Variable(name) | Self::Config(name) => name,
+        }
+    }
+}
+
+/// Whether a capability over this interface says which requests may leave.
+pub(super) fn has_destinations(interface: &str) -> bool {
+    matches!(interface, "http" | "wasi-http")
+}
