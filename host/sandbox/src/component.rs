@@ -11,7 +11,7 @@ use crate::{
     capability,
     manifest::{Manifest, ManifestError},
     plain::{self, Exports, PlainError},
-    text,
+    text, wasi,
 };
 
 /// What a component is, imports and says about itself.
@@ -39,10 +39,21 @@ impl Inspection {
 pub struct Import {
     /// As in `toolward:tool/http@0.1.0`.
     pub name: String,
-    /// The short name, as in `http`, when it is one of this host's interfaces in this host's version.
+    /// The short name, as in `http`, when it is one of this host's interfaces in this host's version; for
+    /// WASI that of the part it belongs to, as in `wasi-clocks`.
     pub interface: Option<Interface>,
     /// The functions of it that are imported.
     pub functions: Vec<String>,
+}
+
+impl Import {
+    /// Whether it is linked without a capability, as there is nothing in it.
+    pub fn is_inert(&self) -> bool {
+        let of_wasi = self.name.starts_with("wasi:");
+        // Types without functions, which other interfaces are written in, let nobody do anything.
+        of_wasi && self.functions.is_empty()
+            || self.interface.as_ref().is_some_and(|part| part.0 == wasi::INERT)
+    }
 }
 
 /// Why bytes are not a component that this host takes.
@@ -224,6 +235,9 @@ fn imports(sections: &[Section<'_>], types: &Types) -> Result<Vec<Import>, Compo
 
 /// Only the exact version: another one may mean something else under the same name.
 fn interface(import: &str) -> Option<Interface> {
+    if let Some(part) = wasi::part(import) {
+        return Some(Interface(part.to_owned()));
+    }
     let short = import.strip_prefix("toolward:tool/")?.strip_suffix("@0.1.0")?;
     capability::names().contains(&short).then(|| Interface(short.to_owned()))
 }

@@ -9,6 +9,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use crate::{
     capability::{clock, handles, log, progress},
     limits::{COMPONENT_HANDLES, HOST_CALL_BYTES, Memory},
+    wasi,
 };
 
 /// The host's side of one call. It holds the grant, and no secret.
@@ -19,10 +20,11 @@ pub(crate) struct Guest {
     pub(crate) log: log::Log,
     pub(crate) clock: clock::Watch,
     pub(crate) progress: progress::Reporter,
+    pub(crate) wasi: Option<Box<wasi::Context>>,
 }
 
 impl Guest {
-    fn new(grant: Grant, clock: Arc<dyn Clock>) -> Self {
+    fn new(grant: Grant, clock: Arc<dyn Clock>, wasi: Option<Box<wasi::Context>>) -> Self {
         let terms = &grant.permit().terms().sandbox;
         Self {
             memory: Memory::new(terms.memory_bytes),
@@ -30,16 +32,22 @@ impl Guest {
             log: log::Log::new(grant.call().notes.clone(), terms),
             clock: clock::Watch::new(clock, Instant::now()),
             progress: progress::Reporter::new(grant.call().progress.clone()),
+            wasi,
             grant,
         }
     }
 }
 
 /// A fresh store, in which every limit of the terms is set.
-pub(crate) fn store(engine: &Engine, grant: Grant, clock: Arc<dyn Clock>) -> Store<Guest> {
+pub(crate) fn store(
+    engine: &Engine,
+    grant: Grant,
+    clock: Arc<dyn Clock>,
+    wasi: Option<Box<wasi::Context>>,
+) -> Store<Guest> {
     let output_bytes = grant.permit().terms().sandbox.output_bytes;
     let life = grant.permit().life().clone();
-    let mut store = Store::new(engine, Guest::new(grant, clock));
+    let mut store = Store::new(engine, Guest::new(grant, clock, wasi));
     store.limiter(|guest| &mut guest.memory);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(HOST_CALL_BYTES.max(output_bytes.saturating_mul(2)));

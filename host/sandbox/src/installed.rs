@@ -9,7 +9,6 @@ use wasmtime::{
 };
 
 use crate::{
-    capability,
     component::{ComponentError, Inspection, inspect_wanting},
     guest::Guest,
     link::{self, Links},
@@ -64,7 +63,7 @@ impl Installed {
         let installed = Self { component, inspection, tools };
         // With everything there is: a function of another type shows here, and not in the first call.
         installed
-            .link(engine, &capability::names().iter().copied().collect())
+            .link(engine, &link::everything())
             .map_err(|error| ComponentError::Misfit(told(&error)))?;
         Ok(installed)
     }

@@ -24,6 +24,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod wasi;
 
 pub use component::{ComponentError, Import, Inspection, inspect, inspect_wanting};
 pub use engine::{SandboxError, SandboxSettings};

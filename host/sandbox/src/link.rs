@@ -1,7 +1,9 @@
 //! What is a component linked to? The interfaces that a call was granted, and traps for the rest.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use toolward_gate::{CapabilityName, Refusal, SandboxTerms, Stop, ToolName, Unavailable};
+use toolward_gate::{
+    CapabilityName, Refusal, SandboxTerms, StandIn, Stop, ToolName, Unavailable, WasiScope,
+};
 use wasmtime::{
     Engine,
     component::{
@@ -14,12 +16,29 @@ use crate::{
     capability::{self, handles::Handle},
     component::{Import, Inspection},
     guest::Guest,
+    wasi,
 };
 
 /// The short names of the interfaces that are linked.
 pub(crate) type Links = BTreeSet<&'static str>;
 
-/// What this call is linked to. Fails with the first import that nothing in the manifest accounts for.
+/// What an import does that nothing opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unlinked {
+    /// It refuses the call before anything runs.
+    RefusesTheCall,
+    /// It ends the tool when it is used: the operator said so for this component.
+    Refuses,
+}
+
+/// Every interface that there is.
+pub(crate) fn everything() -> Links {
+    let parts = wasi::PARTS.iter().map(|part| part.name());
+    capability::names().iter().copied().chain(parts).collect()
+}
+
+/// What this call is linked to. Fails with the first import that nothing in the manifest accounts for, unless
+/// the operator said that such imports are to refuse when they are used.
 ///
 /// An interface that the manifest accounts for, and this call was not granted, is filled with traps: it
 /// belongs to an optional capability, or to another tool of the component. A required one was refused by the
@@ -28,14 +47,15 @@ pub(crate) fn links(
     inspection: &Inspection,
     tool: &ToolName,
     terms: &SandboxTerms,
+    unlinked: Unlinked,
 ) -> Result<Links, Stop> {
     let unknown = || Unavailable::new("the tool's manifest", format!("it has no tool `{tool}`"));
     let manifest = inspection.manifest.tool(tool).ok_or_else(unknown)?;
-    let granted: BTreeSet<&str> = terms.capabilities.values().map(|one| one.0.as_str()).collect();
+    let granted = granted(terms);
     let wants = inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
     let accounted: BTreeSet<&str> = wants
         .filter_map(|want| terms.defined.get(&want.capability))
-        .map(|interface| interface.0.as_str())
+        .flat_map(|interface| wasi::opened(&interface.0))
         .collect();
     let mut links = Links::new();
     for import in &inspection.imports {
@@ -43,6 +63,7 @@ pub(crate) fn links(
             // Without a granted capability there is no handle to obtain: a tool asks, and hears that.
             Some(name) if name == HANDLES || granted.contains(name) => drop(links.insert(name)),
             Some(name) if accounted.contains(name) => {}
+            _ if import.is_inert() || unlinked == Unlinked::Refuses => {}
             _ => {
                 let wanted = manifest.wants.iter().map(|want| want.capability.clone()).collect();
                 return Err(not_linked(import, wanted));
@@ -52,13 +73,23 @@ pub(crate) fn links(
     Ok(links)
 }
 
+/// Everything that the granted capabilities open, and what is linked without one.
+fn granted(terms: &SandboxTerms) -> BTreeSet<&str> {
+    let opened = terms.capabilities.values().flat_map(|one| wasi::opened(&one.0));
+    let in_config =
+        |scope: &Arc<WasiScope>| matches!(&**scope, WasiScope::StandIn(StandIn::Config(_)));
+    let config = terms.wasi.values().any(in_config).then_some(wasi::CONFIG);
+    opened.chain([wasi::INERT]).chain(config).collect()
+}
+
 fn not_linked(import: &Import, wanted: Vec<CapabilityName>) -> Stop {
     Refusal::NotLinked { interface: import.name.clone(), wanted }.into()
 }
 
 fn known(import: &Import) -> Option<&'static str> {
     let interface = import.interface.as_ref()?;
-    capability::names().iter().copied().find(|name| *name == interface.0)
+    let parts = wasi::PARTS.iter().map(|part| part.name());
+    capability::names().iter().copied().chain(parts).find(|name| *name == interface.0)
 }
 
 /// Links the interfaces in `links` and fills the rest with traps. Whether that is right for a call is decided
@@ -74,11 +105,21 @@ pub(crate) fn linker(
         one.link(&mut linker)?;
         names.insert(format!("toolward:tool/{}@0.1.0", one.interface()));
     }
+    for part in wasi::PARTS.iter().filter(|part| links.contains(part.name())) {
+        part.link(&mut linker)?;
+    }
+    let of_wasi = |name| wasi::part(name).is_some_and(|part| links.contains(part));
     for (name, item) in component.component_type().imports(engine) {
         if let ComponentItem::ComponentInstance(instance) = item.ty
             && !names.contains(name)
+            && !of_wasi(name)
         {
-            fill(engine, &mut linker.instance(name)?, &instance)?;
+            let resource = if name.starts_with("wasi:") {
+                wasi::resource
+            } else {
+                |_: &str| ResourceType::host::<Handle>()
+            };
+            fill(engine, &mut linker.instance(name)?, &instance, resource)?;
         }
     }
     Ok(linker)
@@ -88,15 +129,17 @@ fn fill(
     engine: &Engine,
     into: &mut LinkerInstance<'_, Guest>,
     instance: &ComponentInstance,
+    resource: fn(&str) -> ResourceType,
 ) -> wasmtime::Result<()> {
     for (name, item) in instance.exports(engine) {
         match item.ty {
             ComponentItem::ComponentFunc(_) => {
                 into.func_new(name, |_, _, _, _| Err(wasmtime::Error::msg(NOT_LENT)))?;
             }
-            // The one resource there is; where `http` uses it, it must be the same as in `capabilities`.
+            // Of this host's interfaces there is one; where `http` uses it, it must be the same as in
+            // `capabilities`.
             ComponentItem::Resource(_) => {
-                into.resource(name, ResourceType::host::<Handle>(), |_, _| Ok(()))?;
+                into.resource(name, resource(name), |_, _| Ok(()))?;
             }
             // A type has nothing behind it; what is of another kind does not link.
             ComponentItem::CoreFunc(_)

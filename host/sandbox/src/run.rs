@@ -1,6 +1,6 @@
 //! Runs one call in a store of its own.
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,8 +20,9 @@ use crate::{
     engine::{self, SandboxError, SandboxSettings},
     guest::{self, Guest},
     installed::{Callable, Installed, Linked, Tool, ToolPre},
-    link::{HANDLES, Links, links},
+    link::{HANDLES, Links, Unlinked, links},
     plain, stop,
+    wasi::{self, Flights},
 };
 
 /// Compiled components, and the way to run them.
@@ -32,6 +33,8 @@ pub struct Sandbox {
     places: Semaphore,
     installed: Mutex<HashMap<Digest, Arc<Installed>>>,
     linked: Mutex<HashMap<(Digest, Links), Linked>>,
+    /// The components whose imports refuse when they are used, where nothing opens them.
+    refusing: Mutex<HashSet<Digest>>,
 }
 
 /// What a tool answered. It fits the tool's output schema.
@@ -57,12 +60,14 @@ impl Sandbox {
             places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
             installed: Mutex::default(),
             linked: Mutex::default(),
+            refusing: Mutex::default(),
         })
     }
 
     /// The short names of all interfaces that a capability can open.
     pub fn interfaces() -> impl Iterator<Item = &'static str> {
-        capability::names().iter().copied().filter(|name| *name != HANDLES)
+        let ours = capability::names().iter().copied().filter(|name| *name != HANDLES);
+        ours.chain(wasi::OPENED)
     }
 
     /// Reads and compiles a component. The digest is taken over the very bytes that are compiled; the same
@@ -93,29 +98,40 @@ impl Sandbox {
         Ok(inspection)
     }
 
+    /// What this component imports and nothing opens ends it when it is used, and not before.
+    pub fn refuse_unlinked(&self, digest: Digest) {
+        locked(&self.refusing).insert(digest);
+    }
+
     /// Runs the call that was granted, once, while its life lasts.
     pub async fn run(&self, grant: Grant) -> Result<Output, Stop> {
         let life = grant.permit().life().clone();
-        let work = Box::pin(stop::guarded(self.run_to_its_end(grant)));
-        life.bound(work).await.map_err(Stop::Halted)?
+        let flights = Flights::default();
+        let work = Box::pin(stop::guarded(self.run_to_its_end(grant, flights.clone())));
+        let ended = life.bound(work).await;
+        flights.landed().await;
+        ended.map_err(Stop::Halted)?
     }
 
-    async fn run_to_its_end(&self, grant: Grant) -> Result<Output, Stop> {
+    async fn run_to_its_end(&self, grant: Grant, flights: Flights) -> Result<Output, Stop> {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let arguments = grant.call().arguments.canonical().to_owned();
         let output_bytes = grant.permit().terms().sandbox.output_bytes;
-        let links = links(&installed.inspection, &tool, &grant.permit().terms().sandbox)?;
+        let terms = &grant.permit().terms().sandbox;
+        let unlinked = self.unlinked(grant.call().tool.digest);
+        let links = links(&installed.inspection, &tool, terms, unlinked)?;
+        let wasi = wasi::Context::open(&grant, &links, &self.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
         let closed = |error| Unavailable::new("the sandbox", error);
         let _place = self.places.acquire().await.map_err(closed)?;
         match linked {
             Linked::Named(linked) => {
-                let answer = self.answer(grant, &linked, &tool, &arguments).await?;
+                let answer = self.answer(grant, wasi, &linked, &tool, &arguments).await?;
                 Ok(Output { value: installed.output(&tool, &answer, output_bytes)? })
             }
             Linked::Plain(linked) => {
-                let value = self.result(grant, &linked, installed.callable(&tool)?).await?;
+                let value = self.result(grant, wasi, &linked, installed.callable(&tool)?).await?;
                 if value.to_string().len() > output_bytes {
                     return Err(Stop::Limit(Limit::Output));
                 }
@@ -128,6 +144,7 @@ impl Sandbox {
     async fn result(
         &self,
         grant: Grant,
+        wasi: Option<Box<wasi::Context>>,
         linked: &InstancePre<Guest>,
         Callable { function, signature }: Callable,
     ) -> Result<Value, Stop> {
@@ -135,7 +152,7 @@ impl Sandbox {
         let arguments =
             arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
         let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
-        let mut store = guest::store(&self.engine, grant, self.clock.clone());
+        let mut store = guest::store(&self.engine, grant, self.clock.clone(), wasi);
         let called = async {
             let instance = linked.instantiate_async(&mut store).await?;
             let function = instance
@@ -153,11 +170,12 @@ impl Sandbox {
     async fn answer(
         &self,
         grant: Grant,
+        wasi: Option<Box<wasi::Context>>,
         linked: &ToolPre<Guest>,
         tool: &ToolName,
         arguments: &str,
     ) -> Result<String, Stop> {
-        let mut store = guest::store(&self.engine, grant, self.clock.clone());
+        let mut store = guest::store(&self.engine, grant, self.clock.clone(), wasi);
         let called = async {
             let instance: Tool = linked.instantiate_async(&mut store).await?;
             let calls = instance.toolward_tool_calls();
@@ -173,6 +191,13 @@ impl Sandbox {
     fn installed(&self, call: &Call) -> Result<Arc<Installed>, Stop> {
         let missing = || Unavailable::new("the component", "no such digest is installed");
         Ok(self.find(call.tool.digest).ok_or_else(missing)?)
+    }
+
+    fn unlinked(&self, digest: Digest) -> Unlinked {
+        match locked(&self.refusing).contains(&digest) {
+            true => Unlinked::Refuses,
+            false => Unlinked::RefusesTheCall,
+        }
     }
 
     fn find(&self, digest: Digest) -> Option<Arc<Installed>> {

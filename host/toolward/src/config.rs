@@ -3,18 +3,19 @@ mod edit;
 mod file;
 mod find;
 
-pub use edit::Edit;
+pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
-use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile};
+use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 /// Everything that an operator set. Paths are complete.
@@ -61,8 +62,22 @@ pub struct ComponentConfig {
     pub path: PathBuf,
     /// A file with another digest does not load.
     pub digest: Digest,
+    /// What its tools want, where it says nothing of it itself.
+    pub wants: Arc<[Want]>,
+    pub unlinked: Unlinked,
     /// Where it stands in the file.
     pub span: Range<usize>,
+}
+
+/// What a component's imports do that nothing opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlinked {
+    /// Each call of the component is refused before anything of it runs.
+    #[default]
+    RefuseCall,
+    /// The component runs, and ends when it uses one.
+    Refuse,
 }
 
 #[derive(Clone, Debug)]

@@ -8,9 +8,9 @@ use std::{
 
 use toolward_gate::{
     Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
-    SourceError, SourceFile, Switchboard, SystemClock, Unavailable,
+    SourceError, SourceFile, Switchboard, SystemClock, Unavailable, Want,
 };
-use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect};
+use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect_wanting};
 use toolward_state::{State, StateError};
 use toolward_vault::{
     Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
@@ -18,10 +18,12 @@ use toolward_vault::{
 
 use crate::{
     authn::AuthnError,
-    config::{ComponentConfig, Config},
+    config::{ComponentConfig, Config, Unlinked},
     host::Host,
     tools::Tools,
 };
+
+mod lent;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +70,16 @@ pub struct Plan {
     pub tools: Tools,
     pub capabilities: Arc<Capabilities>,
     pub policy: CedarPolicy,
-    components: Vec<(Digest, Vec<u8>)>,
+    components: Vec<Planned>,
+}
+
+/// A component as it is to be installed.
+#[derive(Debug)]
+struct Planned {
+    digest: Digest,
+    bytes: Vec<u8>,
+    wants: Arc<[Want]>,
+    unlinked: Unlinked,
 }
 
 /// Reads everything that a host needs, and finds everything that is wrong with it. Nothing is compiled, opened
@@ -105,7 +116,12 @@ fn planned(
                         .err()
                         .map(|error| config.file.error(component.span.clone(), error.to_string())),
                 );
-                components.push((inspection.digest, bytes));
+                components.push(Planned {
+                    digest: inspection.digest,
+                    bytes,
+                    wants: component.wants.clone(),
+                    unlinked: component.unlinked,
+                });
             }
             Err(error) => errors.push(error),
         }
@@ -113,6 +129,7 @@ fn planned(
     let capabilities = Arc::new(capabilities(&config.policies)?);
     if another.is_none() {
         errors.extend(missing(config, &tools, &capabilities));
+        errors.extend(lent::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
@@ -144,7 +161,7 @@ pub async fn host_for(
 ) -> Result<Host, StartError> {
     let mut plan = plan(config)?;
     let digest = plan.tools.find(tool).map(|tool| tool.digest);
-    plan.components.retain(|(found, _)| Some(found) == digest.as_ref());
+    plan.components.retain(|found| Some(found.digest) == digest);
     assembled(config, passphrases, plan).await
 }
 
@@ -161,8 +178,12 @@ async fn assembled(
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
     let sandbox = Arc::new(Sandbox::new(SandboxSettings::default())?);
-    for (_, bytes) in components {
-        sandbox.install(bytes).await.map_err(|error| config.file.error(0..0, error.to_string()))?;
+    for Planned { digest, bytes, wants, unlinked } in components {
+        let installed = sandbox.install_wanting(bytes, wants).await;
+        installed.map_err(|error| config.file.error(0..0, error.to_string()))?;
+        if unlinked == Unlinked::Refuse {
+            sandbox.refuse_unlinked(digest);
+        }
     }
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     let gate = Gate {
@@ -240,7 +261,7 @@ fn read(
             "look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`"
         )));
     }
-    let inspection = inspect(&bytes).map_err(|error| {
+    let inspection = inspect_wanting(&bytes, &component.wants).map_err(|error| {
         wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}"))
     })?;
     Ok((bytes, inspection))
@@ -287,12 +308,14 @@ fn source(path: &Path) -> Result<SourceFile, SourceError> {
 fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<SourceError> {
     let (mut errors, mut told) = (Vec::new(), BTreeSet::new());
     for tool in tools.iter() {
-        let span =
-            config.components.get(&tool.component).map_or(0..0, |component| component.span.clone());
+        let component = config.components.get(&tool.component);
+        let span = component.map_or(0..0, |component| component.span.clone());
+        // A tool can do without what it calls optional; a name that the operator wrote is meant to be there.
+        let written = component.is_some_and(|component| !component.wants.is_empty());
         for want in tool.manifest.wants.iter() {
             let name = &want.capability;
             let (message, help) = match capabilities.find(name) {
-                None if want.required => (
+                None if want.required || written => (
                     format!(
                         "the tool `{}` needs the capability `{name}`, which nobody defined",
                         tool.manifest.name

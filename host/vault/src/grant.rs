@@ -36,7 +36,7 @@ impl std::fmt::Debug for Vault {
 #[derive(Debug)]
 pub struct Grant {
     permit: Permit,
-    egress: Egress,
+    egress: Arc<Egress>,
 }
 
 impl Vault {
@@ -54,7 +54,7 @@ impl Vault {
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
         };
-        Grant { permit, egress }
+        Grant { permit, egress: Arc::new(egress) }
     }
 }
 
@@ -65,7 +65,8 @@ impl Grant {
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
-    pub fn egress(&self) -> &Egress {
+    /// The way out. It may be held by what a tool started; it ends with the call's life.
+    pub fn egress(&self) -> &Arc<Egress> {
         &self.egress
     }
 }

@@ -14,6 +14,7 @@ mod check;
 mod egress;
 mod grant;
 mod lease;
+mod marker;
 mod scan;
 mod secret;
 mod secret_store;
@@ -25,6 +26,7 @@ pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use grant::{Grant, Vault, VaultError};
 pub use lease::Signed;
+pub use marker::Marker;
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{

@@ -3,13 +3,13 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use toolward_gate::{InstalledTool, Kind, Principal, Prospect, WantProspect};
-use toolward_sandbox::{Import, Inspection, ToolManifest, inspect};
+use toolward_gate::{Digest, InstalledTool, Kind, Principal, Prospect, WantProspect};
+use toolward_sandbox::{Import, Inspection, ToolManifest, inspect_wanting};
 
-use super::{Context, Failure};
+use super::{Context, Failure, tool::WantedArgs};
 use crate::{
     authn,
-    config::{CallerConfig, Config},
+    config::{CallerConfig, Config, Unlinked},
     wiring,
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Check {
     /// A role of the principal; may stand several times.
     #[arg(long = "role")]
     roles: Vec<String>,
+    #[command(flatten)]
+    wanted: WantedArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -52,21 +54,32 @@ impl Check {
                 self.file.display()
             ))
         })?;
-        let inspection = inspect(&bytes)
-            .map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;
-        let outlook = match context.config() {
-            Ok(config) => Some(self.outlook(&config, &inspection)?),
+        let config = match context.config() {
+            Ok(config) => Some(config),
             // A component can be looked at anywhere.
             Err(Failure::NoConfig) => None,
             Err(failure) => return Err(failure),
         };
+        let digest = Digest::of(&bytes);
+        let installed = config.iter().flat_map(|config| config.components.values());
+        let installed = { installed }.find(|one| one.digest == digest);
+        let mut wants = self.wanted.wants();
+        if let (true, Some(installed)) = (wants.is_empty(), installed) {
+            wants = installed.wants.clone();
+        }
+        let unlinked = installed.map(|one| one.unlinked).unwrap_or_default();
+        let inspection = inspect_wanting(&bytes, &wants)
+            .map_err(|error| Failure::Usage(format!("`{}`: {error}", self.file.display())))?;
+        let outlook =
+            config.as_ref().map(|config| self.outlook(config, &inspection)).transpose()?;
         let data = json!({
             "path": self.file, "digest": inspection.digest, "bytes": inspection.bytes,
+            "manifest": inspection.has_manifest(), "unlinked": unlinked_word(unlinked),
             "imports": inspection.imports.iter().map(import).collect::<Vec<_>>(),
             "tools": inspection.manifest.tools.iter().map(|tool| tool_data(tool, outlook.as_ref())).collect::<Vec<_>>(),
             "principal": outlook.as_ref().map(|outlook| outlook.principal.id().to_owned()),
         });
-        context.terminal.show(&data, || text(&self.file, &inspection, outlook.as_ref()))?;
+        context.terminal.show(&data, || text(&self.file, &inspection, unlinked, outlook.as_ref()))?;
         if outlook.is_none() {
             context.terminal.say("no configuration was found: what it would get is not known");
         }
@@ -125,7 +138,10 @@ struct Outlook {
 }
 
 fn import(import: &Import) -> Value {
-    json!({ "import": import.name, "interface": import.interface.as_ref().map(|one| &one.0), "functions": import.functions })
+    json!({
+        "import": import.name, "interface": import.interface.as_ref().map(|one| &one.0),
+        "inert": import.is_inert(), "functions": import.functions,
+    })
 }
 
 fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
@@ -154,7 +170,56 @@ fn prospects_of<'a>(
     outlook.prospects.iter().find(wanted)
 }
 
-fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outlook>) -> String {
+fn unlinked_word(unlinked: Unlinked) -> &'static str {
+    match unlinked {
+        Unlinked::RefuseCall => "refuse-call",
+        Unlinked::Refuse => "refuse",
+    }
+}
+
+/// What becomes of an import, where its name alone does not say so.
+fn fate(import: &Import, unlinked: Unlinked) -> String {
+    match import.interface.as_ref().map(|interface| interface.0.as_str()) {
+        _ if import.is_inert() => "   empty, and linked without a capability".to_owned(),
+        Some("wasi-http") => "   linked if a capability opens `http` or `wasi-http`".to_owned(),
+        Some("wasi-config") => {
+            "   linked if a granted capability leaves a stand-in in it".to_owned()
+        }
+        Some(part) if part.starts_with("wasi-") => {
+            format!("   linked if a capability opens `{part}`")
+        }
+        Some(_) => String::new(),
+        None if unlinked == Unlinked::Refuse => {
+            "   not an interface of this host: it ends the tool when it is used".to_owned()
+        }
+        None => "   not an interface of this host: it will not be linked".to_owned(),
+    }
+}
+
+/// What an operator has to know of a component that was not built for this host.
+fn of_another_host(inspection: &Inspection, unlinked: Unlinked) -> String {
+    let mut text = String::new();
+    if !inspection.has_manifest() {
+        text.push_str(
+            "\nno manifest: its exported functions are its tools, and they want what the operator says\n  \
+             with `toolward tool add --capability NAME`, or `capabilities` in its configuration\n",
+        );
+    }
+    if unlinked == Unlinked::Refuse {
+        text.push_str(
+            "\n`unlinked = \"refuse\"` is on: it runs even where an import is not opened by any capability,\n  \
+             and a call ends when it uses one\n",
+        );
+    }
+    text
+}
+
+fn text(
+    file: &std::path::Path,
+    inspection: &Inspection,
+    unlinked: Unlinked,
+    outlook: Option<&Outlook>,
+) -> String {
     let mut text = format!(
         "{}\n{} ({} bytes)\n\nimports\n",
         file.display(),
@@ -162,16 +227,13 @@ fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outloo
         inspection.bytes
     );
     for import in &inspection.imports {
-        let ours = if import.interface.is_some() {
-            ""
-        } else {
-            "   not an interface of this host: it will not be linked"
-        };
-        text.push_str(&format!("  {}  {}{ours}\n", import.name, import.functions.join(", ")));
+        let fate = fate(import, unlinked);
+        text.push_str(&format!("  {}  {}{fate}\n", import.name, import.functions.join(", ")));
     }
     if inspection.imports.is_empty() {
         text.push_str("  nothing: it can compute, and answer\n");
     }
+    text.push_str(&of_another_host(inspection, unlinked));
     for tool in &inspection.manifest.tools {
         text.push_str(&format!(
             "\ntool {}\n  {}\n",

@@ -2,17 +2,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use toolward_gate::{Change, ComponentName};
-use toolward_sandbox::inspect;
+use toolward_gate::{CapabilityName, Change, ComponentName, Want};
+use toolward_sandbox::{inspect, inspect_wanting};
 use toolward_state::State;
 
 use super::{Context, Failure, call};
 use crate::{
-    config::{Config, Edit},
+    config::{Config, Edit, Wanted},
     tools::Tool as Installed,
     wiring,
 };
@@ -25,6 +26,8 @@ pub(super) enum Tool {
         /// What to call it; the file's name, where absent.
         #[arg(long)]
         name: Option<ComponentName>,
+        #[command(flatten)]
+        wanted: WantedArgs,
     },
     /// List the tools.
     List,
@@ -34,11 +37,45 @@ pub(super) enum Tool {
     Rm { component: ComponentName },
 }
 
+/// What tools want whose component has no manifest that says so.
+#[derive(Args)]
+pub(super) struct WantedArgs {
+    /// A capability that the tools of a component without a manifest need; may stand several times.
+    #[arg(long = "capability", value_name = "CAPABILITY")]
+    capabilities: Vec<CapabilityName>,
+    /// A capability that they use where they have it; may stand several times.
+    #[arg(long, value_name = "CAPABILITY")]
+    optional: Vec<CapabilityName>,
+}
+
+impl WantedArgs {
+    pub(super) fn wants(&self) -> Arc<[Want]> {
+        let want = |required| {
+            move |name: &CapabilityName| Want { capability: name.clone(), required }
+        };
+        let required = self.capabilities.iter().map(want(true));
+        required.chain(self.optional.iter().map(want(false))).collect()
+    }
+
+    /// What is said now; where nothing is, what was said of the component that is replaced.
+    fn or_as_before(&self, config: &Config, name: &ComponentName, bytes: &[u8]) -> Wanted {
+        let before = config.components.get(name);
+        let unlinked = before.map(|before| before.unlinked).unwrap_or_default();
+        let said = self.wants();
+        let plain = inspect(bytes).is_ok_and(|inspection| !inspection.has_manifest());
+        let wants = match before {
+            Some(before) if said.is_empty() && plain => before.wants.clone(),
+            _ => said,
+        };
+        Wanted { wants, unlinked }
+    }
+}
+
 impl Tool {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         match self {
-            Self::Add { file, name } => add(context, &config, &file, name).await,
+            Self::Add { file, name, wanted } => add(context, &config, &file, name, &wanted).await,
             Self::List => list(context, &config),
             Self::Show { tool } => show(context, &config, &tool),
             Self::Rm { component } => remove(context, &config, &component).await,
@@ -51,6 +88,7 @@ async fn add(
     config: &Config,
     file: &Path,
     name: Option<ComponentName>,
+    said: &WantedArgs,
 ) -> Result<(), Failure> {
     let bytes = fs::read(file).map_err(|error| {
         Failure::NotFound(format!(
@@ -58,9 +96,10 @@ async fn add(
             file.display()
         ))
     })?;
-    let inspection = inspect(&bytes)
-        .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
     let name = name.map_or_else(|| named_after(file), Ok)?;
+    let wanted = said.or_as_before(config, &name, &bytes);
+    let inspection = inspect_wanting(&bytes, &wanted.wants)
+        .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
     let place = PathBuf::from("tools").join(format!("{name}.wasm"));
     let copy = config.base.join(&place);
     let before = fs::read(&copy).ok();
@@ -69,7 +108,7 @@ async fn add(
     let is_new = !folder.exists();
     fs::create_dir_all(&folder)?;
     fs::write(&copy, &bytes)?;
-    edit.put_component(&name, &place, inspection.digest)?;
+    edit.put_component(&name, &place, inspection.digest, &wanted)?;
     let subject = format!("{name} {}", inspection.digest);
     let settled = async {
         settles(context, config)?;

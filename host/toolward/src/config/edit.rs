@@ -3,15 +3,41 @@ use std::{
     fs, io,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use toolward_gate::{ComponentName, Digest};
+use toolward_gate::{ComponentName, Digest, Want};
+
+use super::Unlinked;
 
 /// The file as it was, to go back to when a change does not hold.
 #[derive(Debug)]
 pub struct Edit {
     path: PathBuf,
     before: String,
+}
+
+/// What an operator says of a component that says nothing of it itself.
+#[derive(Debug)]
+pub struct Wanted {
+    pub wants: Arc<[Want]>,
+    pub unlinked: Unlinked,
+}
+
+impl Wanted {
+    fn lines(&self) -> String {
+        let line = |key: &str, required: bool| {
+            let names = self.wants.iter().filter(|want| want.required == required);
+            let names: Vec<_> = names.map(|want| format!("\"{}\"", want.capability)).collect();
+            let some = (!names.is_empty()).then(|| format!("{key} = [{}]\n", names.join(", ")));
+            some.unwrap_or_default()
+        };
+        let unlinked = match self.unlinked {
+            Unlinked::RefuseCall => "",
+            Unlinked::Refuse => "unlinked = \"refuse\"\n",
+        };
+        line("capabilities", true) + &line("optional", false) + unlinked
+    }
 }
 
 impl Edit {
@@ -25,6 +51,7 @@ impl Edit {
         name: &ComponentName,
         file: &Path,
         digest: Digest,
+        wanted: &Wanted,
     ) -> io::Result<()> {
         let mut text = without(&self.before, name).unwrap_or_else(|| self.before.clone());
         if !text.is_empty() && !text.ends_with("\n\n") {
@@ -32,6 +59,7 @@ impl Edit {
         }
         let path = toml::Value::String(file.to_string_lossy().into_owned());
         text.push_str(&format!("{}\npath = {path}\ndigest = \"{digest}\"\n", header(name)));
+        text.push_str(&wanted.lines());
         self.write(&text)
     }
 

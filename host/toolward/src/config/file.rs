@@ -3,17 +3,18 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Spanned, Table};
-use toolward_gate::{ComponentName, CredentialName, Digest, SourceError, SourceFile};
+use toolward_gate::{CapabilityName, ComponentName, CredentialName, Digest, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
     CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig,
-    OperatorConfig, StoreConfig,
+    OperatorConfig, StoreConfig, Unlinked,
 };
 
 #[derive(Deserialize)]
@@ -44,6 +45,12 @@ struct File {
 struct Component {
     path: PathBuf,
     digest: Spanned<String>,
+    #[serde(default)]
+    capabilities: Vec<Spanned<String>>,
+    #[serde(default)]
+    optional: Vec<Spanned<String>>,
+    #[serde(default)]
+    unlinked: Unlinked,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +148,7 @@ impl Reader<'_> {
         written: Spanned<Component>,
     ) -> Result<(ComponentName, ComponentConfig), SourceError> {
         let span = written.span();
-        let Component { path, digest } = written.into_inner();
+        let Component { path, digest, capabilities, optional, unlinked } = written.into_inner();
         let wrong = |error: toolward_gate::NameError, place: &Spanned<String>| {
             self.file.error(place.span(), error.to_string())
         };
@@ -150,7 +157,32 @@ impl Reader<'_> {
             .parse()
             .map_err(|error| wrong(error, &digest).with_help("`toolward tool add` writes it"))?;
         let name = name.get_ref().parse().map_err(|error| wrong(error, name))?;
-        Ok((name, ComponentConfig { path: self.base.join(path), digest, span }))
+        let wants = self.wants(&capabilities, &optional)?;
+        let path = self.base.join(path);
+        Ok((name, ComponentConfig { path, digest, wants, unlinked, span }))
+    }
+
+    /// What the operator says that a component's tools want, each once.
+    fn wants(
+        &self,
+        required: &[Spanned<String>],
+        optional: &[Spanned<String>],
+    ) -> Result<Arc<[Want]>, SourceError> {
+        let marked = required.iter().map(|name| (name, true));
+        let marked = marked.chain(optional.iter().map(|name| (name, false)));
+        let mut wants: Vec<Want> = Vec::new();
+        for (written, required) in marked {
+            let capability: CapabilityName =
+                written.get_ref().parse().map_err(|error: toolward_gate::NameError| {
+                    self.file.error(written.span(), error.to_string())
+                })?;
+            if wants.iter().any(|want| want.capability == capability) {
+                let message = format!("the capability `{capability}` stands here twice");
+                return Err(self.file.error(written.span(), message).with_help("take one out"));
+            }
+            wants.push(Want { capability, required });
+        }
+        Ok(wants.into())
     }
 
     fn credential(
