@@ -12,4 +12,6 @@ mod mcp;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod wasi;
+#[cfg(test)]
 mod world;

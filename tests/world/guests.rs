@@ -1,7 +1,13 @@
 //! The guests, each compiled once for a run of the tests.
-use std::{path::Path, sync::OnceLock};
+#![expect(clippy::disallowed_methods, reason = "building a guest is running the compiler")]
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
 
-use toolward::build::{self, Built};
+use serde_json::Value;
+use toolward::build;
 
 /// A crate of `tests/guests`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +18,14 @@ pub(crate) enum Guest {
     Stray,
     /// Does not get past its own start.
     Eager,
+    /// Was built for WASI, as those below, and uses only what there is without a capability.
+    Plain,
+    /// Uses the clocks and random numbers.
+    Clockwork,
+    /// Uses files.
+    Files,
+    /// Sends requests through `wasi:http`.
+    Client,
 }
 
 impl Guest {
@@ -20,14 +34,47 @@ impl Guest {
             Self::Probe => "probe",
             Self::Stray => "stray",
             Self::Eager => "eager",
+            Self::Plain => "plain",
+            Self::Clockwork => "clockwork",
+            Self::Files => "files",
+            Self::Client => "client",
         }
     }
 
     /// The component. What was compiled by an earlier run is still in the workspace's target folder.
     pub(crate) fn component(self) -> &'static [u8] {
-        static BUILT: [OnceLock<Built>; 3] = [const { OnceLock::new() }; 3];
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(self.name());
-        let build = || build::build_tool(&folder, &mut |_| ()).unwrap();
-        &BUILT[self as usize].get_or_init(build).bytes
+        static BUILT: [OnceLock<Vec<u8>>; 7] = [const { OnceLock::new() }; 7];
+        let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+        let build = || match self {
+            Self::Probe | Self::Stray | Self::Eager => {
+                build::build_tool(&guests.join(self.name()), &mut |_| ()).unwrap().bytes
+            }
+            Self::Plain | Self::Clockwork | Self::Files | Self::Client => {
+                std::fs::read(built_for_wasi(&guests.join("wasi").join(self.name()))).unwrap()
+            }
+        };
+        BUILT[self as usize].get_or_init(build)
     }
+}
+
+/// Compiles a crate as its makers do, who know nothing of this host: the compiler makes a component of it.
+fn built_for_wasi(folder: &Path) -> PathBuf {
+    let manifest = folder.join("Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--quiet", "--target", "wasm32-wasip2"]);
+    cargo.args(["--message-format=json-render-diagnostics", "--manifest-path"]).arg(&manifest);
+    cargo.current_dir(folder).stderr(Stdio::inherit());
+    for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR"] {
+        cargo.env_remove(flags);
+    }
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{} does not compile", folder.display());
+    let messages = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let mut messages = messages.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+    let own = |message: &Value| {
+        message["manifest_path"] == manifest.to_string_lossy().as_ref()
+            && message["filenames"][0].as_str().is_some_and(|file| file.ends_with(".wasm"))
+    };
+    let message = messages.find(own).unwrap();
+    PathBuf::from(message["filenames"][0].as_str().unwrap())
 }

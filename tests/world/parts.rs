@@ -81,7 +81,12 @@ async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
 async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
     let mut tools = Tools::default();
     for guest in &setting.guests {
-        let inspection = sandbox.install(guest.component().to_vec()).await.unwrap();
+        let wants = setting.wants_of(*guest);
+        let bytes = guest.component().to_vec();
+        let inspection = sandbox.install_wanting(bytes, wants).await.unwrap();
+        if setting.refusing {
+            sandbox.refuse_unlinked(inspection.digest);
+        }
         tools.add(&guest.name().parse().unwrap(), &inspection).unwrap();
     }
     tools

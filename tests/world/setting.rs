@@ -1,5 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
-use toolward_gate::{Identity, Kind, Principal};
+use std::sync::Arc;
+
+use toolward_gate::{Identity, Kind, Principal, Want};
 
 use super::{Guest, Upstream, World, parts};
 
@@ -17,6 +19,10 @@ pub(crate) struct Setting {
     pub(crate) places: Option<u32>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
+    /// What the operator says that guests want which say nothing of it themselves.
+    pub(crate) wants: Vec<(Guest, Want)>,
+    /// Whether an import that nothing opens refuses only when it is used.
+    pub(crate) refusing: bool,
 }
 
 impl Default for Setting {
@@ -28,6 +34,8 @@ impl Default for Setting {
             tls: false,
             places: None,
             secret: true,
+            wants: Vec::new(),
+            refusing: false,
         }
     }
 }
@@ -47,6 +55,21 @@ impl Setting {
     pub(crate) fn guest(mut self, guest: Guest) -> Self {
         self.guests.push(guest);
         self
+    }
+
+    /// One guest, in a sandbox of this world's own, as others install it with other wants.
+    pub(crate) fn only(guest: Guest, required: &[&str]) -> Self {
+        let want = |name: &&str| (guest, Want { capability: name.parse().unwrap(), required: true });
+        Self {
+            guests: vec![guest],
+            places: Some(4),
+            wants: required.iter().map(want).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn wants_of(&self, guest: Guest) -> Arc<[Want]> {
+        self.wants.iter().filter(|(of, _)| *of == guest).map(|(_, want)| want.clone()).collect()
     }
 
     pub(crate) async fn world(self) -> World {

@@ -79,7 +79,9 @@ impl Check {
             "tools": inspection.manifest.tools.iter().map(|tool| tool_data(tool, outlook.as_ref())).collect::<Vec<_>>(),
             "principal": outlook.as_ref().map(|outlook| outlook.principal.id().to_owned()),
         });
-        context.terminal.show(&data, || text(&self.file, &inspection, unlinked, outlook.as_ref()))?;
+        context
+            .terminal
+            .show(&data, || text(&self.file, &inspection, unlinked, outlook.as_ref()))?;
         if outlook.is_none() {
             context.terminal.say("no configuration was found: what it would get is not known");
         }

@@ -50,9 +50,8 @@ pub(super) struct WantedArgs {
 
 impl WantedArgs {
     pub(super) fn wants(&self) -> Arc<[Want]> {
-        let want = |required| {
-            move |name: &CapabilityName| Want { capability: name.clone(), required }
-        };
+        let want =
+            |required| move |name: &CapabilityName| Want { capability: name.clone(), required };
         let required = self.capabilities.iter().map(want(true));
         required.chain(self.optional.iter().map(want(false))).collect()
     }

@@ -9,7 +9,9 @@ use std::{
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Spanned, Table};
-use toolward_gate::{CapabilityName, ComponentName, CredentialName, Digest, SourceError, SourceFile, Want};
+use toolward_gate::{
+    CapabilityName, ComponentName, CredentialName, Digest, SourceError, SourceFile, Want,
+};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{

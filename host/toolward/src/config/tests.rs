@@ -153,3 +153,22 @@ fn all_mistakes_of_a_file_are_told_at_once() {
         .replace("\"ES256\"", "\"HS512\"");
     assert_eq!(refused(&text).lines().count(), 2);
 }
+
+#[test]
+fn what_a_component_wants_is_read_and_each_mistake_told() {
+    let with = |lines: &str| {
+        whole().replacen("[secret_store.local]", &format!("{lines}\n[secret_store.local]"), 1)
+    };
+    let config = loaded(&with("capabilities = [\"a:b:c\"]\noptional = [\"d:e:f\"]"));
+    let component = config.components.first_key_value().unwrap().1;
+    let wants = component.wants.iter().map(|want| (want.capability.as_str(), want.required));
+    assert_eq!(wants.collect::<Vec<_>>(), [("a:b:c", true), ("d:e:f", false)]);
+    assert_eq!(component.unlinked, Unlinked::RefuseCall);
+    let told = [
+        refused(&with("capabilities = [\"a:*:c\"]")),
+        refused(&with("capabilities = [\"a:b:c\"]\noptional = [\"a:b:c\"]")),
+        refused(&with("capability = [\"a:b:c\"]")),
+        refused(&with("unlinked = \"ignore\"")),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}

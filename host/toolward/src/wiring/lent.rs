@@ -21,8 +21,9 @@ fn check(config: &Config, definition: &CapabilityDefinition) -> Result<(), Sourc
         SourceFile::new(path, "").error(0..0, message).with_help(help)
     };
     match definition.wasi.as_deref() {
-        Some(WasiScope::Directory { path, .. }) => directory(config, path)
-            .map_err(|why| wrong(format!("lends `{}`, {why}", path.display()), "name another directory")),
+        Some(WasiScope::Directory { path, .. }) => directory(config, path).map_err(|why| {
+            wrong(format!("lends `{}`, {why}", path.display()), "name another directory")
+        }),
         Some(WasiScope::Variables { names, .. }) => match secret(config, names) {
             Some((name, store)) => Err(wrong(
                 format!("lends the variable `{name}`, which the secret store `{store}` reads"),
@@ -60,7 +61,7 @@ fn secret<'a>(
 ) -> Option<(&'a str, &'a str)> {
     let prefixes = config.stores.iter().filter_map(|(name, store)| match &store.store {
         SecretStoreConfig::Env(env) => Some((name.as_str(), env.prefix.as_str())),
-        _ => None,
+        SecretStoreConfig::File(_) => None,
     });
     let read = |(store, prefix): (&'a str, &'a str)| {
         let name = names.iter().find(|name| name.starts_with(prefix))?;

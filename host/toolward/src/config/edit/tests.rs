@@ -36,7 +36,8 @@ impl Written {
     fn put(&self, component: &str, contents: &[u8]) -> Edit {
         let edit = Edit::begin(&self.path).unwrap();
         let file = PathBuf::from("tools").join(format!("{component}.wasm"));
-        edit.put_component(&name(component), &file, Digest::of(contents)).unwrap();
+        let nothing = Wanted { wants: Arc::default(), unlinked: Unlinked::default() };
+        edit.put_component(&name(component), &file, Digest::of(contents), &nothing).unwrap();
         edit
     }
 
@@ -137,4 +138,24 @@ fn the_mode_of_the_file_stays() {
         file.put("second", b"1");
         assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, mode);
     }
+}
+
+#[test]
+fn what_an_operator_says_of_a_component_stands_with_it_and_goes_with_it() {
+    let written = Written::new("environment = 'development'\n");
+    let edit = Edit::begin(&written.path).unwrap();
+    let want = |name: &str, required| Want { capability: name.parse().unwrap(), required };
+    let wants = [want("a:b:c", true), want("d:e:f", true), want("g:h:i", false)].into();
+    let wanted = Wanted { wants, unlinked: Unlinked::Refuse };
+    edit.put_component(&name("new"), Path::new("new.wasm"), Digest::of(b"new"), &wanted).unwrap();
+    let text = written.text();
+    let after = "\ncapabilities = [\"a:b:c\", \"d:e:f\"]\noptional = [\"g:h:i\"]\nunlinked = \"refuse\"\n";
+    assert!(text.ends_with(after), "{text}");
+    let config = super::super::Config::load(&written.path).unwrap();
+    let component = &config.components[&name("new")];
+    assert_eq!(component.wants.len(), 3);
+    assert_eq!(component.wants.iter().filter(|want| want.required).count(), 2);
+    assert_eq!(component.unlinked, Unlinked::Refuse);
+    assert!(written.remove("new"));
+    assert_eq!(written.text(), "environment = 'development'\n");
 }
