@@ -26,6 +26,8 @@ pub(crate) enum Guest {
     Files,
     /// Sends requests through `wasi:http`.
     Client,
+    /// Looks for its key in `wasi:config/store`.
+    Settings,
 }
 
 impl Guest {
@@ -38,18 +40,19 @@ impl Guest {
             Self::Clockwork => "clockwork",
             Self::Files => "files",
             Self::Client => "client",
+            Self::Settings => "settings",
         }
     }
 
     /// The component. What was compiled by an earlier run is still in the workspace's target folder.
     pub(crate) fn component(self) -> &'static [u8] {
-        static BUILT: [OnceLock<Vec<u8>>; 7] = [const { OnceLock::new() }; 7];
+        static BUILT: [OnceLock<Vec<u8>>; 8] = [const { OnceLock::new() }; 7];
         let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
         let build = || match self {
             Self::Probe | Self::Stray | Self::Eager => {
                 build::build_tool(&guests.join(self.name()), &mut |_| ()).unwrap().bytes
             }
-            Self::Plain | Self::Clockwork | Self::Files | Self::Client => {
+            Self::Plain | Self::Clockwork | Self::Files | Self::Client | Self::Settings => {
                 std::fs::read(built_for_wasi(&guests.join("wasi").join(self.name()))).unwrap()
             }
         };

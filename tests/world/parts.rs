@@ -70,6 +70,13 @@ pub(super) async fn assemble(
 async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
     static SHARED: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
     let start = |settings| Arc::new(Sandbox::new(settings).unwrap());
+    if setting.apart {
+        // Who installs a component says what it wants, so each way of saying it has its own.
+        static APART: Mutex<BTreeMap<String, Arc<Sandbox>>> = Mutex::new(BTreeMap::new());
+        let key = format!("{:?} {:?} {}", setting.guests, setting.wants, setting.refusing);
+        let settings = SandboxSettings { concurrent_calls: 8, ..SandboxSettings::default() };
+        return APART.lock().unwrap().entry(key).or_insert_with(|| start(settings)).clone();
+    }
     match setting.places {
         Some(concurrent_calls) => {
             start(SandboxSettings { concurrent_calls, ..SandboxSettings::default() })

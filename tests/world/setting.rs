@@ -21,6 +21,8 @@ pub(crate) struct Setting {
     pub(crate) secret: bool,
     /// What the operator says that guests want which say nothing of it themselves.
     pub(crate) wants: Vec<(Guest, Want)>,
+    /// Whether the sandbox is one of its own, shared with those alone that say the same of the same guests.
+    pub(crate) apart: bool,
     /// Whether an import that nothing opens refuses only when it is used.
     pub(crate) refusing: bool,
 }
@@ -35,6 +37,7 @@ impl Default for Setting {
             places: None,
             secret: true,
             wants: Vec::new(),
+            apart: false,
             refusing: false,
         }
     }
@@ -57,12 +60,13 @@ impl Setting {
         self
     }
 
-    /// One guest, in a sandbox of this world's own, as others install it with other wants.
+    /// One guest, of which the operator says what it wants.
     pub(crate) fn only(guest: Guest, required: &[&str]) -> Self {
-        let want = |name: &&str| (guest, Want { capability: name.parse().unwrap(), required: true });
+        let want =
+            |name: &&str| (guest, Want { capability: name.parse().unwrap(), required: true });
         Self {
             guests: vec![guest],
-            places: Some(4),
+            apart: true,
             wants: required.iter().map(want).collect(),
             ..Self::default()
         }

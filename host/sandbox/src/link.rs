@@ -154,3 +154,6 @@ fn fill(
 
 pub(crate) const HANDLES: &str = "capabilities";
 const NOT_LENT: &str = "the tool used an interface that this call was not lent";
+
+#[cfg(test)]
+mod tests;

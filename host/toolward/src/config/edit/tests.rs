@@ -149,7 +149,8 @@ fn what_an_operator_says_of_a_component_stands_with_it_and_goes_with_it() {
     let wanted = Wanted { wants, unlinked: Unlinked::Refuse };
     edit.put_component(&name("new"), Path::new("new.wasm"), Digest::of(b"new"), &wanted).unwrap();
     let text = written.text();
-    let after = "\ncapabilities = [\"a:b:c\", \"d:e:f\"]\noptional = [\"g:h:i\"]\nunlinked = \"refuse\"\n";
+    let after =
+        "\ncapabilities = [\"a:b:c\", \"d:e:f\"]\noptional = [\"g:h:i\"]\nunlinked = \"refuse\"\n";
     assert!(text.ends_with(after), "{text}");
     let config = super::super::Config::load(&written.path).unwrap();
     let component = &config.components[&name("new")];
