@@ -177,8 +177,8 @@ fn approval(stop: &Stop) -> Option<String> {
 fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]);
     let mut meta = MetaObject::new();
-    meta.insert("toolward/code".to_owned(), code.into());
-    meta.0.extend(approval.map(|id| ("toolward/approval".to_owned(), id.into())));
+    meta.insert(CODE.to_owned(), code.into());
+    meta.0.extend(approval.map(|id| (APPROVAL.to_owned(), id.into())));
     result.meta = Some(meta);
     result
 }
@@ -204,5 +204,8 @@ fn count(steps: u64) -> f64 {
 const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that answers `held` waits for a person: \
      call again with the same arguments once it is approved. A call that answers `forbidden` or `not-granted` does not \
      become possible by asking again.";
+/// Where programs find the code of a failure, and the approval that a held call waits for.
+const CODE: &str = "toolward/code";
+const APPROVAL: &str = "toolward/approval";
 /// Progress messages that wait for the client; then the tool waits.
 const PROGRESS_WAITING: usize = 16;
