@@ -47,7 +47,7 @@ fn example(
 fn line(outline: &Outline) -> String {
     // Long enough for what is written here; the rest stays zero.
     let bytes = outline.line::<4096>();
-    String::from_utf8(bytes[..outline.length()].to_vec()).unwrap()
+    String::from_utf8_lossy(&bytes[..outline.length()]).into_owned()
 }
 
 const OUTLINE: Outline = Outline {

@@ -20,7 +20,7 @@ struct Settings {
 
 /// A parameter of the function.
 enum Parameter {
-    Input(Type),
+    Input(Box<Type>),
     Handle { name: LitStr, required: bool },
 }
 
@@ -110,7 +110,7 @@ fn parameter(argument: &mut FnArg) -> Result<Parameter> {
     };
     let Some(place) = attrs.iter().position(|attribute| attribute.path().is_ident("capability"))
     else {
-        return Ok(Parameter::Input((**ty).clone()));
+        return Ok(Parameter::Input(ty.clone()));
     };
     let name: LitStr = attrs.remove(place).parse_args()?;
     check_capability(&name)?;
@@ -159,7 +159,7 @@ fn output(function: &ItemFn) -> Result<Type> {
 
 fn input(parameters: &[Parameter]) -> Result<Option<&Type>> {
     let mut inputs = parameters.iter().filter_map(|parameter| match parameter {
-        Parameter::Input(ty) => Some(ty),
+        Parameter::Input(ty) => Some(ty.as_ref()),
         Parameter::Handle { .. } => None,
     });
     let first = inputs.next();

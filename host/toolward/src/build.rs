@@ -102,12 +102,11 @@ fn take_lines(core: &[u8]) -> Result<(Vec<u8>, Vec<u8>), wasmparser::BinaryReade
     let (mut module, mut lines) = (core.get(..8).unwrap_or_default().to_vec(), Vec::new());
     for payload in Parser::new(0).parse_all(core) {
         let payload = payload?;
-        match &payload {
-            Payload::CustomSection(section) if section.name() == "toolward:tool" => {
-                lines.extend_from_slice(section.data());
-                continue;
-            }
-            _ => {}
+        if let Payload::CustomSection(section) = &payload
+            && section.name() == "toolward:tool"
+        {
+            lines.extend_from_slice(section.data());
+            continue;
         }
         if let Some((id, range)) = payload.as_section() {
             let range = usize::try_from(range.start).unwrap_or_default()
@@ -186,9 +185,9 @@ fn compile(manifest: &Path) -> Result<PathBuf, BuildError> {
     if !output.status.success() {
         return Err(BuildError::NotCompiled);
     }
-    let modules =
-        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| module(line, manifest));
-    modules.last().ok_or_else(|| BuildError::NoModule(manifest.to_owned()))
+    let mut messages = output.stdout.rsplit(|byte| *byte == b'\n');
+    let last = messages.find_map(|line| module(line, manifest));
+    last.ok_or_else(|| BuildError::NoModule(manifest.to_owned()))
 }
 
 /// The module that one message of cargo names, if it is this crate's.

@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use terminal::{Passphrases, Terminal};
 use toolward_gate::{Refusal, Stop};
 use toolward_state::StateError;
-use toolward_vault::SecretStoreError;
+use toolward_vault::{PassphraseSource, SecretStoreError};
 
 use crate::{
     authn::AuthnError,
@@ -210,7 +210,7 @@ impl Context {
         Ok(Config::load(path).map_err(StartError::from)?)
     }
 
-    fn passphrases(&self) -> std::sync::Arc<Passphrases> {
+    fn passphrases(&self) -> std::sync::Arc<dyn PassphraseSource> {
         std::sync::Arc::new(Passphrases)
     }
 }

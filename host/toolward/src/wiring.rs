@@ -130,7 +130,7 @@ fn planned(
 /// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
 pub async fn host(
     config: &Config,
-    passphrases: Arc<dyn PassphraseSource>,
+    passphrases: &Arc<dyn PassphraseSource>,
 ) -> Result<Host, StartError> {
     assembled(config, passphrases, plan(config)?).await
 }
@@ -139,7 +139,7 @@ pub async fn host(
 /// compiled.
 pub async fn host_for(
     config: &Config,
-    passphrases: Arc<dyn PassphraseSource>,
+    passphrases: &Arc<dyn PassphraseSource>,
     tool: &str,
 ) -> Result<Host, StartError> {
     let mut plan = plan(config)?;
@@ -150,7 +150,7 @@ pub async fn host_for(
 
 async fn assembled(
     config: &Config,
-    passphrases: Arc<dyn PassphraseSource>,
+    passphrases: &Arc<dyn PassphraseSource>,
     plan: Plan,
 ) -> Result<Host, StartError> {
     let Plan { tools, policy, components, .. } = plan;
@@ -188,7 +188,7 @@ pub async fn state(config: &Config) -> Result<State, StartError> {
 /// The secret stores, by name. None is unlocked yet.
 pub fn stores(
     config: &Config,
-    passphrases: Arc<dyn PassphraseSource>,
+    passphrases: &Arc<dyn PassphraseSource>,
 ) -> Result<BTreeMap<String, Arc<dyn SecretStore>>, StartError> {
     let open = |(name, store): (&String, &crate::config::StoreConfig)| {
         Ok((name.clone(), store.store.open(&config.base, passphrases.clone())?))
@@ -196,7 +196,7 @@ pub fn stores(
     config.stores.iter().map(open).collect()
 }
 
-fn vault(config: &Config, passphrases: Arc<dyn PassphraseSource>) -> Result<Vault, StartError> {
+fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vault, StartError> {
     let stores = stores(config, passphrases)?;
     let mut credentials = Credentials::default();
     for (name, credential) in &config.credentials {

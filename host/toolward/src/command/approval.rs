@@ -1,5 +1,6 @@
 //! `toolward approval`: what waits for a person, and the person's answer.
 use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
 use serde_json::json;
 use toolward_gate::{
     Answer, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError, Request,
@@ -86,9 +87,9 @@ async fn list(context: &Context, state: &State, which: Which) -> Result<(), Fail
     let requests = state.list(which.state()).await?;
     let line = |request: &Request| {
         format!(
-            "{} {:?} {} until {}\n",
+            "{} {} {} until {:.0}\n",
             request.id,
-            request.state,
+            word(&request.state),
             request.filing.summary(),
             request.filing.expires_at
         )
@@ -121,8 +122,8 @@ fn described(request: &Request) -> String {
         .iter()
         .map(|answer| {
             format!(
-                "answer        {:?} by {} at {} {}\n",
-                answer.verdict,
+                "answer        {} by {} at {:.0} {}\n",
+                word(&answer.verdict),
                 answer.by,
                 answer.at,
                 visible(&answer.comment)
@@ -130,16 +131,16 @@ fn described(request: &Request) -> String {
         })
         .collect();
     format!(
-        "approval      {}\nstate         {:?}\nprincipal     {}\nacts for      {}\ntool          {} ({})\ncapabilities  {}\nrisk          {:?}\n\
-         needs         {} of {}\nfiled         {}\nexpires       {}\npolicies      {}\n{answers}arguments\n{}",
+        "approval      {}\nstate         {}\nprincipal     {}\nacts for      {}\ntool          {} ({})\ncapabilities  {}\nrisk          {}\n\
+         needs         {} of {}\nfiled         {:.0}\nexpires       {:.0}\npolicies      {}\n{answers}arguments\n{}",
         request.id,
-        request.state,
+        word(&request.state),
         filing.principal,
         filing.acts_for.join(", "),
         filing.tool,
         filing.tool_digest,
         names(&mut filing.capabilities.iter().map(ToString::to_string)),
-        filing.risk,
+        word(&filing.risk),
         filing.approvers.count,
         if roles.is_empty() { "anybody else" } else { &roles },
         filing.filed_at,
@@ -147,6 +148,12 @@ fn described(request: &Request) -> String {
         filing.policy_version,
         visible(&filing.arguments),
     )
+}
+
+/// As JSON and the database write it.
+fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Text from elsewhere, with what a terminal would act on or hide written out.
@@ -180,9 +187,12 @@ async fn decide(
     let decided = state.decide(id, answer).await.map_err(|error| match error {
         DecideError::Unknown(_) => Failure::NotFound(error.to_string()),
         DecideError::Unavailable(error) => error.into(),
-        refused => Failure::Refused(refused.to_string()),
+        refused @ (DecideError::OwnCall(_)
+        | DecideError::NotAnApprover { .. }
+        | DecideError::AnsweredBefore(_)
+        | DecideError::NotOpen { .. }) => Failure::Refused(refused.to_string()),
     })?;
-    context.terminal.show(&decided, || format!("{id}: {:?}", decided.state))?;
+    context.terminal.show(&decided, || format!("{id}: {}", word(&decided.state)))?;
     if decided.state == ApprovalState::Open {
         context.terminal.say("another person has to agree as well");
     }

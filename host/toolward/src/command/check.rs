@@ -182,7 +182,7 @@ fn text(file: &std::path::Path, inspection: &Inspection, outlook: Option<&Outloo
             .and_then(|outlook| prospects_of(outlook, tool).map(|prospects| (outlook, prospects)))
         {
             None => tool.wants.iter().for_each(|want| {
-                text.push_str(&format!("  wants {}{}\n", want.capability, optional(want.required)))
+                text.push_str(&format!("  wants {}{}\n", want.capability, optional(want.required)));
             }),
             Some((outlook, prospects)) => {
                 text.push_str(&format!(

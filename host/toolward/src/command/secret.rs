@@ -72,7 +72,7 @@ fn find(
     config: &Config,
     name: Option<String>,
 ) -> Result<Arc<dyn SecretStore>, Failure> {
-    let mut stores = wiring::stores(config, context.passphrases())?;
+    let mut stores = wiring::stores(config, &context.passphrases())?;
     let names = stores.keys().cloned().collect::<Vec<_>>().join("`, `");
     match name {
         Some(name) => stores.remove(&name).ok_or_else(|| {

@@ -58,13 +58,14 @@ impl Terminal {
 
     pub(super) fn fail(&self, failure: &Failure) {
         let mut out = io::stderr().lock();
-        let _said = match failure {
-            Failure::Silent(_) => Ok(()),
-            failure if self.json => writeln!(out, "{}", as_json(failure)),
-            Failure::Start(StartError::Source(errors)) => {
-                errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
-            }
-            failure => writeln!(out, "error: {failure}"),
+        let _said = if matches!(failure, Failure::Silent(_)) {
+            Ok(())
+        } else if self.json {
+            writeln!(out, "{}", as_json(failure))
+        } else if let Failure::Start(StartError::Source(errors)) = failure {
+            errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
+        } else {
+            writeln!(out, "error: {failure}")
         };
     }
 
@@ -102,10 +103,12 @@ impl Drop for Progress {
 }
 
 fn as_json(failure: &Failure) -> serde_json::Value {
-    let places = match failure {
-        Failure::Start(StartError::Source(errors)) => errors.iter().map(place).collect(),
-        _ => Vec::new(),
+    let errors = if let Failure::Start(StartError::Source(errors)) = failure {
+        errors.as_slice()
+    } else {
+        &[]
     };
+    let places: Vec<_> = errors.iter().map(place).collect();
     json!({ "error": { "code": failure.code(), "message": failure.to_string(), "places": places } })
 }
 

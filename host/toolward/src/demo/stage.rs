@@ -75,7 +75,7 @@ impl Stage {
             Config::load(&directory.path().join("toolward.toml")).map_err(StartError::from)?;
         store_secrets(&config, &secrets).await?;
         progress("starting the host");
-        let host = Arc::new(wiring::host(&config, Arc::new(NoPassphrase)).await?);
+        let host = Arc::new(wiring::host(&config, &no_passphrase()).await?);
         let state = wiring::state(&config).await?;
         Ok(Self { directory, host, state, standins, secrets, agent: agent(), log: settings.log })
     }
@@ -261,7 +261,7 @@ fn capabilities(standins: &StandIns) -> String {
 }
 
 async fn store_secrets(config: &Config, secrets: &Secrets) -> anyhow::Result<()> {
-    let stores = wiring::stores(config, Arc::new(NoPassphrase))?;
+    let stores = wiring::stores(config, &no_passphrase())?;
     let store = stores.get("local").context("the demo's configuration names a store `local`")?;
     for (name, value) in [("github-token", &secrets.github), ("payments-key", &secrets.payments)] {
         store.write(&name.parse::<SecretName>()?, Secret::new(value.clone())).await?;
@@ -270,6 +270,10 @@ async fn store_secrets(config: &Config, secrets: &Secrets) -> anyhow::Result<()>
 }
 
 /// The demo's store is unlocked by a key file.
+fn no_passphrase() -> Arc<dyn PassphraseSource> {
+    Arc::new(NoPassphrase)
+}
+
 struct NoPassphrase;
 
 impl PassphraseSource for NoPassphrase {

@@ -1,0 +1,4 @@
+use toolward_gate::*;
+pub fn twice(permit: &Permit) -> Permit {
+    permit.clone()
+}

@@ -1,0 +1,4 @@
+use toolward_gate::*;
+pub fn forge(call: Call, terms: Terms, life: Life) -> Permit {
+    Permit { call, terms, life }
+}

@@ -1,0 +1,4 @@
+use toolward_vault::*;
+pub fn print(secret: &Secret) {
+    println!("{secret:?}");
+}

@@ -1,0 +1,4 @@
+use toolward_vault::*;
+pub fn print(signed: &Signed) {
+    println!("{signed:?}");
+}

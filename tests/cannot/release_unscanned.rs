@@ -1,0 +1,4 @@
+use toolward_vault::*;
+pub fn release(raw: Raw) -> Scanned {
+    raw
+}

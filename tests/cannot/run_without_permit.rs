@@ -1,0 +1,5 @@
+use toolward_gate::*;
+use toolward_sandbox::*;
+pub async fn run(sandbox: &Sandbox, settled: Settled) {
+    let _ = sandbox.run(settled).await;
+}

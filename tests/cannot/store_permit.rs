@@ -1,0 +1,4 @@
+use toolward_gate::*;
+pub fn store(permit: &Permit) -> String {
+    serde_json::to_string(permit).unwrap()
+}

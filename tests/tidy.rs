@@ -1,0 +1,202 @@
+//! The rules that no compiler checks.
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+#[test]
+fn every_file_of_tests_is_a_module_of_the_one_binary() {
+    let listed: BTreeSet<String> = modules(&read("tests/it.rs"))
+        .into_iter()
+        .flat_map(|module| {
+            let inner = root().join(format!("tests/{module}.rs"));
+            let nested = fs::read_to_string(&inner).map(|text| modules(&text)).unwrap_or_default();
+            let folder = module.clone();
+            std::iter::once(format!("tests/{module}.rs"))
+                .chain(nested.into_iter().map(move |name| format!("tests/{folder}/{name}.rs")))
+        })
+        .collect();
+    let apart = [
+        "tests/cannot/",
+        "tests/guests/",
+        "tests/benches/",
+        "tests/clients/",
+        "tests/it.rs",
+        "tests/build.rs",
+    ];
+    let unlisted: Vec<String> = rust_files("tests")
+        .into_iter()
+        .filter(|file| !apart.iter().any(|part| file.starts_with(part)) && !listed.contains(file))
+        .collect();
+    assert!(unlisted.is_empty(), "not a module of tests/it.rs: {unlisted:?}");
+}
+
+#[test]
+fn every_capability_interface_has_a_wit_file_and_two_guests() {
+    let list = read("host/sandbox/src/capability.rs");
+    for interface in toolward_sandbox::Sandbox::interfaces() {
+        assert!(
+            root().join(format!("wit/{interface}.wit")).is_file(),
+            "wit/{interface}.wit is missing"
+        );
+        let module = interface.replace('-', "_");
+        assert!(list.contains(&format!("mod {module};")), "{interface} is not in capability.rs");
+    }
+}
+
+#[test]
+fn every_wit_item_says_what_it_lets_a_tool_do() {
+    for file in files_below("wit", "wit") {
+        let text = read(&file);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (index, line) in lines.iter().enumerate() {
+            let item =
+                ["interface ", "resource ", "record ", "enum ", "variant ", "world ", "package "];
+            let function = line.contains(": func(");
+            if function || item.iter().any(|word| line.starts_with(word)) {
+                let before = index.checked_sub(1).map_or("", |above| lines[above]);
+                assert!(
+                    before.starts_with("///"),
+                    "{file}:{}: `{line}` has no doc comment",
+                    index + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn dependencies_follow_the_floors() {
+    let allowed = [
+        ("toolward-gate", vec![]),
+        ("toolward-vault", vec!["toolward-gate"]),
+        ("toolward-sandbox", vec!["toolward-gate", "toolward-vault"]),
+        ("toolward-state", vec!["toolward-gate", "toolward-vault"]),
+        ("toolward", vec!["toolward-gate", "toolward-vault", "toolward-sandbox", "toolward-state"]),
+    ];
+    let metadata = metadata();
+    for (name, below) in allowed {
+        let package = metadata["packages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|package| package["name"] == name)
+            .unwrap();
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let dependency = dependency["name"].as_str().unwrap();
+            let ours = dependency.starts_with("toolward");
+            assert!(!ours || below.contains(&dependency), "{name} may not use {dependency}");
+        }
+    }
+}
+
+#[test]
+fn every_span_skips_its_arguments() {
+    for file in rust_files("host") {
+        for (number, line) in read(&file).lines().enumerate() {
+            let instrumented = line.trim_start().starts_with("#[instrument")
+                || line.contains("tracing::instrument");
+            let said =
+                !instrumented || line.contains("skip_all") || line.trim_start().starts_with("use ");
+            assert!(
+                said,
+                "{file}:{}: `instrument` without `skip_all` prints arguments",
+                number + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn no_test_is_ignored_or_expects_a_panic() {
+    // Written in two parts, so that this file does not hold what it looks for.
+    let words = [
+        concat!("#[", "ignore"),
+        concat!("#[", "should_panic"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+    ];
+    for file in
+        rust_files("host").into_iter().chain(rust_files("tests")).chain(rust_files("guest-sdk"))
+    {
+        let text = read(&file);
+        for word in words {
+            assert!(!text.contains(word), "{file} has `{word}`");
+        }
+    }
+}
+
+#[test]
+fn links_in_markdown_lead_somewhere() {
+    for file in ["README.md", "host/README.md"] {
+        let folder = root().join(file).parent().unwrap().to_owned();
+        for link in read(file).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(folder.join(target).exists(), "{file}: `{link}` leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn secrets_are_exposed_only_in_the_vault() {
+    let word = concat!("expose", "_secret");
+    for file in rust_files("host") {
+        assert!(
+            file.starts_with("host/vault/") || !read(&file).contains(word),
+            "{file} reads a secret"
+        );
+    }
+}
+
+/// The names in lines such as `mod calls;`.
+fn modules(text: &str) -> Vec<String> {
+    let name = |line: &str| Some(line.trim().strip_prefix("mod ")?.strip_suffix(';')?.to_owned());
+    text.lines().filter_map(name).collect()
+}
+
+fn metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn rust_files(folder: &str) -> Vec<String> {
+    files_below(folder, "rs")
+}
+
+/// Files with this ending, relative to the root, sorted.
+fn files_below(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|one| one == ending) {
+                found.push(path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
