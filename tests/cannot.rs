@@ -2,6 +2,7 @@
 //!
 //! Each file of `cannot/` is compiled against the libraries that this test binary was linked with. A
 //! general tool would build the whole house a second time to find that out.
+#![expect(clippy::disallowed_methods, reason = "the compiler and cargo are asked")]
 use std::{
     fs,
     path::{Path, PathBuf},

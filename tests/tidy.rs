@@ -1,4 +1,5 @@
 //! The rules that no compiler checks.
+#![expect(clippy::disallowed_methods, reason = "the compiler and cargo are asked")]
 use std::{
     collections::BTreeSet,
     fs,

@@ -31,7 +31,7 @@ pub struct ToolFailure {
 pub enum Limit {
     #[error("memory")]
     Memory,
-    #[error("wasm stack")]
+    #[error("stack")]
     Stack,
     #[error("result size")]
     Output,
@@ -58,11 +58,13 @@ pub enum Stop {
     /// The cause is for the operator's log; a caller learns only that the tool crashed.
     #[error("the tool crashed")]
     Trapped { cause: Arc<str> },
-    #[error("the tool answered with something that does not fit its output schema")]
+    #[error(
+        "the tool answered with something that does not fit its output schema; the operator's log says where"
+    )]
     BadOutput { cause: Arc<str> },
     #[error("the caller cancelled the call")]
     Cancelled,
-    #[error("the host stopped the call: {0}")]
+    #[error("the host stopped the call: {0}; the operator's log says why")]
     Unavailable(#[from] Unavailable),
 }
 
@@ -83,11 +85,11 @@ pub enum Refusal {
     Denied { by: String, comment: String },
     #[error("the approval was spent by another call; call again to ask anew")]
     AlreadySpent,
-    #[error("over the rate of {calls} calls in {} s; try again in {} s", .window.as_secs(), .retry_after.as_secs().max(1))]
+    #[error("over the rate of {calls} in {} s; try again in {} s", .window.as_secs(), whole_seconds(.retry_after))]
     OverRate { calls: u32, window: Duration, retry_after: Duration },
-    #[error("the budget is spent")]
+    #[error("the budget is spent; try again once its window has moved on, or ask for a larger one")]
     OverBudget,
-    #[error("stopped by a kill switch or at the end of its time: {0}")]
+    #[error("not started: {0}")]
     Halted(Cause),
 }
 
@@ -106,6 +108,11 @@ fn list_wanted(wanted: &[CapabilityName]) -> String {
 
 fn after_colon(comment: &str) -> String {
     if comment.is_empty() { String::new() } else { format!(": {comment}") }
+}
+
+/// Rounded up: who tries again after them is not too early.
+fn whole_seconds(time: &Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
 impl Stop {

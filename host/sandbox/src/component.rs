@@ -1,5 +1,7 @@
 //! What is in these bytes? Read without compiling and without running any of it.
-use toolward_gate::{Digest, Interface};
+use std::sync::Arc;
+
+use toolward_gate::{Digest, Interface, Want};
 use wasmparser::{
     BinaryReader, ComponentImportSectionReader, CustomSectionReader, Validator,
     component_types::ComponentEntityType, types::Types,
@@ -8,6 +10,7 @@ use wasmparser::{
 use crate::{
     capability,
     manifest::{Manifest, ManifestError},
+    plain::{self, Exports, PlainError},
     text,
 };
 
@@ -18,7 +21,17 @@ pub struct Inspection {
     pub digest: Digest,
     pub bytes: usize,
     pub imports: Vec<Import>,
+    /// What the component says of its tools, or what its exported functions say.
     pub manifest: Manifest,
+    /// Where its tools stand, when it brought no manifest.
+    pub(crate) exports: Option<Exports>,
+}
+
+impl Inspection {
+    /// Whether the component was built for this host, and says itself what it wants.
+    pub fn has_manifest(&self) -> bool {
+        self.exports.is_none()
+    }
 }
 
 /// One import: something a component can reach if the host links it.
@@ -64,9 +77,19 @@ pub enum ComponentError {
     #[error("the component is not valid at byte {offset}: {message}; build it again")]
     Invalid { offset: u64, message: String },
     #[error(
+        "the component has no section `{SECTION}`, which names its tools, and exports no functions that could be some; build it with `toolward build`"
+    )]
+    NoTools,
+    #[error(
         "the component has no section `{SECTION}`, which names its tools; build it with `toolward build`"
     )]
     NoManifest,
+    #[error(
+        "the component says itself which capabilities its tools want; remove `capabilities` from its configuration"
+    )]
+    WantsTwice,
+    #[error("the component's functions cannot be tools: {0}")]
+    Plain(#[from] PlainError),
     #[error(
         "the component has more than one section `{SECTION}`; build it again with `toolward build`"
     )]
@@ -87,13 +110,37 @@ pub enum ComponentError {
 
 /// Reads a component's sections and validates it. Nothing is compiled, and nothing runs.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
+    inspect_wanting(bytes, &Arc::default())
+}
+
+/// As [`inspect`]; where the component brings no manifest, each of its tools wants what the operator says.
+pub fn inspect_wanting(bytes: &[u8], wants: &Arc<[Want]>) -> Result<Inspection, ComponentError> {
     check_preamble(bytes)?;
     let sections = sections(bytes)?;
     let types = Validator::new().validate_all(bytes).map_err(invalid)?;
-    let manifest = Manifest::parse(manifest_section(&sections)?)?;
-    check_calls(&types)?;
+    let (manifest, exports) = match manifest_section(&sections)? {
+        Some(_) if !wants.is_empty() => return Err(ComponentError::WantsTwice),
+        Some(section) => {
+            let manifest = Manifest::parse(section)?;
+            check_calls(&types)?;
+            (manifest, None)
+        }
+        None => plain_tools(bytes, wants, &types)?,
+    };
     let imports = imports(&sections, &types)?;
-    Ok(Inspection { digest: Digest::of(bytes), bytes: bytes.len(), imports, manifest })
+    Ok(Inspection { digest: Digest::of(bytes), bytes: bytes.len(), imports, manifest, exports })
+}
+
+fn plain_tools(
+    bytes: &[u8],
+    wants: &Arc<[Want]>,
+    types: &Types,
+) -> Result<(Manifest, Option<Exports>), ComponentError> {
+    if check_calls(types).is_ok() {
+        return Err(ComponentError::NoManifest);
+    }
+    let (manifest, exports) = plain::read(bytes, wants)?;
+    if exports.is_empty() { Err(ComponentError::NoTools) } else { Ok((manifest, Some(exports))) }
 }
 
 fn check_preamble(bytes: &[u8]) -> Result<(), ComponentError> {
@@ -140,7 +187,7 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ComponentError> {
     Ok(sections)
 }
 
-fn manifest_section<'a>(sections: &[Section<'a>]) -> Result<&'a [u8], ComponentError> {
+fn manifest_section<'a>(sections: &[Section<'a>]) -> Result<Option<&'a [u8]>, ComponentError> {
     let mut found = None;
     for section in sections.iter().filter(|section| section.id == CUSTOM) {
         let custom = CustomSectionReader::new(section.reader()).map_err(invalid)?;
@@ -148,7 +195,7 @@ fn manifest_section<'a>(sections: &[Section<'a>]) -> Result<&'a [u8], ComponentE
             return Err(ComponentError::ManifestTwice);
         }
     }
-    found.ok_or(ComponentError::NoManifest)
+    Ok(found)
 }
 
 fn check_calls(types: &Types) -> Result<(), ComponentError> {

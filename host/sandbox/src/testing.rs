@@ -262,6 +262,17 @@ const DEFINED: [(&str, &str); 2] = [("host:log:write", "log"), ("github:issues:w
 
 /// A grant for `act` of the component with this digest, and what throws its kill switches.
 pub(crate) async fn grant(digest: Digest, terms: Terms, notes: Notes) -> (Grant, Arc<Switches>) {
+    grant_for(&Asked { digest, tool: "act", arguments: json!({}) }, terms, notes).await
+}
+
+/// Which tool is called, and with what.
+pub(crate) struct Asked {
+    pub(crate) digest: Digest,
+    pub(crate) tool: &'static str,
+    pub(crate) arguments: Value,
+}
+
+pub(crate) async fn grant_for(asked: &Asked, terms: Terms, notes: Notes) -> (Grant, Arc<Switches>) {
     let switches = Arc::new(Switches::default());
     let gate = Gate {
         policy: Arc::new(Yes(terms)),
@@ -270,7 +281,7 @@ pub(crate) async fn grant(digest: Digest, terms: Terms, notes: Notes) -> (Grant,
         switches: Arc::new(Switchboard::follow(switches.clone()).await.unwrap()),
         clock: Arc::new(SystemClock),
     };
-    let settled = gate.settle(call(digest, notes)).await.unwrap();
+    let settled = gate.settle(call(asked, notes)).await.unwrap();
     let permit = gate.admit(settled).await.unwrap();
     // The life of a permit needs its board.
     switches.board.lock().unwrap().replace(gate.switches.clone());
@@ -278,7 +289,7 @@ pub(crate) async fn grant(digest: Digest, terms: Terms, notes: Notes) -> (Grant,
     (vault.equip(permit), switches)
 }
 
-fn call(digest: Digest, notes: Notes) -> Call {
+fn call(asked: &Asked, notes: Notes) -> Call {
     Call {
         id: CallId::generate(),
         principal: Principal::authenticated(Identity {
@@ -290,12 +301,12 @@ fn call(digest: Digest, notes: Notes) -> Call {
             ends_at: None,
         }),
         tool: ToolRef {
-            name: "act".parse().unwrap(),
+            name: asked.tool.parse().unwrap(),
             component: "guest".parse().unwrap(),
-            digest,
+            digest: asked.digest,
             wants: [].into(),
         },
-        arguments: Arguments::parse("{}").unwrap(),
+        arguments: Arguments::parse(&asked.arguments.to_string()).unwrap(),
         door: "test",
         notes,
         progress: ProgressSink::default(),

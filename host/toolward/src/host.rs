@@ -16,7 +16,8 @@ pub struct Host {
     pub audit: Audit,
     pub gate: Gate,
     pub vault: Vault,
-    pub sandbox: Sandbox,
+    /// Shared where several hosts run in one process: what one compiled, all have.
+    pub sandbox: Arc<Sandbox>,
 }
 
 impl Host {

@@ -160,7 +160,7 @@ async fn assembled(
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
-    let sandbox = Sandbox::new(SandboxSettings::default())?;
+    let sandbox = Arc::new(Sandbox::new(SandboxSettings::default())?);
     for (_, bytes) in components {
         sandbox.install(bytes).await.map_err(|error| config.file.error(0..0, error.to_string()))?;
     }

@@ -1,0 +1,10 @@
+//! What a call goes through, and every way in which it can end.
+mod approval;
+mod audit;
+mod budget;
+mod expired;
+mod halted;
+mod limits;
+mod refused;
+mod simple;
+mod words;

@@ -1,0 +1,167 @@
+//! A whole host for one test: real policies, real SQLite, a real vault and sandbox, and a shop on loopback.
+mod guests;
+mod parts;
+mod redact;
+mod setting;
+mod upstream;
+
+pub(crate) use guests::Guest;
+pub(crate) use parts::log;
+pub(crate) use redact::redacted;
+pub(crate) use setting::{Setting, agent, person};
+pub(crate) use upstream::{ECHOES, MARKER, Upstream};
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use toolward::host::Host;
+use toolward_gate::{
+    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Principal, Progress,
+    ProgressSink, Request, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+};
+use toolward_sandbox::Output;
+use toolward_state::{LinkFilter, State, Verified};
+
+use parts::{Announcing, MovedClock};
+
+/// A host, what stands around it, and the means to look at both.
+pub(crate) struct World {
+    pub(crate) host: Arc<Host>,
+    pub(crate) state: State,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) clock: Arc<MovedClock>,
+    pub(crate) agent: Principal,
+    token: String,
+    closings: Arc<Announcing>,
+    switches: State,
+    setting: Setting,
+    directory: TempDir,
+}
+
+impl World {
+    /// The probe under the usual policies.
+    pub(crate) async fn new() -> Self {
+        Setting::default().world().await
+    }
+
+    /// The value that must not be seen.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A call as a door reads it. Fails the test where the arguments do not fit the tool.
+    pub(crate) fn read(&self, tool: &str, arguments: &Value) -> Call {
+        self.read_for(&self.agent, tool, arguments, ProgressSink::default())
+    }
+
+    fn read_for(&self, by: &Principal, tool: &str, arguments: &Value, to: ProgressSink) -> Call {
+        self.host.tools.read(by, "test", tool, &arguments.to_string(), to).unwrap()
+    }
+
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Output, Stop> {
+        self.host.perform(self.read(tool, &arguments)).await
+    }
+
+    pub(crate) async fn call_as(
+        &self,
+        by: &Principal,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Output, Stop> {
+        self.host.perform(self.read_for(by, tool, &arguments, ProgressSink::default())).await
+    }
+
+    /// A call whose caller listens to its progress.
+    pub(crate) async fn call_heard(
+        &self,
+        tool: &str,
+        arguments: Value,
+        to: mpsc::Sender<Progress>,
+    ) -> Result<Output, Stop> {
+        let call = self.read_for(&self.agent, tool, &arguments, ProgressSink::to(to));
+        self.host.perform(call).await
+    }
+
+    /// One GET of the tool that sends whatever it is told to.
+    pub(crate) async fn fetch(&self, target: &str) -> Result<Output, Stop> {
+        self.call("fetch", json!({ "method": "GET", "target": target })).await
+    }
+
+    /// Takes one person's yes or no.
+    pub(crate) async fn decide(
+        &self,
+        id: ApprovalId,
+        (by, role): (&str, &str),
+        verdict: Verdict,
+    ) -> Result<Request, DecideError> {
+        let (by, roles, at) = (by.to_owned(), [role.to_owned()].into(), self.clock.now());
+        let comment = "checked against the invoice".to_owned();
+        self.state.decide(id, Answer { by, roles, verdict, comment, at }).await
+    }
+
+    pub(crate) async fn throw(&self, target: SwitchTarget) {
+        let (reason, by) = ("the shop reports a leak".to_owned(), "ana".to_owned());
+        let switch = Switch { target, reason, by, since: self.clock.now(), expires_at: None };
+        self.state.throw(switch).await.unwrap();
+    }
+
+    /// From now on the host cannot read its switches.
+    pub(crate) async fn lose_switches(&self) {
+        self.switches.clone().shut().await;
+    }
+
+    /// Everything on record, in order.
+    pub(crate) async fn trail(&self) -> Vec<Value> {
+        let links = self.state.links(LinkFilter::default()).await.unwrap();
+        links.iter().map(|link| serde_json::from_str(&link.record).unwrap()).collect()
+    }
+
+    /// The opening and the closing record of the last call.
+    pub(crate) async fn last_entry(&self) -> (Value, Value) {
+        let trail = self.trail().await;
+        let closed = trail.iter().rfind(|one| one["record"] == "closed").unwrap().clone();
+        let of_call = |one: &&Value| one["record"] == "opened" && one["call"] == closed["call"];
+        (trail.iter().find(of_call).unwrap().clone(), closed)
+    }
+
+    pub(crate) async fn verified(&self) -> Verified {
+        self.state.verify(&mut |_, _| {}).await.unwrap()
+    }
+
+    /// Waits until one more entry is closed than before the last wait.
+    pub(crate) async fn until_closed(&self) {
+        self.closings.closed().await;
+    }
+
+    /// The same directory under a host that starts anew, as after a crash: nothing is shut down in order.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { host, state, upstream, clock, token, closings, setting, directory, .. } = self;
+        drop((host, closings));
+        state.shut().await;
+        parts::assemble(setting, directory, upstream, clock, token).await
+    }
+
+    /// A copy of the database, in which bytes were changed as somebody with access to the disk would.
+    pub(crate) async fn tampered(&self, from: &str, to: &str) -> Verified {
+        let path = self.directory.path().join("copy").join("toolward.db");
+        self.state.backup(&path).await.unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let place = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let (head, tail) = bytes.split_at(place);
+        fs::write(&path, [head, to.as_bytes(), &tail[from.len()..]].concat()).unwrap();
+        let copy = State::open(&path, self.clock.clone()).await.unwrap();
+        copy.verify(&mut |_, _| {}).await.unwrap()
+    }
+
+    /// Every byte that this host keeps on disk, but for the secrets.
+    pub(crate) fn database_bytes(&self) -> Vec<u8> {
+        let file = |name: &str| fs::read(self.file(name)).unwrap_or_default();
+        [file("toolward.db"), file("toolward.db-wal")].concat()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}

@@ -1,0 +1,197 @@
+//! A host put together as `wiring.rs` does it, but for the clock, which tests move.
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, Semaphore};
+use toolward::{demo::LogTap, host::Host, tools::Tools};
+use toolward_gate::{
+    ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, Principal, Record,
+    SourceFile, Switchboard, Unavailable,
+};
+use toolward_sandbox::{Sandbox, SandboxSettings};
+use toolward_state::State;
+use toolward_vault::{
+    BrokerConfig, Credentials, EgressSettings, PassphraseSource, Secret, SecretStore,
+    SecretStoreConfig, SecretStoreError, Vault,
+};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::{
+    Setting, Upstream, World, agent,
+    setting::{BROKER, STORE},
+};
+
+/// Starts a host on a directory, which an earlier one may have left.
+pub(super) async fn assemble(
+    setting: Setting,
+    directory: TempDir,
+    upstream: Arc<Upstream>,
+    clock: Arc<MovedClock>,
+    token: String,
+) -> World {
+    log();
+    let path = directory.path().join("toolward.db");
+    let state = State::open(&path, clock.clone()).await.unwrap();
+    state.close_interrupted().await.unwrap();
+    let sandbox = sandbox(&setting).await;
+    let tools = install(&setting, &sandbox).await;
+    // Who follows the switches may outlive the host by a moment, and must not hold its lease.
+    let feed = State::open(&path, clock.clone()).await.unwrap();
+    let switches = Switchboard::follow(Arc::new(feed.clone())).await.unwrap();
+    let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
+    let host = Host {
+        gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()),
+        vault: vault(&setting, &directory, &upstream, &token).await,
+        audit: Audit::new(closings.clone()),
+        tools,
+        sandbox,
+    };
+    let (host, agent) = (Arc::new(host), Principal::authenticated(agent()));
+    World {
+        host,
+        state,
+        upstream,
+        clock,
+        agent,
+        token,
+        closings,
+        switches: feed,
+        setting,
+        directory,
+    }
+}
+
+/// The sandbox of all worlds, so that each component is compiled once; or a small one for this world.
+async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
+    static SHARED: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
+    let start = |settings| Arc::new(Sandbox::new(settings).unwrap());
+    match setting.places {
+        Some(concurrent_calls) => {
+            start(SandboxSettings { concurrent_calls, ..SandboxSettings::default() })
+        }
+        None => SHARED.get_or_init(async || start(SandboxSettings::default())).await.clone(),
+    }
+}
+
+async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
+    let mut tools = Tools::default();
+    for guest in &setting.guests {
+        let inspection = sandbox.install(guest.component().to_vec()).await.unwrap();
+        tools.add(&guest.name().parse().unwrap(), &inspection).unwrap();
+    }
+    tools
+}
+
+fn gate(
+    setting: &Setting,
+    upstream: &Upstream,
+    tools: &Tools,
+    state: &State,
+    switches: Switchboard,
+    clock: Arc<dyn Clock>,
+) -> Gate {
+    let interfaces: Vec<&str> = Sandbox::interfaces().collect();
+    let file = SourceFile::new("capabilities.toml", setting.definitions(upstream));
+    let capabilities = Arc::new(Capabilities::parse(&file, &interfaces).unwrap());
+    let files = [SourceFile::new("world.cedar", setting.rules())];
+    let policy =
+        CedarPolicy::load(&files, capabilities, &tools.installed(), "development").unwrap();
+    Gate {
+        policy: Arc::new(policy),
+        approvals: Arc::new(state.clone()),
+        budgets: Arc::new(state.clone()),
+        switches: Arc::new(switches),
+        clock,
+    }
+}
+
+async fn vault(setting: &Setting, directory: &TempDir, upstream: &Upstream, token: &str) -> Vault {
+    let config: SecretStoreConfig = toml::from_str(STORE).unwrap();
+    let store = config.open(directory.path(), Arc::new(NobodyToAsk)).unwrap();
+    if setting.secret {
+        let value = Secret::new(token.to_owned());
+        store.write(&"shop-token".parse().unwrap(), value).await.unwrap();
+    }
+    let stores: BTreeMap<String, Arc<dyn SecretStore>> = [("local".to_owned(), store)].into();
+    let broker: BrokerConfig = toml::from_str(BROKER).unwrap();
+    let name = "shop".parse().unwrap();
+    let mut credentials = Credentials::default();
+    credentials.add("shop".parse().unwrap(), broker.broker(&name, &stores).unwrap());
+    let extra_roots_pem = upstream.certificate().map(|pem| pem.as_bytes().to_vec());
+    Vault::new(credentials, EgressSettings { extra_roots_pem, ..EgressSettings::default() })
+        .unwrap()
+}
+
+/// Everything that this process has logged since its first world, of every test and at the finest level.
+pub(crate) fn log() -> String {
+    static TAP: OnceLock<LogTap> = OnceLock::new();
+    let listen = || {
+        let (tap, layer) = toolward::demo::capture();
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        tap
+    };
+    String::from_utf8_lossy(&TAP.get_or_init(listen).bytes()).into_owned()
+}
+
+/// The store is unlocked by a key file.
+struct NobodyToAsk;
+
+impl PassphraseSource for NobodyToAsk {
+    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
+        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
+    }
+}
+
+/// A value that nobody else has.
+pub(super) fn fresh_token() -> String {
+    format!("tok_{}", ApprovalId::generate().to_string().replace('-', ""))
+}
+
+/// The wall clock, where the test puts it.
+pub(crate) struct MovedClock(Mutex<Timestamp>);
+
+impl MovedClock {
+    pub(super) fn at_noon() -> Arc<Self> {
+        Arc::new(Self(Mutex::new("2026-03-02T12:00:00Z".parse().unwrap())))
+    }
+    pub(crate) fn forward(&self, seconds: i64) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// The trail in the state, and a notice of every entry that is closed.
+pub(super) struct Announcing {
+    log: State,
+    closed: Semaphore,
+}
+
+impl Announcing {
+    pub(super) async fn closed(&self) {
+        self.closed.acquire().await.unwrap().forget();
+    }
+}
+
+#[async_trait]
+impl AuditLog for Announcing {
+    async fn append(&self, record: &Record) -> Result<(), Unavailable> {
+        self.log.append(record).await
+    }
+    async fn close(&self, closed: Closed) -> Result<(), Unavailable> {
+        self.log.close(closed).await?;
+        self.closed.add_permits(1);
+        Ok(())
+    }
+}

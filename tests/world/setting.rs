@@ -1,0 +1,187 @@
+//! What a world is made of, where a test wants it otherwise than usual.
+use toolward_gate::{Identity, Kind, Principal};
+
+use super::{Guest, Upstream, World, parts};
+
+/// The usual, and what a test changes about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) guests: Vec<Guest>,
+    /// Cedar, besides [`POLICIES`].
+    pub(crate) policies: String,
+    /// TOML, besides [`CAPABILITIES`]. `{shop}` stands for the upstream.
+    pub(crate) capabilities: String,
+    /// Whether the shop speaks TLS.
+    pub(crate) tls: bool,
+    /// A sandbox of this world's own, for so many calls at once.
+    pub(crate) places: Option<u32>,
+    /// Whether the credential's value is in the store.
+    pub(crate) secret: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            guests: vec![Guest::Probe],
+            policies: String::new(),
+            capabilities: String::new(),
+            tls: false,
+            places: None,
+            secret: true,
+        }
+    }
+}
+
+impl Setting {
+    /// One more policy.
+    pub(crate) fn policy(mut self, text: &str) -> Self {
+        self.policies.push_str(text);
+        self
+    }
+
+    pub(crate) fn capability(mut self, text: &str) -> Self {
+        self.capabilities.push_str(text);
+        self
+    }
+
+    pub(crate) fn guest(mut self, guest: Guest) -> Self {
+        self.guests.push(guest);
+        self
+    }
+
+    pub(crate) async fn world(self) -> World {
+        let upstream = Upstream::start(self.tls).await;
+        let directory = tempfile::tempdir().unwrap();
+        let token = parts::fresh_token();
+        let clock = parts::MovedClock::at_noon();
+        parts::assemble(self, directory, upstream.into(), clock, token).await
+    }
+
+    /// The definitions with the stand-in's address in them.
+    pub(super) fn definitions(&self, upstream: &Upstream) -> String {
+        let all = format!("{CAPABILITIES}\n{}", self.capabilities);
+        all.replace("{shop}", &upstream.origin())
+    }
+
+    pub(super) fn rules(&self) -> String {
+        format!("{POLICIES}\n{}", self.policies)
+    }
+}
+
+/// The one who calls, where a test does not say.
+pub(crate) fn agent() -> Identity {
+    identity("agent-7", Kind::Agent, &["assistant"])
+}
+
+pub(crate) fn person(id: &str, roles: &[&str]) -> Principal {
+    Principal::authenticated(identity(id, Kind::User, roles))
+}
+
+fn identity(id: &str, kind: Kind, roles: &[&str]) -> Identity {
+    Identity {
+        id: id.to_owned(),
+        kind,
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        acts_for: Vec::new(),
+        scope: None,
+        ends_at: None,
+    }
+}
+
+/// The secret store and the broker, as a configuration writes them.
+pub(super) const STORE: &str =
+    "kind = \"file\"\npath = \"secrets.age\"\nunlock = { key_file = \"secrets.key\" }\n";
+pub(super) const BROKER: &str =
+    "kind = \"static-token\"\nstore = \"local\"\nsecret = \"shop-token\"\n";
+
+/// What the shop lends.
+pub(super) const CAPABILITIES: &str = r#"
+[capability."host:log:write"]
+description = "Lines for the operator."
+interface = "log"
+risk = "low"
+[capability."host:clock:read"]
+description = "The time."
+interface = "clock"
+risk = "low"
+[capability."host:random:read"]
+description = "Random bytes."
+interface = "random"
+risk = "low"
+[capability."host:progress:report"]
+description = "Progress."
+interface = "progress"
+risk = "low"
+
+[capability."shop:items:read"]
+description = "Read items."
+interface = "http"
+destination = "{shop}"
+allow_private = true
+methods = ["GET", "POST"]
+paths = ["/items/{id}", "/items/{id}/parts/{part}"]
+query = ["page"]
+credential = "shop"
+inject = { header = "authorization", as = "bearer" }
+risk = "low"
+cost = "usd:0.40"
+max_request_bytes = 1024
+response = { content_types = ["application/json"], max_bytes = 65_536 }
+
+[capability."shop:orders:read"]
+description = "Read orders, with a key in a field of its own."
+interface = "http"
+destination = "{shop}"
+allow_private = true
+methods = ["GET"]
+paths = ["/orders/{id}"]
+credential = "shop"
+inject = { header = "x-shop-key", as = "raw" }
+risk = "low"
+
+[capability."shop:payments:create"]
+description = "Pay somebody."
+interface = "http"
+destination = "{shop}"
+allow_private = true
+methods = ["POST"]
+paths = ["/payments"]
+credential = "shop"
+inject = { header = "authorization", as = "bearer" }
+risk = "medium"
+
+[capability."shop:extras:read"]
+description = "Defined, and permitted to nobody."
+interface = "http"
+destination = "{shop}"
+allow_private = true
+methods = ["GET"]
+paths = ["/extras"]
+risk = "low"
+
+[capability."shop:vault:open"]
+description = "Defined, and permitted to nobody."
+interface = "http"
+destination = "{shop}"
+allow_private = true
+methods = ["GET"]
+paths = ["/vault"]
+risk = "low"
+"#;
+
+/// Who may use it.
+const POLICIES: &str = r#"
+@id("host-services")
+permit(
+    principal,
+    action in [Action::"host:log:write", Action::"host:clock:read", Action::"host:random:read", Action::"host:progress:report"],
+    resource
+);
+@id("call")
+permit(principal in Role::"assistant", action == Action::"call", resource);
+@id("items")
+permit(principal in Role::"assistant", action in [Action::"shop:items:read", Action::"shop:orders:read"], resource in Component::"probe");
+@id("payments")
+@approval("one-of:payer")
+permit(principal in Role::"assistant", action == Action::"shop:payments:create", resource in Component::"probe");
+"#;
