@@ -29,9 +29,11 @@ fn manifest(name: &str) -> ToolManifest {
     }
 }
 
+/// Adds a component with these tools.
 fn add(tools: &mut Tools, component: &str, names: &[&str]) -> Result<(), ToolsError> {
-    let manifests: Vec<ToolManifest> = names.iter().map(|name| manifest(name)).collect();
-    tools.add_all(&component.parse().unwrap(), Digest::of(component.as_bytes()), &manifests)
+    let manifests: Vec<_> = names.iter().map(|name| manifest(name)).collect();
+    let digest = Digest::of(names.join(" ").as_bytes());
+    tools.add_all(&component.parse().unwrap(), digest, &manifests)
 }
 
 fn tools() -> Tools {
@@ -89,7 +91,7 @@ fn what_is_not_json_stays_a_text_for_the_schema_to_refuse() {
 fn a_request_that_fits_becomes_a_call_of_the_very_tool() {
     let call = read("say", "{\"text\":\"a\",\"number\":1}").unwrap();
     assert_eq!((call.tool.name.as_str(), call.tool.component.as_str()), ("say", "teller"));
-    assert_eq!(call.tool.digest, Digest::of(b"teller"));
+    assert_eq!(call.tool.digest, Digest::of(b"say sing"));
     assert_eq!(call.arguments.canonical(), "{\"number\":1,\"text\":\"a\"}");
     assert_eq!((call.principal.id(), call.door), ("ana", "test"));
 }
