@@ -9,7 +9,7 @@ pub(crate) use guests::Guest;
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
 pub(crate) use setting::{Setting, agent, person};
-pub(crate) use upstream::{ECHOES, MARKER, Upstream};
+pub(crate) use upstream::{ECHOES, MARKER, Upstream, within};
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -132,7 +132,7 @@ impl World {
 
     /// Waits until one more entry is closed than before the last wait.
     pub(crate) async fn until_closed(&self) {
-        self.closings.closed().await;
+        within(self.closings.closed()).await;
     }
 
     /// The same directory under a host that starts anew, as after a crash: nothing is shut down in order.

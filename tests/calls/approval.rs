@@ -6,7 +6,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::Output;
 
-use crate::world::{Setting, World, agent, person};
+use crate::world::{Setting, World, agent, person, within};
 
 fn payment() -> Value {
     json!({ "amount": 100, "to": "acme" })
@@ -159,7 +159,7 @@ async fn a_caller_of_great_risk_is_kept_waiting_and_hears_the_yes() {
         };
         world.decide(open, ("ana", "payer"), Verdict::Approve).await.unwrap();
     };
-    let (paid, ()) = tokio::join!(world.call("pay", payment()), approve);
+    let (paid, ()) = within(async { tokio::join!(world.call("pay", payment()), approve) }).await;
     paid.unwrap();
     assert_eq!(world.upstream.seen().len(), 1);
 }
