@@ -174,3 +174,19 @@ async fn an_approval_survives_a_restart() {
     world.call("pay", payment()).await.unwrap();
     held(&world.call("pay", payment()).await);
 }
+
+#[tokio::test]
+async fn a_yes_under_other_policies_is_no_yes() {
+    let world = World::new().await;
+    let id = held(&world.call("pay", payment()).await);
+    world.decide(id, ("ana", "payer"), Verdict::Approve).await.unwrap();
+    let world = world
+        .restarted_under(
+            r#"@id("more") permit(principal, action == Action::"shop:extras:read", resource);"#,
+        )
+        .await;
+    let anew = held(&world.call("pay", payment()).await);
+    assert_ne!(anew, id);
+    world.decide(anew, ("ana", "payer"), Verdict::Approve).await.unwrap();
+    world.call("pay", payment()).await.unwrap();
+}
