@@ -180,6 +180,12 @@ impl Place {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// As ctrl-c does.
+    pub(crate) fn interrupt(child: &Child) {
+        let id = child.id().to_string();
+        assert!(command("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// What a child said. Nothing that is said ever holds a secret.
     pub(crate) fn ran(&self, line: &str, output: Output) -> Ran {
         let ran = Ran {
@@ -238,29 +244,9 @@ impl Ran {
     }
 }
 
-/// The program of this workspace, built as the tests are.
+/// The program, built as the tests are.
 fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // TARGET/PROFILE/deps/it-…
-        let tests = env::current_exe().unwrap();
-        let folder = tests.ancestors().nth(2).unwrap();
-        let name = folder.file_name().unwrap().to_str().unwrap();
-        let profile = if name == "debug" { "dev" } else { name };
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = command(cargo);
-        command.args([
-            "build",
-            "--quiet",
-            "--package=toolward",
-            "--bin=toolward",
-            "--profile",
-            profile,
-        ]);
-        command.arg("--target-dir").arg(folder.parent().unwrap()).current_dir(root());
-        assert!(command.status().unwrap().success(), "the program does not build");
-        folder.join("toolward")
-    })
+    Path::new(env!("CARGO_BIN_EXE_toolward-under-test"))
 }
 
 /// A component, built from its source by `toolward build`.
@@ -298,7 +284,7 @@ fn policy(component: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
-pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 

@@ -46,7 +46,7 @@ impl Part for Config {
 
 impl wit::Host for BTreeMap<String, String> {
     fn get(&mut self, key: String) -> Result<Result<Option<String>, wit::Error>> {
-        Ok(Ok(BTreeMap::get(self, &key).cloned()))
+        Ok(Ok(Self::get(self, &key).cloned()))
     }
     fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, wit::Error>> {
         Ok(Ok(self.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))

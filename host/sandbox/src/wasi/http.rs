@@ -97,23 +97,23 @@ impl Way {
         let place = self.flights.begin().ok_or(Error::ConnectionLimitReached)?;
         let (head, body) = request.into_parts();
         let asked = Asked::read(&head)?;
-        let (capability, scope, mut asked) = self.matching(asked).ok_or_else(|| self.refused())?;
+        let (capability, scope, mut asked) = self.matching(&asked).ok_or_else(|| self.refused())?;
         let body = whole(body, scope.max_request_bytes).await?;
         if self.stand_ins.stray(&asked, &body) {
             return Err(self.refused());
         }
         asked.headers.retain(|(name, _)| !OF_THE_HOST.contains(&name.as_str()));
         let sent = self.egress.send(asked.outbound(capability.clone(), scope, body)).await;
-        let scanned = sent.map_err(error)?;
+        let scanned = sent.map_err(|error| told(&error))?;
         // It counts as long as the component keeps it.
         response(scanned, move || drop(place))
     }
 
     /// The first capability that the request fits. One with a stand-in takes only a request that brings it.
-    fn matching(&self, asked: Asked) -> Option<(&CapabilityName, &HttpScope, Asked)> {
+    fn matching(&self, asked: &Asked) -> Option<(&CapabilityName, &HttpScope, Asked)> {
         let fitting = || self.scopes.iter().filter(|(_, scope)| asked.fits(scope));
         let bringing = fitting().find_map(|(name, scope)| {
-            let rest = stand_in::taken(&asked, scope.slot.as_ref()?, self.stand_ins.of(name)?)?;
+            let rest = stand_in::taken(asked, scope.slot.as_ref()?, self.stand_ins.of(name)?)?;
             Some((name, &**scope, rest))
         });
         if bringing.is_some() {
@@ -242,13 +242,13 @@ impl<F: FnOnce()> Drop for Held<F> {
 }
 
 /// What a component is told, in the words of `wasi:http`.
-fn error(error: EgressError) -> Error {
+fn told(error: &EgressError) -> Error {
     let said = error.to_string();
     match error {
         EgressError::NotAllowed(_) | EgressError::Over(_) => Error::HttpRequestDenied,
         EgressError::AddressDenied => Error::DestinationIpProhibited,
         EgressError::ConnectionFailed => Error::ConnectionTerminated,
-        EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(bytes)),
+        EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(*bytes)),
         EgressError::ResponseRefused(_)
         | EgressError::Withheld
         | EgressError::CredentialUnavailable => Error::InternalError(Some(said)),
