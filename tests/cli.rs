@@ -14,6 +14,7 @@ mod calling;
 mod installing;
 mod json;
 mod killing;
+mod other_hosts;
 mod place;
 mod redact;
 mod secrets;

@@ -46,7 +46,7 @@ impl Guest {
 
     /// The component. What was compiled by an earlier run is still in the workspace's target folder.
     pub(crate) fn component(self) -> &'static [u8] {
-        static BUILT: [OnceLock<Vec<u8>>; 8] = [const { OnceLock::new() }; 7];
+        static BUILT: [OnceLock<Vec<u8>>; 8] = [const { OnceLock::new() }; 8];
         let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
         let build = || match self {
             Self::Probe | Self::Stray | Self::Eager => {

@@ -37,7 +37,9 @@ impl Guest for Client {
     fn send(request: Request) -> Result<Response, String> {
         let key = std::env::var("SHOP_TOKEN").unwrap_or_default();
         let filled = |text: &str| {
-            text.replace("{key}", &key).replace("{hex}", &hex(&key)).replace("{base64}", &base64(&key))
+            text.replace("{key}", &key)
+                .replace("{hex}", &hex(&key))
+                .replace("{base64}", &base64(&key))
         };
         let headers: Vec<(String, Vec<u8>)> = request
             .headers
@@ -46,7 +48,8 @@ impl Guest for Client {
             .collect();
         let outgoing = outgoing(&request.method, &filled(&request.url), &headers)?;
         let body = outgoing.body().map_err(|()| "no body".to_owned())?;
-        let pending = outgoing_handler::handle(outgoing, None).map_err(|error| format!("{error:?}"))?;
+        let pending =
+            outgoing_handler::handle(outgoing, None).map_err(|error| format!("{error:?}"))?;
         write(body, filled(&request.body).as_bytes())?;
         pending.subscribe().block();
         let answer = pending.get().ok_or("not ready")?.map_err(|()| "taken".to_owned())?;
@@ -54,7 +57,8 @@ impl Guest for Client {
     }
     fn begin(url: String) -> Result<(), String> {
         let outgoing = outgoing("GET", &url, &[])?;
-        let pending = outgoing_handler::handle(outgoing, None).map_err(|error| format!("{error:?}"))?;
+        let pending =
+            outgoing_handler::handle(outgoing, None).map_err(|error| format!("{error:?}"))?;
         std::mem::forget(pending);
         Ok(())
     }
@@ -63,7 +67,11 @@ impl Guest for Client {
     }
 }
 
-fn outgoing(method: &str, url: &str, headers: &[(String, Vec<u8>)]) -> Result<OutgoingRequest, String> {
+fn outgoing(
+    method: &str,
+    url: &str,
+    headers: &[(String, Vec<u8>)],
+) -> Result<OutgoingRequest, String> {
     let (scheme, rest) = url.split_once("://").ok_or("no scheme")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let fields = Fields::from_list(headers).map_err(|error| format!("{error:?}"))?;
