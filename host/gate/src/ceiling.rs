@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_limit_above_its_ceiling_is_lowered_and_another_stays() {
-        let wanted = SandboxTerms { memory_bytes: usize::MAX, handles: 3, ..SandboxTerms::default() };
+        let wanted =
+            SandboxTerms { memory_bytes: usize::MAX, handles: 3, ..SandboxTerms::default() };
         let given = wanted.at_most(&SandboxTerms::ceiling());
         assert_eq!((given.memory_bytes, given.handles), (256 << 20, 3));
     }

@@ -190,7 +190,11 @@ impl Board {
 
     fn change(&self, change: impl FnOnce(&mut Known) -> bool) {
         if self.known.send_if_modified(change) {
-            self.bells.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
+            self.bells
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .for_each(|ring| ring());
         }
     }
 }
