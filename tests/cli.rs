@@ -14,7 +14,10 @@ mod calling;
 mod installing;
 mod json;
 mod killing;
-pub(crate) mod place;
+mod place;
 mod redact;
 mod secrets;
-pub(crate) mod upstream;
+mod upstream;
+
+pub(crate) use place::{KEY, Place, Ran, TOKEN};
+pub(crate) use upstream::PATIENCE;

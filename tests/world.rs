@@ -9,9 +9,9 @@ pub(crate) use guests::Guest;
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
 pub(crate) use setting::{Setting, agent, person};
-pub(crate) use upstream::{ECHOES, MARKER, Upstream};
+pub(crate) use upstream::{ECHOES, MARKER, Upstream, within};
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, sync::Arc};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -132,7 +132,7 @@ impl World {
 
     /// Waits until one more entry is closed than before the last wait.
     pub(crate) async fn until_closed(&self) {
-        self.closings.closed().await;
+        within(self.closings.closed()).await;
     }
 
     /// The same directory under a host that starts anew, as after a crash: nothing is shut down in order.
@@ -141,6 +141,12 @@ impl World {
         drop((host, closings));
         state.shut().await;
         parts::assemble(setting, directory, upstream, clock, token).await
+    }
+
+    /// As [`World::restarted`], with one more policy.
+    pub(crate) async fn restarted_under(mut self, policy: &str) -> Self {
+        self.setting = self.setting.policy(policy);
+        self.restarted().await
     }
 
     /// A copy of the database, in which bytes were changed as somebody with access to the disk would.
@@ -155,13 +161,9 @@ impl World {
         copy.verify(&mut |_, _| {}).await.unwrap()
     }
 
-    /// Every byte that this host keeps on disk, but for the secrets.
-    pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        let file = |name: &str| fs::read(self.file(name)).unwrap_or_default();
-        [file("toolward.db"), file("toolward.db-wal")].concat()
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+    /// Every byte that this host keeps on disk.
+    pub(crate) fn disk_bytes(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.directory.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect()
     }
 }

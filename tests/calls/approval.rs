@@ -6,7 +6,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::Output;
 
-use crate::world::{Setting, World, agent, person};
+use crate::world::{Setting, World, agent, person, within};
 
 fn payment() -> Value {
     json!({ "amount": 100, "to": "acme" })
@@ -159,7 +159,7 @@ async fn a_caller_of_great_risk_is_kept_waiting_and_hears_the_yes() {
         };
         world.decide(open, ("ana", "payer"), Verdict::Approve).await.unwrap();
     };
-    let (paid, ()) = tokio::join!(world.call("pay", payment()), approve);
+    let (paid, ()) = within(async { tokio::join!(world.call("pay", payment()), approve) }).await;
     paid.unwrap();
     assert_eq!(world.upstream.seen().len(), 1);
 }
@@ -173,4 +173,20 @@ async fn an_approval_survives_a_restart() {
     let world = world.restarted().await;
     world.call("pay", payment()).await.unwrap();
     held(&world.call("pay", payment()).await);
+}
+
+#[tokio::test]
+async fn a_yes_under_other_policies_is_no_yes() {
+    let world = World::new().await;
+    let id = held(&world.call("pay", payment()).await);
+    world.decide(id, ("ana", "payer"), Verdict::Approve).await.unwrap();
+    let world = world
+        .restarted_under(
+            r#"@id("more") permit(principal, action == Action::"shop:extras:read", resource);"#,
+        )
+        .await;
+    let anew = held(&world.call("pay", payment()).await);
+    assert_ne!(anew, id);
+    world.decide(anew, ("ana", "payer"), Verdict::Approve).await.unwrap();
+    world.call("pay", payment()).await.unwrap();
 }

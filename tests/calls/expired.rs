@@ -22,7 +22,7 @@ async fn a_tool_that_loops_is_stopped_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_tool_that_waits_for_an_answer_is_stopped_when_its_time_is_over() {
-    let world = hurried("fetch", "300ms").await;
+    let world = hurried("fetch", "1s").await;
     let stopped = world.fetch("/items/slow").await;
     assert!(matches!(stopped, Err(Stop::Halted(Cause::TimeOver))), "{stopped:?}");
     world.upstream.slow_ended().await;

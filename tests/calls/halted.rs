@@ -2,7 +2,7 @@
 use serde_json::json;
 use toolward_gate::{Cause, Refusal, Stop, SwitchFeed as _, SwitchTarget};
 
-use crate::world::{World, person};
+use crate::world::{World, person, within};
 
 fn targets(world: &World) -> Vec<SwitchTarget> {
     let tool = world.read("read_item", &json!({ "id": "1" })).tool;
@@ -89,7 +89,7 @@ async fn a_switch_thrown_while_a_tool_computes_ends_it() {
     let (to, mut heard) = tokio::sync::mpsc::channel(1);
     let target = SwitchTarget::Tool("spin".to_owned());
     let throw = async {
-        heard.recv().await.unwrap();
+        within(heard.recv()).await.unwrap();
         world.throw(target.clone()).await;
     };
     let (outcome, ()) = tokio::join!(world.call_heard("spin", json!({}), to), throw);

@@ -20,7 +20,7 @@ async fn an_allowed_call_shows_the_credential_to_the_shop_and_to_nobody_else() {
     assert!(!log.contains(world.token()));
     let trail = serde_json::to_string(&world.trail().await).unwrap();
     assert!(trail.contains("/items/{id}") && !trail.contains(world.token()));
-    let kept = String::from_utf8_lossy(&world.database_bytes()).into_owned();
+    let kept = String::from_utf8_lossy(&world.disk_bytes()).into_owned();
     assert!(kept.contains("/items/{id}") && !kept.contains(world.token()));
     assert!(!output.text().contains(world.token()));
 }

@@ -25,7 +25,7 @@ fn a_charge_is_held_approved_run_once_and_held_again() {
     assert!(place.upstream.seen().is_empty());
     assert_snapshot!(place.run(&format!("approval show {id}")).exits(0).told());
     let approved = place.run(&format!("approval approve {id} --comment 'the invoice fits'"));
-    assert_eq!(approved.exits(0).out, format!("{id}: Approved\n"));
+    assert_eq!(approved.exits(0).out, format!("{id}: approved\n"));
     place.run(CHARGE).exits(0);
     assert_eq!(place.upstream.seen().len(), 1);
     assert_eq!(place.upstream.seen()[0].authorization, format!("Bearer {KEY}"));

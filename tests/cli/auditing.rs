@@ -1,4 +1,6 @@
 //! `audit`: what happened, and whether the record of it still holds.
+use std::io::{BufRead as _, BufReader};
+
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -31,6 +33,24 @@ fn every_call_has_an_entry_that_is_opened_and_closed() {
     assert_eq!(records(&place, "audit tail --json -n 1"), all[3..]);
     let text = place.run("audit tail -n 2").exits(0);
     assert!(text.out.contains("agent-7 calls refuse through cli"), "{}", text.told());
+}
+
+#[test]
+fn the_trail_is_followed_while_others_write_it() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("call say text=hello").exits(0);
+    let line = "audit tail --follow --json";
+    let mut child = place.start(line);
+    let output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut outcomes = output.map(|line| {
+        let one: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        one["record"]["outcome"].as_str().unwrap_or("opened").to_owned()
+    });
+    assert_eq!(outcomes.by_ref().take(2).collect::<Vec<_>>(), ["opened", "ok"]);
+    place.run("call refuse").exits(8);
+    assert_eq!(outcomes.by_ref().take(2).collect::<Vec<_>>(), ["opened", "tool-failed"]);
+    Place::interrupt(&child);
+    place.ran(line, child.wait_with_output().unwrap()).exits(0);
 }
 
 #[test]

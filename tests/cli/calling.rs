@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{
-    place::{Place, TOKEN, command},
+    place::{Place, TOKEN},
     upstream::PATIENCE,
 };
 
@@ -107,8 +107,7 @@ fn an_interrupt_ends_a_call_and_its_request_with_130() {
     let line = "call fetch_debug_page page=slow";
     let child = place.start(line);
     place.upstream.slow_began();
-    let id = child.id().to_string();
-    assert!(command("kill").args(["-INT", &id]).status().unwrap().success());
+    Place::interrupt(&child);
     let interrupted = place.ran(line, child.wait_with_output().unwrap()).exits(130);
     place.upstream.slow_ended();
     assert_eq!(interrupted.err, "error: the caller cancelled the call\n");

@@ -180,6 +180,12 @@ impl Place {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// As ctrl-c does.
+    pub(crate) fn interrupt(child: &Child) {
+        let id = child.id().to_string();
+        assert!(command("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// What a child said. Nothing that is said ever holds a secret.
     pub(crate) fn ran(&self, line: &str, output: Output) -> Ran {
         let ran = Ran {
@@ -298,7 +304,7 @@ fn policy(component: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
-pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 

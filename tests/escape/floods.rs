@@ -7,7 +7,7 @@ use crate::world::{Setting, World};
 
 async fn hurried(tool: &str) -> World {
     let policy = format!(
-        "@id(\"hurried\") @ttl(\"100ms\") permit(principal, action == Action::\"call\", resource == Tool::\"{tool}\");"
+        "@id(\"hurried\") @ttl(\"500ms\") permit(principal, action == Action::\"call\", resource == Tool::\"{tool}\");"
     );
     Setting::default().policy(&policy).world().await
 }

@@ -44,7 +44,7 @@ async fn no_import_and_no_byte_of_memory_holds_the_credential() {
         assert_eq!(traces(world.token(), what), [""; 0]);
     }
     assert_eq!(traces(world.token(), world::log().as_bytes()), [""; 0]);
-    assert_eq!(traces(world.token(), &world.database_bytes()), [""; 0]);
+    assert_eq!(traces(world.token(), &world.disk_bytes()), [""; 0]);
 }
 
 #[tokio::test]

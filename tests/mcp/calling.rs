@@ -3,7 +3,7 @@ use insta::assert_json_snapshot;
 use serde_json::json;
 
 use super::client::Client;
-use crate::cli::place::{Place, TOKEN};
+use crate::cli::{Place, TOKEN};
 
 #[test]
 fn a_client_shakes_hands_and_learns_what_held_means() {

@@ -8,10 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::cli::{
-    place::{Place, Ran},
-    upstream::PATIENCE,
-};
+use crate::cli::{PATIENCE, Place, Ran};
 
 pub(crate) struct Client {
     child: Child,

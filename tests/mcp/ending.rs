@@ -2,7 +2,7 @@
 use serde_json::json;
 
 use super::client::Client;
-use crate::cli::place::Place;
+use crate::cli::Place;
 
 #[test]
 fn a_client_that_hangs_up_ends_the_program_and_what_it_still_waits_for() {

@@ -2,7 +2,7 @@
 use serde_json::json;
 
 use super::client::Client;
-use crate::cli::place::Place;
+use crate::cli::Place;
 
 #[test]
 fn a_tool_or_a_method_that_is_not_there_is_a_protocol_error() {

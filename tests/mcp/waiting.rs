@@ -4,10 +4,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::cli::{
-    place::{KEY, Place},
-    upstream::PATIENCE,
-};
+use crate::cli::{KEY, PATIENCE, Place};
 
 #[test]
 fn a_held_call_says_what_to_do_and_goes_through_once_it_is_approved() {

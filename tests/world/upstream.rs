@@ -7,6 +7,7 @@ pub(crate) use echo::ECHOES;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -82,7 +83,7 @@ impl Upstream {
     }
     /// Waits until a request for `/items/slow` has arrived.
     pub(crate) async fn slow_began(&self) {
-        self.shop.slow_began.notified().await;
+        within(self.shop.slow_began.notified()).await;
     }
     /// Lets the slow request be answered.
     pub(crate) fn release(&self) {
@@ -90,8 +91,13 @@ impl Upstream {
     }
     /// Waits until the connection of the slow request is gone before it was answered.
     pub(crate) async fn slow_ended(&self) {
-        self.shop.slow_ended.notified().await;
+        within(self.shop.slow_ended.notified()).await;
     }
+}
+
+/// What is waited for happens soon, or never: then the test fails, and does not hang.
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), work).await.expect("it did not happen")
 }
 
 async fn answer(State(shop): State<Arc<Shop>>, request: Request) -> Response {

@@ -161,7 +161,15 @@ fn check_kind(function: &Function, full: &str) -> Result<(), PlainError> {
         FunctionKind::AsyncFreestanding
         | FunctionKind::AsyncMethod(_)
         | FunctionKind::AsyncStatic(_) => "asynchronous calls",
-        _ => "a resource",
+        FunctionKind::Getter
+        | FunctionKind::Setter
+        | FunctionKind::Method(_)
+        | FunctionKind::MethodGetter(_)
+        | FunctionKind::MethodSetter(_)
+        | FunctionKind::Static(_)
+        | FunctionKind::StaticGetter(_)
+        | FunctionKind::StaticSetter(_)
+        | FunctionKind::Constructor(_) => "a resource",
     };
     Err(PlainError::Kind { function: full.to_owned(), kind })
 }
@@ -210,10 +218,9 @@ fn kind<'a>(resolve: &'a Resolve, ty: &Type) -> Option<&'a TypeDefKind> {
     let mut ty = *ty;
     loop {
         let Type::Id(id) = ty else { return None };
-        match &resolve.types.get(id)?.kind {
-            TypeDefKind::Type(other) => ty = *other,
-            kind => return Some(kind),
-        }
+        let kind = &resolve.types.get(id)?.kind;
+        let TypeDefKind::Type(other) = kind else { return Some(kind) };
+        ty = *other;
     }
 }
 

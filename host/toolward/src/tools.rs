@@ -50,7 +50,16 @@ impl Tools {
         component: &ComponentName,
         inspection: &Inspection,
     ) -> Result<(), ToolsError> {
-        for manifest in &inspection.manifest.tools {
+        self.add_all(component, inspection.digest, &inspection.manifest.tools)
+    }
+
+    fn add_all(
+        &mut self,
+        component: &ComponentName,
+        digest: Digest,
+        manifests: &[ToolManifest],
+    ) -> Result<(), ToolsError> {
+        for manifest in manifests {
             let tool = manifest.name.clone();
             if let Some(before) = self.0.get(&tool) {
                 let (one, other) = (before.component.clone(), component.clone());
@@ -58,7 +67,7 @@ impl Tools {
             }
             let input = Schema::compile(&manifest.input_schema)
                 .map_err(|cause| ToolsError::Schema { tool: tool.clone(), cause })?;
-            let (component, digest) = (component.clone(), inspection.digest);
+            let component = component.clone();
             self.0.insert(
                 tool,
                 Tool { component, digest, manifest: manifest.clone(), input: Arc::new(input) },

@@ -3,7 +3,7 @@
 //! Every 8-byte gram of every form is known; of the text, every ninth gram is looked up. A stretch of 16 bytes
 //! of a form holds such a gram wherever it begins (16 - 8 + 1 = 9), so that halves, ranges and cut-off echoes
 //! are found as well as whole values. What is looked up and found is compared byte for byte.
-use std::borrow::Cow;
+use std::iter;
 
 use base64::{
     Engine as _,
@@ -106,9 +106,26 @@ impl Scanner {
         Ok(Scanned { status: status.as_u16(), headers: visible(&headers, from), body })
     }
 
-    /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding.
+    /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding. A layer is taken
+    /// off where the text has its mark.
     pub(crate) fn finds(&self, text: &[u8]) -> bool {
-        !self.forms.is_empty() && lanes(text).iter().any(|lane| self.finds_in(lane))
+        let decoded = |mark: u8, decode: fn(&[u8]) -> Option<(u8, usize)>| {
+            text.contains(&mark) && self.finds_in(&without(text, mark, decode))
+        };
+        let without_any = |dropped: fn(&u8) -> bool| {
+            text.iter().any(dropped) && {
+                let mut text = text.to_vec();
+                text.retain(|byte| !dropped(byte));
+                self.finds_in(&text)
+            }
+        };
+        !self.forms.is_empty()
+            && (self.finds_in(text)
+                || decoded(b'%', percent)
+                || decoded(b'\\', escape)
+                || decoded(b'&', entity)
+                || without_any(|byte| *byte == 0)
+                || without_any(u8::is_ascii_whitespace))
     }
 
     fn finds_in(&self, text: &[u8]) -> bool {
@@ -151,15 +168,12 @@ fn common(text: &[u8], at: usize, form: &[u8], place: usize) -> usize {
 fn forms(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut forms = vec![value.to_vec(), value.iter().rev().copied().collect()];
     forms.extend([hex::encode(value).into_bytes(), hex::encode_upper(value).into_bytes()]);
-    let percent = |upper: bool| -> Vec<u8> {
-        value
-            .iter()
-            .flat_map(|byte| {
-                if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") }.into_bytes()
-            })
-            .collect()
+    let percent = |digits: String| -> Vec<u8> {
+        let digits = Zeroizing::new(digits);
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.flat_map(|pair| iter::once(b'%').chain(pair.iter().copied())).collect()
     };
-    forms.extend([percent(true), percent(false)]);
+    forms.extend([percent(hex::encode_upper(value)), percent(hex::encode(value))]);
     forms.push(
         percent_encoding::percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
             .to_string()
@@ -184,60 +198,41 @@ fn base64_cores(value: &[u8], offset: usize) -> [Vec<u8>; 2] {
     [core(STANDARD_NO_PAD.encode(&*padded)), core(URL_SAFE_NO_PAD.encode(&*padded))]
 }
 
-/// The text, and the text with one layer taken off where it has the layer's mark.
-fn lanes(text: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    let mut lanes = vec![Cow::Borrowed(text)];
-    if text.contains(&b'%') {
-        lanes.push(Cow::Owned(percent_encoding::percent_decode(text).collect()));
-    }
-    if text.contains(&b'\\') {
-        lanes.push(Cow::Owned(unescaped(text)));
-    }
-    if text.contains(&b'&') {
-        lanes.push(Cow::Owned(without_entities(text)));
-    }
-    if text.contains(&0) {
-        lanes.push(Cow::Owned(text.iter().copied().filter(|byte| *byte != 0).collect()));
-    }
-    if text.iter().any(u8::is_ascii_whitespace) {
-        lanes.push(Cow::Owned(
-            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect(),
-        ));
-    }
-    lanes
-}
-
-/// JSON's escapes taken off (RFC 8259 section 7), as far as they stand for one byte.
-fn unescaped(text: &[u8]) -> Vec<u8> {
+/// The text with everything decoded that begins with the mark, and what is between copied in one piece: most
+/// of a response is. `decode` says which byte stands there, and how long it is written.
+fn without(text: &[u8], mark: u8, decode: fn(&[u8]) -> Option<(u8, usize)>) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&byte, tail)) = rest.split_first() {
-        let (byte, length) = match (byte, tail) {
-            (b'\\', [b'u' | b'U', a, b, c, d, ..]) => {
-                (code(&[*a, *b, *c, *d], 16).unwrap_or(byte), 6)
-            }
-            (b'\\', [b'x', a, b, ..]) => (code(&[*a, *b], 16).unwrap_or(byte), 4),
-            (b'\\', [next, ..]) => (*next, 2),
-            _ => (byte, 1),
-        };
+    while let Some(at) = rest.iter().position(|byte| *byte == mark) {
+        let (between, marked) = rest.split_at_checked(at).unwrap_or_default();
+        plain.extend_from_slice(between);
+        let (byte, length) = decode(marked).unwrap_or((mark, 1));
         plain.push(byte);
-        rest = rest.get(length..).unwrap_or_default();
+        rest = marked.get(length..).unwrap_or_default();
     }
+    plain.extend_from_slice(rest);
     plain
 }
 
-/// HTML's numeric references taken off, as far as they stand for one byte, and `&amp;`.
-fn without_entities(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(&byte) = rest.first() {
-        let (byte, length) = entity(rest).unwrap_or((byte, 1));
-        plain.push(byte);
-        rest = rest.get(length..).unwrap_or_default();
+/// A percent-encoded byte (RFC 3986 section 2.1).
+fn percent(text: &[u8]) -> Option<(u8, usize)> {
+    match text {
+        [b'%', a, b, ..] if a.is_ascii_hexdigit() => Some((code(&[*a, *b], 16)?, 3)),
+        _ => None,
     }
-    plain
 }
 
+/// One of JSON's escapes (RFC 8259 section 7), as far as it stands for one byte.
+fn escape(text: &[u8]) -> Option<(u8, usize)> {
+    Some(match text {
+        [byte, b'u' | b'U', a, b, c, d, ..] => (code(&[*a, *b, *c, *d], 16).unwrap_or(*byte), 6),
+        [byte, b'x', a, b, ..] => (code(&[*a, *b], 16).unwrap_or(*byte), 4),
+        [_, next, ..] => (*next, 2),
+        _ => return None,
+    })
+}
+
+/// One of HTML's references, as far as it stands for one byte.
 fn entity(text: &[u8]) -> Option<(u8, usize)> {
     let inner = text.strip_prefix(b"&")?;
     let end = inner.iter().take(10).position(|byte| *byte == b';')?;
@@ -305,7 +300,7 @@ fn location(text: &str, from: &Destination) -> Option<String> {
 
 /// The shift leaves as many bits as the filter has slots and bits.
 fn hash(gram: u64) -> (usize, u64) {
-    let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
+    let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47;
     ((mixed >> 6) as usize, 1 << (mixed & 63))
 }
 
@@ -337,8 +332,8 @@ const HEADERS: [&str; 17] = [
 pub(crate) const WINDOW: usize = 16;
 const GRAM: usize = 8;
 const STRIDE: usize = WINDOW - GRAM + 1;
-/// 2^15 bits: one value has some 1,500 grams.
-const FILTER_WORDS: usize = 1 << 9;
+/// 2^17 bits: one value has some 1,500 grams, so that one gram of a text in a hundred is searched for.
+const FILTER_WORDS: usize = 1 << 11;
 
 #[cfg(test)]
 mod tests;

@@ -239,7 +239,9 @@ fn case<'a>(value: &'a Value, at: &Place) -> Result<(&'a str, Option<&'a Value>)
             let one = object.iter().next().map(|(name, payload)| (name.as_str(), Some(payload)));
             one.ok_or_else(|| at.wrong("a case"))
         }
-        _ => Err(at.wrong("the name of a case, or an object with it as its one member")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(at.wrong("the name of a case, or an object with it as its one member"))
+        }
     }
 }
 

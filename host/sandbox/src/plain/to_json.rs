@@ -30,14 +30,15 @@ fn failure(error: Option<(&Val, &Type)>) -> Stop {
     let Some((error, ty)) = error else {
         return stop::of_failure(FAILED, "the tool says that it failed, and not why");
     };
-    match error {
-        Val::Enum(case) | Val::Variant(case, None) => stop::of_failure(case, case),
-        Val::Variant(case, Some(_)) => {
-            let payload = json(error, ty).as_object().and_then(|one| one.get(case).cloned());
-            stop::of_failure(case, &told(payload.unwrap_or_default()))
-        }
-        other => stop::of_failure(FAILED, &told(json(other, ty))),
+    if let Val::Enum(case) | Val::Variant(case, None) = error {
+        return stop::of_failure(case, case);
     }
+    let told_of = json(error, ty);
+    if let Val::Variant(case, Some(_)) = error {
+        let payload = told_of.as_object().and_then(|one| one.get(case).cloned());
+        return stop::of_failure(case, &told(payload.unwrap_or_default()));
+    }
+    stop::of_failure(FAILED, &told(told_of))
 }
 
 fn told(value: Value) -> String {
@@ -77,10 +78,10 @@ pub(super) fn json(value: &Val, ty: &Type) -> Value {
             let ty = variant.cases().find(|one| one.name == case.as_str()).and_then(|one| one.ty);
             member(case, ty.map_or(Value::Null, |ty| json(payload, &ty)))
         }
-        (Val::Option(Some(some)), Type::Option(option)) => match option.ty() {
-            inner @ Type::Option(_) => member("some", json(some, &inner)),
-            inner => json(some, &inner),
-        },
+        (Val::Option(Some(some)), Type::Option(option)) => {
+            let (inner, json) = (option.ty(), json(some, &option.ty()));
+            if matches!(inner, Type::Option(_)) { member("some", json) } else { json }
+        }
         (Val::Result(Ok(payload)), Type::Result(types)) => member("ok", maybe(payload, types.ok())),
         (Val::Result(Err(payload)), Type::Result(types)) => {
             member("err", maybe(payload, types.err()))

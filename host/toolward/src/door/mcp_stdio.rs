@@ -172,13 +172,15 @@ fn approval(stop: &Stop) -> Option<String> {
     if let Stop::Held { approval, .. } = stop { Some(approval.to_string()) } else { None }
 }
 
-/// A failure that a model reads, and a program can match on. The code is no structured content: clients hold
-/// that against the output schema of the tool, and would show a mismatch in place of the failure.
+/// A failure that a model reads and a program can match on.
+///
+/// It is not structured content: some clients hold that to the tool's output schema, failure or not, and would
+/// show a model their own complaint in place of the reason.
 fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]);
     let mut meta = MetaObject::new();
-    meta.insert("toolward/code".to_owned(), code.into());
-    meta.0.extend(approval.map(|id| ("toolward/approval".to_owned(), id.into())));
+    meta.0.insert(CODE.to_owned(), code.into());
+    meta.0.extend(approval.map(|approval| (APPROVAL.to_owned(), approval.into())));
     result.meta = Some(meta);
     result
 }
@@ -204,5 +206,8 @@ fn count(steps: u64) -> f64 {
 const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that answers `held` waits for a person: \
      call again with the same arguments once it is approved. A call that answers `forbidden` or `not-granted` does not \
      become possible by asking again.";
+/// Where programs find the code of a failure, and the approval that a held call waits for.
+const CODE: &str = "toolward/code";
+const APPROVAL: &str = "toolward/approval";
 /// Progress messages that wait for the client; then the tool waits.
 const PROGRESS_WAITING: usize = 16;

@@ -1,7 +1,7 @@
 //! How words and texts become arguments that fit a tool's schema.
 use serde_json::json;
 use toolward_gate::{Identity, Kind};
-use toolward_sandbox::{Annotations, Manifest};
+use toolward_sandbox::Annotations;
 
 use super::*;
 
@@ -29,15 +29,16 @@ fn manifest(name: &str) -> ToolManifest {
     }
 }
 
-fn inspection(names: &[&str]) -> Inspection {
-    let tools = names.iter().map(|name| manifest(name)).collect();
+/// Adds a component with these tools.
+fn add(tools: &mut Tools, component: &str, names: &[&str]) -> Result<(), ToolsError> {
+    let manifests: Vec<_> = names.iter().map(|name| manifest(name)).collect();
     let digest = Digest::of(names.join(" ").as_bytes());
-    Inspection { digest, bytes: 0, imports: vec![], manifest: Manifest { tools } }
+    tools.add_all(&component.parse().unwrap(), digest, &manifests)
 }
 
 fn tools() -> Tools {
     let mut tools = Tools::default();
-    tools.add(&"teller".parse().unwrap(), &inspection(&["say", "sing"])).unwrap();
+    add(&mut tools, "teller", &["say", "sing"]).unwrap();
     tools
 }
 
@@ -90,7 +91,7 @@ fn what_is_not_json_stays_a_text_for_the_schema_to_refuse() {
 fn a_request_that_fits_becomes_a_call_of_the_very_tool() {
     let call = read("say", "{\"text\":\"a\",\"number\":1}").unwrap();
     assert_eq!((call.tool.name.as_str(), call.tool.component.as_str()), ("say", "teller"));
-    assert_eq!(call.tool.digest, inspection(&["say", "sing"]).digest);
+    assert_eq!(call.tool.digest, Digest::of(b"say sing"));
     assert_eq!(call.arguments.canonical(), "{\"number\":1,\"text\":\"a\"}");
     assert_eq!((call.principal.id(), call.door), ("ana", "test"));
 }
@@ -117,8 +118,8 @@ fn every_request_that_is_no_call_is_told_apart() {
 #[test]
 fn a_name_is_one_tool_in_the_whole_host() {
     let mut tools = tools();
-    tools.add(&"other".parse().unwrap(), &inspection(&["shout"])).unwrap();
-    let twice = tools.add(&"third".parse().unwrap(), &inspection(&["whisper", "sing"]));
+    add(&mut tools, "other", &["shout"]).unwrap();
+    let twice = add(&mut tools, "third", &["whisper", "sing"]);
     assert!(
         matches!(twice, Err(ToolsError::Twice { one, other, .. }) if one.as_str() == "teller" && other.as_str() == "third")
     );

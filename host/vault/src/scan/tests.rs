@@ -97,6 +97,19 @@ proptest! {
     }
 
     #[test]
+    fn a_value_under_a_layer_is_found_whatever_stands_around_it(
+        value in "[!-~]{16,80}", before in "[ -Z]{0,40}", after in "[ -~]{0,40}",
+    ) {
+        let written = |each: fn(u8) -> String| -> String { value.bytes().map(each).collect() };
+        for layer in [written(|byte| format!("\\u{byte:04x}")), written(|byte| format!("\\x{byte:02X}")), written(|byte| format!("&#x{byte:x};"))] {
+            let text = format!("{before}{layer}{after}");
+            prop_assert!(Scanner::for_values(&[&value]).finds(text.as_bytes()), "{}", text);
+            let another = Scanner::for_values(&["\u{7f}another\u{7f}value\u{7f}\u{7f}"]);
+            prop_assert!(!another.finds(text.as_bytes()));
+        }
+    }
+
+    #[test]
     fn base64_of_any_text_around_the_value_is_found(
         value in "[!-~]{20,60}", before in proptest::collection::vec(any::<u8>(), 0..9), after in proptest::collection::vec(any::<u8>(), 0..9),
     ) {

@@ -1,0 +1,59 @@
+//! How long did each of several things take, when they took turns?
+use std::time::{Duration, Instant};
+
+/// Samples of several things, in columns. A round takes one of each, so that what slows the machine down for
+/// a while slows down all of them.
+pub(crate) struct Rounds {
+    names: Vec<&'static str>,
+    samples: Vec<Vec<Duration>>,
+}
+
+impl Rounds {
+    pub(crate) fn of(names: &[&'static str]) -> Self {
+        Self { names: names.to_vec(), samples: names.iter().map(|_| Vec::new()).collect() }
+    }
+
+    /// One sample for each name, in the order of the names.
+    pub(crate) fn push(&mut self, round: &[Duration]) {
+        assert_eq!(round.len(), self.names.len(), "one sample for each of {:?}", self.names);
+        for (samples, sample) in self.samples.iter_mut().zip(round) {
+            samples.push(*sample);
+        }
+    }
+
+    pub(crate) fn median(&self, name: &str) -> Duration {
+        self.quantile(name, 0.5)
+    }
+
+    /// The median, and how many times the median of `base` that is.
+    pub(crate) fn table(&self, base: &str) -> String {
+        let mut table = String::new();
+        for name in &self.names {
+            let (median, tail) = (self.median(name), self.quantile(name, 0.95));
+            let times = median.as_secs_f64() / self.median(base).as_secs_f64();
+            let (median, tail) = (micros(median), micros(tail));
+            let line = format!("  {name:<44}{median:>12}   95%: {tail:>12}   {times:>8.2} x\n");
+            table.push_str(&line);
+        }
+        table
+    }
+
+    fn quantile(&self, name: &str, quantile: f64) -> Duration {
+        let column = self.names.iter().position(|one| *one == name).unwrap();
+        let mut sorted = self.samples[column].clone();
+        sorted.sort_unstable();
+        let last = sorted.len().checked_sub(1).unwrap();
+        sorted[(last as f64 * quantile).round() as usize]
+    }
+}
+
+/// How long a future takes, and what it comes to.
+pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
+    let began = Instant::now();
+    let done = work.await;
+    (began.elapsed(), done)
+}
+
+fn micros(duration: Duration) -> String {
+    format!("{:.1} µs", duration.as_secs_f64() * 1e6)
+}

@@ -1,0 +1,117 @@
+//! An API on loopback, with TLS and connections that stay open.
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{Router, extract::Path, http::header, routing::get, serve::Listener};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivatePkcs8KeyDer};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// Who signed its certificate, in PEM form.
+    pub(crate) root: String,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Answers `GET /items/{bytes}` with a list of about so many bytes.
+    pub(crate) async fn start(sizes: &[usize]) -> anyhow::Result<Self> {
+        let (root, tls) = certified()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, accepted) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
+        let pages: Vec<(usize, String)> = sizes.iter().map(|size| (*size, page(*size))).collect();
+        let pages = Arc::new(pages);
+        let router = Router::new().route(
+            "/items/{bytes}",
+            get(|Path(bytes): Path<usize>| async move {
+                let page = pages.iter().find(|(size, _)| *size == bytes).unwrap().1.clone();
+                ([(header::CONTENT_TYPE, "application/json")], page)
+            }),
+        );
+        let listener = Tls { listener, tls, accepted: accepted.clone() };
+        drop(tokio::spawn(async move { axum::serve(listener, router).await }));
+        Ok(Self { address, root, accepted })
+    }
+
+    /// How many connections were opened so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+struct Tls {
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let Ok((stream, address)) = self.listener.accept().await else { continue };
+            stream.set_nodelay(true).unwrap();
+            if let Ok(stream) = self.tls.accept(stream).await {
+                self.accepted.fetch_add(1, Ordering::SeqCst);
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+fn certified() -> anyhow::Result<(String, TlsAcceptor)> {
+    let authority = KeyPair::generate()?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&authority)?.pem();
+    let issuer = Issuer::new(params, authority);
+    let key = KeyPair::generate()?;
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )?;
+    Ok((root, TlsAcceptor::from(Arc::new(config))))
+}
+
+/// What an API answers with: spaces, line breaks, quotes, percent signs and ampersands among it, so that every
+/// layer of encoding is looked under.
+fn page(bytes: usize) -> String {
+    let (mut items, mut length) = (Vec::new(), 2);
+    while length < bytes {
+        let item = item(items.len());
+        length += item.to_string().len() + 1;
+        items.push(item);
+    }
+    Value::Array(items).to_string()
+}
+
+fn item(number: usize) -> Value {
+    json!({
+        "number": number,
+        "title": "The button for \"log in\" does nothing",
+        "body": "It happens on every page.\n\n1. Go to the start\n2. Push <kbd>log in</kbd> &amp; wait\n",
+        "url": format!("https://api.example.com/repos/acme/site/issues/{number}?label=a%20bug&page=1"),
+        "user": {"login": "ana", "id": 7731},
+        "labels": ["bug", "front end"],
+        "created_at": "2026-11-20T08:00:00Z",
+    })
+}

@@ -1,0 +1,62 @@
+"""The Python SDK as a client over standard input and output, in the newest protocol and in the older one."""
+
+import asyncio
+
+from mcp import Client, StdioServerParameters
+from mcp.shared.exceptions import MCPError
+
+from host import check
+
+
+def run(command):
+    for mode in ("auto", "legacy"):
+        asyncio.run(talk(command, mode))
+
+
+async def talk(command, mode):
+    server = StdioServerParameters(command=command[0], args=command[1:])
+    async with Client(server, mode=mode, read_timeout_seconds=60) as client:
+        print(f"Python SDK, mode {mode}, protocol {client.protocol_version}", flush=True)
+        await lists(client)
+        await calls(client)
+        await is_refused(client)
+
+
+async def lists(client):
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    check("the tools are listed", {"get_forecast", "open_issue", "create_charge"} <= set(tools), sorted(tools))
+    forecast = tools["get_forecast"]
+    check("a tool says what it takes", "city" in forecast.input_schema["properties"], forecast.input_schema)
+    check("and that it only reads", forecast.annotations.read_only_hint is True, forecast.annotations)
+
+
+async def calls(client):
+    answer = await client.call_tool("get_forecast", {"city": "Berlin"})
+    seen = answer.structured_content
+    check("a call without a secret answers", not answer.is_error and seen["place"] == "Berlin, Germany", answer)
+    answer = await client.call_tool("list_issues", {"owner": "acme", "repo": "site"})
+    check("a call with a credential answers", not answer.is_error, answer)
+    check("and holds no credential", "ghp_" not in answer.model_dump_json(), answer)
+
+
+async def is_refused(client):
+    elsewhere = {"owner": "evil", "repo": "site", "title": "hello"}
+    await ends_with(client, "not-granted", "open_issue", elsewhere)
+    await ends_with(client, "arguments", "get_forecast", {"city": 7})
+    charge = {"amount": 4_200, "currency": "eur", "description": "Invoice 7731"}
+    held = await ends_with(client, "held", "create_charge", charge)
+    check("and names the approval", held.meta.get("toolward/approval"), held)
+    try:
+        answer = await client.call_tool("get_forecasts", {})
+    except MCPError as error:
+        check("a tool that is not there is a protocol error", "did you mean `get_forecast`" in str(error), error)
+    else:
+        check("a tool that is not there is a protocol error", False, answer)
+
+
+async def ends_with(client, code, tool, arguments):
+    answer = await client.call_tool(tool, arguments)
+    seen = (answer.meta or {}).get("toolward/code")
+    check(f"`{tool}` ends with `{code}`", answer.is_error and seen == code, answer)
+    check("and says so in words", answer.content[0].text.startswith(f"{code}: "), answer)
+    return answer
