@@ -245,7 +245,7 @@ impl Ran {
 }
 
 /// The program of this workspace, built as the tests are.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // TARGET/PROFILE/deps/it-…

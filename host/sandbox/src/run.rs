@@ -139,6 +139,16 @@ impl Sandbox {
         Ok(self.find(call.tool.digest).ok_or_else(missing)?)
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_large_engine(&self) -> bool {
+        self.installer.engines.has_large()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn linked_components(&self) -> usize {
+        locked(&self.linked).len()
+    }
+
     fn find(&self, digest: Digest) -> Option<Arc<Installed>> {
         locked(&self.installed).get(&digest).cloned()
     }
