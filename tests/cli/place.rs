@@ -304,7 +304,7 @@ fn policy(component: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 

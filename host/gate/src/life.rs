@@ -358,3 +358,6 @@ impl Life {
 const POLL: Duration = Duration::from_millis(50);
 /// How long unreadable switches are taken to stand as they were last read.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

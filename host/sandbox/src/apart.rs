@@ -116,7 +116,7 @@ fn judge(status: ExitStatus, said: &str, limits: &CompileLimits) -> Result<(), C
         limit: format!("{} MiB of memory", limits.memory_bytes >> 20),
     };
     // As the allocator, the operating system and the starter of threads say it.
-    let words = ["memory allocation of", "os error 12", "Cannot allocate memory", "code: 11,"];
+    let words = ["out of memory", "memory allocation of", "os error 12", "code: 11,"];
     let starved = words.iter().any(|word| said.contains(word));
     match (status.code(), signal(status)) {
         (Some(0), _) => Ok(()),
