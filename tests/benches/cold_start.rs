@@ -2,7 +2,12 @@
 //!
 //! `cargo bench --bench cold_start`
 #![expect(clippy::print_stdout, reason = "the figures")]
-#![expect(clippy::unwrap_used, reason = "a failure ends the bench")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a failure ends the bench"
+)]
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},

@@ -118,7 +118,8 @@ fn judge(status: ExitStatus, said: &str, limits: &CompileLimits) -> Result<(), C
     // As the allocator, the operating system and the starter of threads say it.
     let words = ["out of memory", "memory allocation of", "os error 12", "code: 11,"];
     let starved = words.iter().any(|word| said.contains(word));
-    match (status.code(), signal(status)) {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match (code, signal(status)) {
         (Some(0), _) => Ok(()),
         _ if starved => Err(memory()),
         (Some(REFUSED), _) => Err(ComponentError::Compile(said.trim().to_owned())),
@@ -156,8 +157,8 @@ impl CompileFailure {
     /// How the process ends, for the host that waits for it.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Refused(_) => REFUSED as u8,
-            Self::Other(_) => OTHER as u8,
+            Self::Refused(_) => REFUSED,
+            Self::Other(_) => OTHER,
         }
     }
 }
@@ -205,8 +206,8 @@ fn limit_itself(_order: &CompileOrder) -> io::Result<()> {
 }
 
 /// Exit codes between the two sides (after `EX_DATAERR` and `EX_NOINPUT` of sysexits.h).
-const REFUSED: i32 = 65;
-const OTHER: i32 = 66;
+const REFUSED: u8 = 65;
+const OTHER: u8 = 66;
 /// `SIGXCPU`.
 const PROCESSOR_TIME: i32 = 24;
 const MAX_CODE: u64 = 512 << 20;

@@ -38,12 +38,12 @@ impl Guest {
 pub(crate) fn store(
     engine: &Engine,
     grant: Grant,
-    terms: SandboxTerms,
+    terms: &SandboxTerms,
     clock: Arc<dyn Clock>,
 ) -> Store<Guest> {
-    let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = terms;
+    let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
     let life = grant.permit().life().clone();
-    let mut store = Store::new(engine, Guest::new(grant, &terms, clock));
+    let mut store = Store::new(engine, Guest::new(grant, terms, clock));
     store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));

@@ -118,7 +118,7 @@ impl Sandbox {
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);
         let _place = self.queue.enter(entrant, &terms).await?;
-        let store = guest::store(installed.engine(), grant, terms, self.clock.clone());
+        let store = guest::store(installed.engine(), grant, &terms, self.clock.clone());
         match linked {
             Linked::Named(linked) => {
                 let answer = answer(store, &linked, &tool, &arguments).await?;

@@ -225,13 +225,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misread(&error) as u8),
     };
-    let command = match cli.command {
-        Command::Compile(compile) => return compile.run(),
-        command => command,
-    };
+    if let Command::Compile(compile) = &cli.command {
+        return compile.run();
+    }
     let terminal = Terminal::new(cli.json);
     let context = Context { config: cli.config, terminal };
-    let exit = match start(command, &context, cli.verbose) {
+    let exit = match start(cli.command, &context, cli.verbose) {
         Ok(()) => Exit::Ok,
         Err(failure) => {
             context.terminal.fail(&failure);

@@ -4,9 +4,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use toolward_gate::{Cause, Clock as _, Notes, Stop, Switch, SwitchTarget, SystemClock, Terms};
 
+use super::wanting;
 use crate::{
     Output, Sandbox, SandboxSettings,
-    testing::{self, Asked, First, Guest, Then, terms},
+    testing::{self, Asked, EMIT, First, Guest, Then, terms},
 };
 
 /// One place for calls, which has two memories.
@@ -20,7 +21,9 @@ const PAGES: i32 = 128;
 
 fn guest(name: &str, then: Then) -> Guest {
     let first = First::Soil(PAGES, then);
-    Guest { first, ..Guest::answering(&json!({ "name": name }).to_string()) }
+    let answer = json!({ "name": name }).to_string();
+    let manifest = wanting("host:log:write", true);
+    Guest { first, imports: vec![EMIT], manifest, ..Guest::answering(&answer) }
 }
 
 async fn call(sandbox: &Sandbox, guest: &Guest, soiling: bool, end: End) -> Result<Output, Stop> {
@@ -28,12 +31,15 @@ async fn call(sandbox: &Sandbox, guest: &Guest, soiling: bool, end: End) -> Resu
     let arguments: Value = if soiling { json!({ "mess": "all over" }) } else { json!({}) };
     let time = if end == End::Time { Duration::from_millis(150) } else { Duration::from_secs(60) };
     let asked = Asked { digest, tool: "act", arguments };
-    let (grant, switches) =
-        testing::grant_for(&asked, Terms { time, ..terms(&[]) }, Notes::default()).await;
+    let notes = Notes::default();
+    let granted = Terms { time, ..terms(&[("host:log:write", "log")]) };
+    let (grant, switches) = testing::grant_for(&asked, granted, notes.clone()).await;
     let board = switches.board();
     let kill = async {
         if end == End::Kill {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            while notes.read().is_empty() {
+                tokio::task::yield_now().await;
+            }
             board.throw(switch()).await.unwrap();
         }
     };
@@ -58,12 +64,12 @@ fn switch() -> Switch {
 }
 
 fn fits(end: End, stopped: &Result<Output, Stop>) -> bool {
-    match (end, stopped) {
+    matches!(
+        (end, stopped),
         (End::Itself, Err(Stop::Trapped { .. }))
-        | (End::Time, Err(Stop::Halted(Cause::TimeOver)))
-        | (End::Kill, Err(Stop::Halted(Cause::SwitchThrown(_)))) => true,
-        _ => false,
-    }
+            | (End::Time, Err(Stop::Halted(Cause::TimeOver)))
+            | (End::Kill, Err(Stop::Halted(Cause::SwitchThrown(_))))
+    )
 }
 
 #[tokio::test]

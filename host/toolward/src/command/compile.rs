@@ -14,9 +14,12 @@ pub(super) struct Compile {
 
 impl Compile {
     /// Before there is a runtime, a log or a thread: the process limits itself first.
-    pub(super) fn run(self) -> ExitCode {
-        let Self { fingerprint, processor_seconds, memory_bytes } = self;
-        let order = CompileOrder { fingerprint, processor_seconds, memory_bytes };
+    pub(super) fn run(&self) -> ExitCode {
+        let order = CompileOrder {
+            fingerprint: self.fingerprint.clone(),
+            processor_seconds: self.processor_seconds,
+            memory_bytes: self.memory_bytes,
+        };
         match compile_apart(&order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
