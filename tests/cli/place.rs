@@ -244,29 +244,9 @@ impl Ran {
     }
 }
 
-/// The program of this workspace, built as the tests are.
+/// The program, built as the tests are.
 pub(crate) fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // TARGET/PROFILE/deps/it-…
-        let tests = env::current_exe().unwrap();
-        let folder = tests.ancestors().nth(2).unwrap();
-        let name = folder.file_name().unwrap().to_str().unwrap();
-        let profile = if name == "debug" { "dev" } else { name };
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = command(cargo);
-        command.args([
-            "build",
-            "--quiet",
-            "--package=toolward",
-            "--bin=toolward",
-            "--profile",
-            profile,
-        ]);
-        command.arg("--target-dir").arg(folder.parent().unwrap()).current_dir(root());
-        assert!(command.status().unwrap().success(), "the program does not build");
-        folder.join("toolward")
-    })
+    Path::new(env!("CARGO_BIN_EXE_toolward-under-test"))
 }
 
 /// A component, built from its source by `toolward build`.

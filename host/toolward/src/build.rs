@@ -77,7 +77,7 @@ pub fn build_tool(directory: &Path, progress: &mut dyn FnMut(&str)) -> Result<Bu
 pub fn componentize(core: &[u8]) -> Result<(Vec<u8>, usize), BuildError> {
     let failed = |error: &dyn std::fmt::Display| BuildError::NotAComponent(error.to_string());
     let (core, lines) = take_lines(core).map_err(|error| failed(&error))?;
-    let tools: Vec<Value> = lines
+    let mut tools: Vec<Value> = lines
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(serde_json::from_slice)
@@ -86,6 +86,8 @@ pub fn componentize(core: &[u8]) -> Result<(Vec<u8>, usize), BuildError> {
     if tools.is_empty() {
         return Err(BuildError::NoTools);
     }
+    // The linker's order is its own affair: the same source makes the same manifest.
+    tools.sort_by_cached_key(|tool| tool.get("name").map(ToString::to_string));
     let encoded = ComponentEncoder::default()
         .validate(true)
         .module(&core)

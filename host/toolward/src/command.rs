@@ -33,7 +33,7 @@ use crate::{
 
 /// Run agent tools you do not trust, with credentials they never see.
 #[derive(Parser)]
-#[command(name = "toolward", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "toolward", bin_name = "toolward", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
 struct Cli {
     /// The configuration; without it, `toolward.toml` here or in a folder above.
     #[arg(long, global = true, env = "TOOLWARD_CONFIG", value_name = "FILE")]
