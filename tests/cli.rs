@@ -11,6 +11,7 @@ mod bad_arguments;
 mod bad_components;
 mod bad_files;
 mod calling;
+mod compiling;
 mod installing;
 mod json;
 mod killing;

@@ -10,6 +10,8 @@ mod escape;
 #[cfg(test)]
 mod mcp;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wasi;

@@ -17,7 +17,13 @@ fn is_listed(stop: &Stop) -> bool {
         )
         | Stop::Failed(_)
         | Stop::Limit(
-            Limit::Memory | Limit::Stack | Limit::Output | Limit::Handles | Limit::HostCall,
+            Limit::Memory
+            | Limit::Stack
+            | Limit::Output
+            | Limit::Handles
+            | Limit::HostCall
+            | Limit::Tables
+            | Limit::Instances,
         )
         | Stop::Trapped { .. }
         | Stop::BadOutput { .. }
@@ -31,6 +37,8 @@ fn is_listed(stop: &Stop) -> bool {
             | Refusal::AlreadySpent
             | Refusal::OverRate { .. }
             | Refusal::OverBudget
+            | Refusal::QueueFull
+            | Refusal::QueueTime { .. }
             | Refusal::Halted(_),
         ) => true,
     }
@@ -43,7 +51,15 @@ fn all() -> Vec<Stop> {
     all.extend(causes().map(Stop::Halted));
     let (code, message) = ("out-of-stock".to_owned(), "there is nothing left".to_owned());
     all.push(Stop::Failed(ToolFailure { code, message }));
-    let limits = [Limit::Memory, Limit::Stack, Limit::Output, Limit::Handles, Limit::HostCall];
+    let limits = [
+        Limit::Memory,
+        Limit::Stack,
+        Limit::Output,
+        Limit::Handles,
+        Limit::HostCall,
+        Limit::Tables,
+        Limit::Instances,
+    ];
     all.extend(limits.map(Stop::Limit));
     all.extend([
         Stop::Trapped { cause: "for the operator".into() },
@@ -79,6 +95,8 @@ fn refusals() -> Vec<Refusal> {
             retry_after: Duration::from_millis(12_700),
         },
         Refusal::OverBudget,
+        Refusal::QueueFull,
+        Refusal::QueueTime { waited: Duration::from_secs(10) },
     ];
     all.extend(causes().map(Refusal::Halted));
     all

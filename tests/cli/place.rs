@@ -245,7 +245,7 @@ impl Ran {
 }
 
 /// The program, built as the tests are.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_toolward-under-test"))
 }
 
@@ -284,7 +284,7 @@ fn policy(component: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 

@@ -43,6 +43,8 @@ pub(super) async fn assemble(
     // Who follows the switches may outlive the host by a moment, and must not hold its lease.
     let feed = State::open(&path, clock.clone()).await.unwrap();
     let switches = Switchboard::follow(Arc::new(feed.clone())).await.unwrap();
+    let reached = sandbox.clone();
+    switches.on_change(move || reached.interrupt());
     let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
     let host = Host {
         gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()),

@@ -85,12 +85,12 @@ impl Setting {
     }
 
     /// The definitions with the stand-in's address in them.
-    pub(super) fn definitions(&self, upstream: &Upstream) -> String {
+    pub(crate) fn definitions(&self, upstream: &Upstream) -> String {
         let all = format!("{CAPABILITIES}\n{}", self.capabilities);
         all.replace("{shop}", &upstream.origin())
     }
 
-    pub(super) fn rules(&self) -> String {
+    pub(crate) fn rules(&self) -> String {
         format!("{POLICIES}\n{}", self.policies)
     }
 }

@@ -54,6 +54,8 @@ pub struct CedarPolicy {
     version: Digest,
     schema: String,
     authorizer: Authorizer,
+    /// The limits of every call that is allowed.
+    limits: SandboxTerms,
 }
 
 /// What is known of one policy besides its Cedar form.
@@ -80,6 +82,12 @@ impl CedarPolicy {
         environment: impl Into<String>,
     ) -> Result<Self, Vec<SourceError>> {
         load::load(files, capabilities, tools, environment.into())
+    }
+
+    /// The same policies, with these limits for every call that they allow.
+    #[must_use]
+    pub fn limiting(self, limits: SandboxTerms) -> Self {
+        Self { limits, ..self }
     }
 
     /// Names these policies, capabilities and argument types: an approval given under one version does not
@@ -245,7 +253,7 @@ impl Allowed<'_> {
                 capabilities: interfaces.collect(),
                 defined: policy.defined.clone(),
                 wasi: wasi.collect(),
-                ..SandboxTerms::default()
+                ..policy.limits.clone()
             },
             basis: Basis {
                 policies: self.policies.iter().map(|&id| id.to_owned()).collect(),

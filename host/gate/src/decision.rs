@@ -82,6 +82,26 @@ pub struct SandboxTerms {
     pub log_lines: usize,
     /// Bytes of log text kept from one call.
     pub log_bytes: usize,
+    /// Linear memories, over all parts of the component.
+    pub memories: usize,
+    /// Tables, over all parts of the component.
+    pub tables: usize,
+    /// Elements over all tables.
+    pub table_elements: usize,
+    /// Instances of core modules that the component is made of.
+    pub instances: usize,
+    /// Handles of every kind in all tables of the run, also those that the component keeps for itself.
+    pub component_handles: usize,
+    /// What one host call may bring into the host, in bytes.
+    pub host_call_bytes: usize,
+    /// Calls of this tool that run at once.
+    pub calls_per_tool: usize,
+    /// Calls of this principal that run at once.
+    pub calls_per_principal: usize,
+    /// Calls that may wait for their turn already when this one begins to wait.
+    pub queue_length: usize,
+    /// How long this call may wait for its turn.
+    pub queue_time: Duration,
 }
 
 impl Default for SandboxTerms {
@@ -95,6 +115,16 @@ impl Default for SandboxTerms {
             handles: 64,
             log_lines: 256,
             log_bytes: 64 << 10,
+            memories: 8,
+            tables: 32,
+            table_elements: 20_000,
+            instances: 64,
+            component_handles: 1024,
+            host_call_bytes: 4 << 20,
+            calls_per_tool: 128,
+            calls_per_principal: 128,
+            queue_length: 1024,
+            queue_time: Duration::from_secs(10),
         }
     }
 }

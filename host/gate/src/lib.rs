@@ -12,6 +12,7 @@ mod budget;
 mod call;
 mod capability;
 mod cedar;
+mod ceiling;
 mod clock;
 mod decision;
 mod json;

@@ -1,5 +1,10 @@
 //! Switches and time, as one object that a run can wait on.
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -155,9 +160,43 @@ struct Known {
 }
 
 /// The kill switches as this host sees them.
-#[derive(Debug)]
 pub struct Switchboard {
-    known: Arc<watch::Sender<Known>>,
+    feed: Arc<dyn SwitchFeed>,
+    board: Arc<Board>,
+}
+
+impl fmt::Debug for Switchboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switchboard").field("known", &self.board.known).finish_non_exhaustive()
+    }
+}
+
+/// What is known, and who is told at once when it changes.
+struct Board {
+    known: watch::Sender<Known>,
+    bells: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+impl Board {
+    fn learn(&self, set: SwitchSet) {
+        self.change(|known| {
+            let changed = !known.readable || *known.set != set;
+            if changed {
+                *known = Known { set: Arc::new(set), readable: true };
+            }
+            changed
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known) -> bool) {
+        if self.known.send_if_modified(change) {
+            self.bells
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .for_each(|ring| ring());
+        }
+    }
 }
 
 impl Switchboard {
@@ -165,14 +204,28 @@ impl Switchboard {
     /// before they are.
     pub async fn follow(feed: Arc<dyn SwitchFeed>) -> Result<Self, Unavailable> {
         let first = Known { set: Arc::new(feed.read().await?), readable: true };
-        let known = Arc::new(watch::Sender::new(first));
-        tokio::spawn(refresh(feed, Arc::downgrade(&known)));
-        Ok(Self { known })
+        let board = Board { known: watch::Sender::new(first), bells: Mutex::default() };
+        let board = Arc::new(board);
+        tokio::spawn(refresh(feed.clone(), Arc::downgrade(&board)));
+        Ok(Self { feed, board })
     }
 
     /// The switches as this host knows them now.
     pub fn known(&self) -> Arc<SwitchSet> {
-        self.known.borrow().set.clone()
+        self.board.known.borrow().set.clone()
+    }
+
+    /// Throws a switch for every host, and for this one at once.
+    pub async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
+        self.feed.throw(switch).await?;
+        self.board.learn(self.feed.read().await?);
+        Ok(())
+    }
+
+    /// Calls `ring` at once, and from wherever it is noticed, each time that the switches have changed. It
+    /// must not wait. What runs without waiting learns of a switch in this way.
+    pub fn on_change(&self, ring: impl Fn() + Send + Sync + 'static) {
+        self.board.bells.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
     }
 
     /// Starts the life of a call. It may be over already; `admit` asks.
@@ -185,7 +238,7 @@ impl Switchboard {
             now.checked_add(left).unwrap_or(ends_at)
         });
         Life {
-            known: self.known.subscribe(),
+            known: self.board.known.subscribe(),
             subjects: subjects(call, terms).into(),
             ends_at,
             identity_ends_at,
@@ -194,7 +247,7 @@ impl Switchboard {
 }
 
 /// Reads the switches again and again, until the board is dropped.
-async fn refresh(feed: Arc<dyn SwitchFeed>, board: std::sync::Weak<watch::Sender<Known>>) {
+async fn refresh(feed: Arc<dyn SwitchFeed>, board: Weak<Board>) {
     let mut last_read = Instant::now();
     loop {
         tokio::time::sleep(POLL).await;
@@ -203,18 +256,12 @@ async fn refresh(feed: Arc<dyn SwitchFeed>, board: std::sync::Weak<watch::Sender
         match read {
             Ok(set) => {
                 last_read = Instant::now();
-                board.send_if_modified(|known| {
-                    let changed = !known.readable || *known.set != set;
-                    if changed {
-                        *known = Known { set: Arc::new(set), readable: true };
-                    }
-                    changed
-                });
+                board.learn(set);
             }
             Err(error) => {
                 tracing::warn!(cause = %error.cause, "the kill switches cannot be read");
                 if last_read.elapsed() >= PATIENCE {
-                    board.send_if_modified(|known| std::mem::replace(&mut known.readable, false));
+                    board.change(|known| std::mem::replace(&mut known.readable, false));
                 }
             }
         }
@@ -311,3 +358,6 @@ impl Life {
 const POLL: Duration = Duration::from_millis(50);
 /// How long unreadable switches are taken to stand as they were last read.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

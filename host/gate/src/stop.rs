@@ -39,6 +39,10 @@ pub enum Limit {
     Handles,
     #[error("bytes passed to the host")]
     HostCall,
+    #[error("tables and their elements")]
+    Tables,
+    #[error("instances")]
+    Instances,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -89,6 +93,10 @@ pub enum Refusal {
     OverRate { calls: u32, window: Duration, retry_after: Duration },
     #[error("the budget is spent; try again once its window has moved on, or ask for a larger one")]
     OverBudget,
+    #[error("too many calls wait for their turn already; try again in a moment")]
+    QueueFull,
+    #[error("its turn did not come within {} s; try again in a moment", whole_seconds(.waited))]
+    QueueTime { waited: Duration },
     #[error("not started: {0}")]
     Halted(Cause),
 }
@@ -142,6 +150,8 @@ impl Refusal {
             Self::AlreadySpent => "already-spent",
             Self::OverRate { .. } => "over-rate",
             Self::OverBudget => "over-budget",
+            Self::QueueFull => "queue-full",
+            Self::QueueTime { .. } => "queue-time",
             Self::Halted(cause) => cause.code(),
         }
     }

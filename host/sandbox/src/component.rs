@@ -114,6 +114,18 @@ pub enum ComponentError {
     #[error("the component cannot be compiled for this host: {0}")]
     Compile(String),
     #[error(
+        "compiling the component took more than {limit}; make it smaller, or raise the limit under `[sandbox.compile]`"
+    )]
+    CompileLimit { limit: String },
+    #[error(
+        "the compiler crashed on the component ({how}); nothing else was harmed; build the component again, and report it when that does not help"
+    )]
+    CompilerCrashed { how: String },
+    #[error(
+        "the compiler does not work: {why}; start the host again, and install it again when that does not help"
+    )]
+    NoCompiler { why: String },
+    #[error(
         "the component does not fit the interfaces of this host: {0}; build it against the WIT package `toolward:tool@0.1.0`"
     )]
     Misfit(String),
@@ -271,7 +283,7 @@ fn invalid(error: wasmparser::BinaryReaderError) -> ComponentError {
 pub(crate) const SECTION: &str = "toolward:manifest";
 const CALLS: &str = "toolward:tool/calls@0.1.0";
 /// More than any component of a tool has; an interpreter in one has 20 MiB.
-const MAX_BYTES: usize = 64 << 20;
+pub(crate) const MAX_BYTES: usize = 64 << 20;
 const PREAMBLE: usize = 8;
 /// Section ids (component-model/Binary.md).
 const CUSTOM: u8 = 0;

@@ -1,36 +1,16 @@
 //! How is WebAssembly compiled and run in this host?
-use std::{fmt, num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use toolward_gate::{Clock, SystemClock};
 use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
 };
 
-/// What the operator may set about the sandbox.
-#[derive(Clone)]
-pub struct SandboxSettings {
-    /// Calls that run at once; one more waits, while its own time runs.
-    pub concurrent_calls: u32,
-    /// The most that one linear memory can be given, in bytes; the terms of a call ask for less.
-    pub memory_bytes: usize,
-    /// What tools are told about the time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Default for SandboxSettings {
-    fn default() -> Self {
-        Self { concurrent_calls: 128, memory_bytes: 256 << 20, clock: Arc::new(SystemClock) }
-    }
-}
-
-impl fmt::Debug for SandboxSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SandboxSettings")
-            .field("concurrent_calls", &self.concurrent_calls)
-            .field("memory_bytes", &self.memory_bytes)
-            .finish_non_exhaustive()
-    }
-}
+use crate::{settings::SandboxSettings, swap};
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -41,15 +21,75 @@ pub enum SandboxError {
     Engine(String),
     #[error("the sandbox cannot start its clock: {0}")]
     Ticker(#[from] std::io::Error),
+    #[error("the cache of compiled components cannot be used: {0}")]
+    Cache(String),
+}
+
+/// For which kind of component an engine has room. What is compiled is the same for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Profile {
+    /// A component of one program, as the compilers of most languages make it.
+    Usual,
+    /// An interpreter and the program it reads, in many parts.
+    Large,
+}
+
+/// The engines of a sandbox. The one for large components reserves much, and is made when one comes.
+pub(crate) struct Engines {
+    settings: Arc<SandboxSettings>,
+    pub(crate) usual: Engine,
+    large: Mutex<Option<Engine>>,
+}
+
+impl Engines {
+    pub(crate) fn start(settings: Arc<SandboxSettings>) -> Result<Self, SandboxError> {
+        let usual = start(&settings, Profile::Usual)?;
+        Ok(Self { settings, usual, large: Mutex::default() })
+    }
+
+    pub(crate) fn engine(&self, profile: Profile) -> Result<Engine, SandboxError> {
+        if profile == Profile::Usual {
+            return Ok(self.usual.clone());
+        }
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = large.as_ref() {
+            return Ok(engine.clone());
+        }
+        tracing::info!("a component is large: the engine for such is made");
+        Ok(large.insert(start(&self.settings, Profile::Large)?).clone())
+    }
+
+    /// Makes every guest that runs look at its life now, and not only at the next tick.
+    pub(crate) fn interrupt(&self) {
+        self.usual.increment_epoch();
+        if let Some(large) = self.large.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            large.increment_epoch();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_large(&self) -> bool {
+        self.large.lock().unwrap().is_some()
+    }
 }
 
 /// An engine whose epoch moves on by itself for as long as somebody holds it.
-pub(crate) fn start(settings: &SandboxSettings) -> Result<Engine, SandboxError> {
-    let engine = Engine::new(&config(settings))
-        .map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+fn start(settings: &SandboxSettings, profile: Profile) -> Result<Engine, SandboxError> {
+    let mut config = compiling();
+    config
+        .max_wasm_stack(settings.stack_bytes)
+        .async_stack_size(settings.stack_bytes.saturating_add(HOST_STACK))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, profile)));
+    let engine =
+        Engine::new(&config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
     let weak = engine.weak();
     thread::Builder::new().name("sandbox-epoch".to_owned()).spawn(move || tick(&weak))?;
     Ok(engine)
+}
+
+/// An engine that compiles and cannot run much: it reserves no memory.
+pub(crate) fn compiler() -> Result<Engine, SandboxError> {
+    Engine::new(&compiling()).map_err(|error| SandboxError::Engine(format!("{error:#}")))
 }
 
 fn tick(engine: &EngineWeak) {
@@ -60,9 +100,9 @@ fn tick(engine: &EngineWeak) {
     }
 }
 
-/// Strict: what no tool needs is off, as most security advisories are about what is new.
-/// Garbage collection, threads and asynchronous components are not even compiled in.
-fn config(settings: &SandboxSettings) -> Config {
+/// Everything that compiled code depends on. Strict: what no tool needs is off, as most security advisories are
+/// about what is new. Garbage collection, threads and asynchronous components are not even compiled in.
+fn compiling() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -77,40 +117,56 @@ fn config(settings: &SandboxSettings) -> Config {
         .wasm_wide_arithmetic(false)
         .epoch_interruption(true)
         .consume_fuel(false)
-        .max_wasm_stack(512 << 10)
-        .async_stack_size(1 << 20)
         .wasm_backtrace_max_frames(NonZeroUsize::new(16))
-        .memory_init_cow(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+        .memory_init_cow(true);
     config
 }
 
-fn pool(settings: &SandboxSettings) -> PoolingAllocationConfig {
-    let calls = settings.concurrent_calls.max(1);
+/// What one component may be made of, and how many run at once.
+struct Room {
+    calls: u32,
+    instances: u32,
+    memories: u32,
+    tables: u32,
+}
+
+fn room(settings: &SandboxSettings, profile: Profile) -> Room {
+    match profile {
+        Profile::Usual => {
+            Room { calls: settings.concurrent_calls, instances: 16, memories: 2, tables: 4 }
+        }
+        Profile::Large => {
+            Room { calls: settings.large_calls, instances: 48, memories: 4, tables: 8 }
+        }
+    }
+}
+
+fn pool(settings: &SandboxSettings, profile: Profile) -> PoolingAllocationConfig {
+    let Room { calls, instances, memories, tables } = room(settings, profile);
+    let calls = calls.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
-        .total_core_instances(calls.saturating_mul(16))
-        .total_memories(calls.saturating_mul(2))
-        .total_tables(calls.saturating_mul(4))
+        .total_core_instances(calls.saturating_mul(instances))
+        .total_memories(calls.saturating_mul(memories))
+        .total_tables(calls.saturating_mul(tables))
         .total_stacks(calls)
-        .max_core_instances_per_component(16)
-        .max_memories_per_component(2)
-        .max_tables_per_component(4)
-        .table_elements(TABLE_ELEMENTS)
+        .max_core_instances_per_component(instances)
+        .max_memories_per_component(memories)
+        .max_tables_per_component(tables)
+        .table_elements(settings.ceiling.table_elements)
         .max_core_instance_size(1 << 18)
         .max_component_instance_size(1 << 18)
-        .max_memory_size(settings.memory_bytes)
+        .max_memory_size(settings.ceiling.memory_bytes)
         .max_unused_warm_slots(100)
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)
         .decommit_batch_size(16)
-        // Up to version 50 it leaves pages that were swapped out as they were: the next call would read them.
-        .pagemap_scan(Enabled::No);
+        .pagemap_scan(if swap::impossible() { Enabled::Auto } else { Enabled::No });
     pool
 }
 
-/// Elements of one table; a tool has some hundred functions in it.
-pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// How long a guest runs before the host looks at its life again.
 const TICK: Duration = Duration::from_millis(1);
+/// What host functions need of a call's stack, beyond the guest's part.
+const HOST_STACK: usize = 512 << 10;

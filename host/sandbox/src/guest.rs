@@ -2,20 +2,20 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use toolward_gate::{Cause, Clock};
+use toolward_gate::{Cause, Clock, SandboxTerms};
 use toolward_vault::Grant;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::{
     capability::{clock, handles, log, progress},
-    limits::{COMPONENT_HANDLES, HOST_CALL_BYTES, Memory},
+    limits::Quota,
     wasi,
 };
 
 /// The host's side of one call. It holds the grant, and no secret.
 pub(crate) struct Guest {
     pub(crate) grant: Grant,
-    pub(crate) memory: Memory,
+    pub(crate) quota: Quota,
     pub(crate) handles: handles::Handles,
     pub(crate) log: log::Log,
     pub(crate) clock: clock::Watch,
@@ -24,10 +24,14 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    fn new(grant: Grant, clock: Arc<dyn Clock>, wasi: Option<Box<wasi::Context>>) -> Self {
-        let terms = &grant.permit().terms().sandbox;
+    fn new(
+        grant: Grant,
+        terms: &SandboxTerms,
+        clock: Arc<dyn Clock>,
+        wasi: Option<Box<wasi::Context>>,
+    ) -> Self {
         Self {
-            memory: Memory::new(terms.memory_bytes),
+            quota: Quota::new(terms),
             handles: handles::Handles::new(grant.permit()),
             log: log::Log::new(grant.call().notes.clone(), terms),
             clock: clock::Watch::new(clock, Instant::now()),
@@ -42,16 +46,17 @@ impl Guest {
 pub(crate) fn store(
     engine: &Engine,
     grant: Grant,
+    terms: &SandboxTerms,
     clock: Arc<dyn Clock>,
     wasi: Option<Box<wasi::Context>>,
 ) -> Store<Guest> {
-    let output_bytes = grant.permit().terms().sandbox.output_bytes;
+    let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
     let life = grant.permit().life().clone();
-    let mut store = Store::new(engine, Guest::new(grant, clock, wasi));
-    store.limiter(|guest| &mut guest.memory);
+    let mut store = Store::new(engine, Guest::new(grant, terms, clock, wasi));
+    store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
-    store.set_hostcall_fuel(HOST_CALL_BYTES.max(output_bytes.saturating_mul(2)));
-    store.set_max_component_handles(COMPONENT_HANDLES);
+    store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));
+    store.set_max_component_handles(component_handles);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         life.check().map_err(|cause| wasmtime::Error::new(Over(cause)))?;

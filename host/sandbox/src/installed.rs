@@ -2,14 +2,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
-use toolward_gate::{Limit, Stop, ToolName, Unavailable, Want, parse_json};
+use toolward_gate::{Limit, Stop, ToolName, Unavailable, parse_json};
 use wasmtime::{
     Engine,
     component::{Component, ComponentExportIndex, InstancePre, types::ComponentItem},
 };
 
 use crate::{
-    component::{ComponentError, Inspection, inspect_wanting},
+    code::told,
+    component::{ComponentError, Inspection},
+    engine::Profile,
     guest::Guest,
     link::{self, Links},
     manifest::{Manifest, ToolManifest},
@@ -22,6 +24,8 @@ pub(crate) use bindings::{Tool, ToolPre};
 /// A component that is compiled and read.
 pub(crate) struct Installed {
     component: Component,
+    /// Where it runs.
+    pub(crate) profile: Profile,
     pub(crate) inspection: Inspection,
     tools: Callables,
 }
@@ -48,34 +52,36 @@ pub(crate) enum Linked {
 }
 
 impl Installed {
-    pub(crate) fn compile(
-        engine: &Engine,
-        bytes: &[u8],
-        wants: &Arc<[Want]>,
+    pub(crate) fn new(
+        component: Component,
+        profile: Profile,
+        inspection: Inspection,
     ) -> Result<Self, ComponentError> {
-        let inspection = inspect_wanting(bytes, wants)?;
-        let component = Component::from_binary(engine, bytes)
-            .map_err(|error| ComponentError::Compile(told(&error)))?;
         let tools = match &inspection.exports {
             None => Callables::Named(output_schemas(&inspection.manifest)?),
             Some(exports) => Callables::Plain(callables(&component, exports)?),
         };
-        let installed = Self { component, inspection, tools };
+        let installed = Self { component, profile, inspection, tools };
         // With everything there is: a function of another type shows here, and not in the first call.
         installed
-            .link(engine, &link::everything())
+            .link(&link::everything())
             .map_err(|error| ComponentError::Misfit(told(&error)))?;
         Ok(installed)
     }
 
     /// With the interfaces in `links`, and traps for the rest.
-    pub(crate) fn link(&self, engine: &Engine, links: &Links) -> wasmtime::Result<Linked> {
-        let linker = link::linker(engine, &self.component, links)?;
+    pub(crate) fn link(&self, links: &Links) -> wasmtime::Result<Linked> {
+        let linker = link::linker(self.engine(), &self.component, links)?;
         let instance = linker.instantiate_pre(&self.component)?;
         Ok(match self.tools {
             Callables::Named(_) => Linked::Named(ToolPre::new(instance)?),
             Callables::Plain(_) => Linked::Plain(instance),
         })
+    }
+
+    /// The engine that it was loaded into, and runs in.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.component.engine()
     }
 
     pub(crate) fn callable(&self, tool: &ToolName) -> Result<Callable, Stop> {
@@ -145,10 +151,6 @@ fn callables(
         Ok((name.clone(), Callable { function, signature: Arc::new(signature) }))
     };
     exports.iter().map(found).collect()
-}
-
-fn told(error: &wasmtime::Error) -> String {
-    text::visible(&format!("{error:#}"), false, 1 << 10)
 }
 
 mod bindings {

@@ -7,18 +7,25 @@
 //! A component is linked to the interfaces that the capabilities of one call open, and to no other; what
 //! else it imports refuses the call before anything of it runs. Every call has a store of its own.
 //! The sandbox opens no connection and reads no secret: for a request it asks the vault's egress.
+mod apart;
+mod cache;
 mod capability;
+mod code;
 mod component;
 mod engine;
 mod guest;
+mod install;
 mod installed;
 mod limits;
 mod link;
 mod manifest;
 mod plain;
+mod queue;
 mod run;
 mod schema;
+mod settings;
 mod stop;
+mod swap;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,9 +33,11 @@ mod tests;
 mod text;
 mod wasi;
 
+pub use apart::{CompileFailure, CompileOrder, compile_apart};
 pub use component::{ComponentError, Import, Inspection, inspect, inspect_wanting};
-pub use engine::{SandboxError, SandboxSettings};
+pub use engine::SandboxError;
 pub use manifest::{Annotations, Manifest, ManifestError, ToolManifest};
 pub use plain::PlainError;
 pub use run::{Output, Sandbox};
 pub use schema::{Mismatch, Schema, SchemaError};
+pub use settings::{Apart, Compile, CompileLimits, SandboxSettings};

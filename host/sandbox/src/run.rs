@@ -6,31 +6,35 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
-use toolward_gate::{Call, Clock, Digest, Limit, Stop, ToolName, Unavailable, Want};
+use toolward_gate::{Call, Clock, Digest, Limit, SandboxTerms, Stop, ToolName, Unavailable, Want};
 use toolward_vault::Grant;
 use wasmtime::{
-    Engine,
+    Store,
     component::{InstancePre, Val},
 };
 
 use crate::{
     capability,
     component::{ComponentError, Inspection},
-    engine::{self, SandboxError, SandboxSettings},
+    engine::SandboxError,
     guest::{self, Guest},
+    install::Installer,
     installed::{Callable, Installed, Linked, Tool, ToolPre},
     link::{HANDLES, Links, Unlinked, links},
-    plain, stop,
+    plain,
+    queue::{Entrant, Queue},
+    settings::SandboxSettings,
+    stop,
     wasi::{self, Flights},
 };
 
 /// Compiled components, and the way to run them.
 pub struct Sandbox {
-    engine: Engine,
+    installer: Arc<Installer>,
     clock: Arc<dyn Clock>,
-    /// One for each call that may run at once: the pool has no more room.
-    places: Semaphore,
+    /// One place for each call that may run at once: the pool has no more room.
+    queue: Queue,
+    ceiling: SandboxTerms,
     installed: Mutex<HashMap<Digest, Arc<Installed>>>,
     linked: Mutex<HashMap<(Digest, Links), Linked>>,
     /// The components whose imports refuse when they are used, where nothing opens them.
@@ -52,16 +56,26 @@ impl Output {
 
 impl Sandbox {
     pub fn new(settings: SandboxSettings) -> Result<Self, SandboxError> {
-        let engine = engine::start(&settings)?;
-        let places = usize::try_from(settings.concurrent_calls.max(1)).unwrap_or(usize::MAX);
+        let settings = Arc::new(settings);
         Ok(Self {
-            engine,
-            clock: settings.clock,
-            places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
+            installer: Arc::new(Installer::new(&settings)?),
+            clock: settings.clock.clone(),
+            queue: Queue::new(&settings),
+            ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
             linked: Mutex::default(),
             refusing: Mutex::default(),
         })
+    }
+
+    /// Makes every call that runs look at its life now: for [`toolward_gate::Switchboard::on_change`].
+    pub fn interrupt(&self) {
+        self.installer.engines.interrupt();
+    }
+
+    /// How many components this sandbox compiled; the others were kept from an earlier start.
+    pub fn compiled(&self) -> u64 {
+        self.installer.compiler.compiled()
     }
 
     /// The short names of all interfaces that a capability can open.
@@ -86,13 +100,7 @@ impl Sandbox {
         if let Some(installed) = self.find(Digest::of(&bytes)) {
             return Ok(installed.inspection.clone());
         }
-        let engine = self.engine.clone();
-        // Compiling takes processor time, and has panicked on strange components.
-        let compiled =
-            tokio::task::spawn_blocking(move || Installed::compile(&engine, &bytes, &wants));
-        let compiled = compiled
-            .await
-            .map_err(|_| ComponentError::Compile("the compiler gave up on it".to_owned()))??;
+        let compiled = self.installer.install(bytes, wants).await?;
         let inspection = compiled.inspection.clone();
         locked(&self.installed).entry(inspection.digest).or_insert_with(|| Arc::new(compiled));
         Ok(inspection)
@@ -117,74 +125,27 @@ impl Sandbox {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let arguments = grant.call().arguments.canonical().to_owned();
-        let output_bytes = grant.permit().terms().sandbox.output_bytes;
-        let terms = &grant.permit().terms().sandbox;
+        let terms = grant.permit().terms().sandbox.clone().at_most(&self.ceiling);
+        let output_bytes = terms.output_bytes;
         let unlinked = self.unlinked(grant.call().tool.digest);
-        let links = links(&installed.inspection, &tool, terms, unlinked)?;
+        let links = links(&installed.inspection, &tool, &terms, unlinked)?;
         let wasi = wasi::Context::open(&grant, &links, &self.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
-        let closed = |error| Unavailable::new("the sandbox", error);
-        let _place = self.places.acquire().await.map_err(closed)?;
+        let entrant = Entrant::new(installed.profile, grant.call(), &terms);
+        let _place = self.queue.enter(entrant, &terms).await?;
+        let store = guest::store(installed.engine(), grant, &terms, self.clock.clone(), wasi);
         match linked {
             Linked::Named(linked) => {
-                let answer = self.answer(grant, wasi, &linked, &tool, &arguments).await?;
+                let answer = answer(store, &linked, &tool, &arguments).await?;
                 Ok(Output { value: installed.output(&tool, &answer, output_bytes)? })
             }
             Linked::Plain(linked) => {
-                let value = self.result(grant, wasi, &linked, installed.callable(&tool)?).await?;
+                let value = result(store, &linked, installed.callable(&tool)?).await?;
                 if value.to_string().len() > output_bytes {
                     return Err(Stop::Limit(Limit::Output));
                 }
                 Ok(Output { value })
             }
-        }
-    }
-
-    /// What a function of its own types answered. The store lives and dies in here.
-    async fn result(
-        &self,
-        grant: Grant,
-        wasi: Option<Box<wasi::Context>>,
-        linked: &InstancePre<Guest>,
-        Callable { function, signature }: Callable,
-    ) -> Result<Value, Stop> {
-        let arguments = plain::arguments(&signature, grant.call().arguments.value());
-        let arguments =
-            arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
-        let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
-        let mut store = guest::store(&self.engine, grant, self.clock.clone(), wasi);
-        let called = async {
-            let instance = linked.instantiate_async(&mut store).await?;
-            let function = instance
-                .get_func(&mut store, function)
-                .ok_or_else(|| wasmtime::Error::msg("the function is not there"))?;
-            function.call_async(&mut store, &arguments, &mut results).await
-        };
-        match called.await {
-            Ok(()) => plain::answer(results.first().zip(signature.result.as_ref())),
-            Err(error) => Err(stop::of_error(&error, store.data())),
-        }
-    }
-
-    /// What the tool said. The store lives and dies in here.
-    async fn answer(
-        &self,
-        grant: Grant,
-        wasi: Option<Box<wasi::Context>>,
-        linked: &ToolPre<Guest>,
-        tool: &ToolName,
-        arguments: &str,
-    ) -> Result<String, Stop> {
-        let mut store = guest::store(&self.engine, grant, self.clock.clone(), wasi);
-        let called = async {
-            let instance: Tool = linked.instantiate_async(&mut store).await?;
-            let calls = instance.toolward_tool_calls();
-            calls.call_call(&mut store, tool.as_str(), arguments).await
-        };
-        match called.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
-            Err(error) => Err(stop::of_error(&error, store.data())),
         }
     }
 
@@ -194,10 +155,21 @@ impl Sandbox {
     }
 
     fn unlinked(&self, digest: Digest) -> Unlinked {
-        match locked(&self.refusing).contains(&digest) {
-            true => Unlinked::Refuses,
-            false => Unlinked::RefusesTheCall,
+        if locked(&self.refusing).contains(&digest) {
+            Unlinked::Refuses
+        } else {
+            Unlinked::RefusesTheCall
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_large_engine(&self) -> bool {
+        self.installer.engines.has_large()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn linked_components(&self) -> usize {
+        locked(&self.linked).len()
     }
 
     fn find(&self, digest: Digest) -> Option<Arc<Installed>> {
@@ -211,10 +183,51 @@ impl Sandbox {
             return Ok(linked.clone());
         }
         let linked = installed
-            .link(&self.engine, &key.1)
+            .link(&key.1)
             .map_err(|error| Unavailable::new("the linked component", format!("{error:#}")))?;
         locked(&self.linked).insert(key, linked.clone());
         Ok(linked)
+    }
+}
+
+/// What a function of its own types answered. The store dies in here.
+async fn result(
+    mut store: Store<Guest>,
+    linked: &InstancePre<Guest>,
+    Callable { function, signature }: Callable,
+) -> Result<Value, Stop> {
+    let arguments = plain::arguments(&signature, store.data().grant.call().arguments.value());
+    let arguments = arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
+    let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
+    let called = async {
+        let instance = linked.instantiate_async(&mut store).await?;
+        let function = instance
+            .get_func(&mut store, function)
+            .ok_or_else(|| wasmtime::Error::msg("the function is not there"))?;
+        function.call_async(&mut store, &arguments, &mut results).await
+    };
+    match called.await {
+        Ok(()) => plain::answer(results.first().zip(signature.result.as_ref())),
+        Err(error) => Err(stop::of_error(&error, store.data())),
+    }
+}
+
+/// What the tool said. The store dies in here.
+async fn answer(
+    mut store: Store<Guest>,
+    linked: &ToolPre<Guest>,
+    tool: &ToolName,
+    arguments: &str,
+) -> Result<String, Stop> {
+    let called = async {
+        let instance: Tool = linked.instantiate_async(&mut store).await?;
+        let calls = instance.toolward_tool_calls();
+        calls.call_call(&mut store, tool.as_str(), arguments).await
+    };
+    match called.await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
+        Err(error) => Err(stop::of_error(&error, store.data())),
     }
 }
 

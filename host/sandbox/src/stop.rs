@@ -10,7 +10,7 @@ use wasmtime::{Trap, component::ResourceTableError};
 
 use crate::{
     guest::{Guest, Over},
-    text,
+    limits, text,
 };
 
 /// The reason why a run broke off.
@@ -31,16 +31,8 @@ fn limit(error: &wasmtime::Error, guest: &Guest) -> Option<Limit> {
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) {
         return Some(Limit::Handles);
     }
-    // wasmtime has no public types for these two.
-    let said = |part: &str| error.chain().any(|cause| cause.to_string().contains(part));
-    if said("too much data is being copied between the host and the guest") {
-        return Some(Limit::HostCall);
-    }
-    if said("store handle limit exceeded") {
-        return Some(Limit::Handles);
-    }
-    // A guest learns that it gets no memory and mostly gives up; then that is the reason.
-    guest.memory.refused().then_some(Limit::Memory)
+    let told = error.chain().find_map(|cause| limits::told(&cause.to_string()));
+    told.or_else(|| guest.quota.refused())
 }
 
 /// What the tool itself reported, in a form that can be shown.

@@ -18,9 +18,10 @@ use toolward_gate::{
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction,
-    MemorySection, MemoryType, Module, Section as _, TypeSection, ValType,
+    CodeSection, ComponentSection as _, ConstExpr, CustomSection, DataSection, EntityType,
+    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, HeapType,
+    ImportSection, InstanceSection, Instruction, MemorySection, MemoryType, Module, ModuleArg,
+    ModuleSection, RefType, Section as _, TableSection, TableType, TypeSection, ValType,
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -41,8 +42,22 @@ pub(crate) enum First {
     Recurse,
     /// Grows its memory by so many pages of 64 KiB, and gives up when it gets none.
     Grow(i32),
+    /// Grows its table by so many elements, and gives up when it gets none.
+    GrowTable(i32),
     /// Calls its first import with these arguments.
     CallImport(Vec<i32>),
+    /// Looks for what another call left behind, and crashes when there is something; called with longer
+    /// arguments than `{}`, it writes all over a memory of so many pages, and then does this.
+    Soil(i32, Then),
+}
+
+/// How a guest ends that has written everywhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Then {
+    Crash,
+    Spin,
+    /// Looks for its own traces: for the tests of the test.
+    Look,
 }
 
 pub(crate) struct Guest {
@@ -94,6 +109,14 @@ impl Guest {
         }
         let mut functions = FunctionSection::new();
         functions.function(0).function(0);
+        let mut tables = TableSection::new();
+        tables.table(TableType {
+            element_type: RefType::FUNCREF,
+            minimum: 1,
+            maximum: None,
+            table64: false,
+            shared: false,
+        });
         let mut memories = MemorySection::new();
         let pages = MemoryType {
             minimum: 2,
@@ -116,7 +139,12 @@ impl Guest {
         let mut data = DataSection::new();
         data.active(0, &ConstExpr::i32_const(0), self.data());
         let mut module = Module::new();
-        module.section(&types).section(&imports).section(&functions).section(&memories);
+        module
+            .section(&types)
+            .section(&imports)
+            .section(&functions)
+            .section(&tables)
+            .section(&memories);
         module.section(&globals).section(&exports).section(&code).section(&data);
         module.finish()
     }
@@ -177,6 +205,17 @@ impl Guest {
                 Instruction::Unreachable,
                 Instruction::End,
             ]),
+            First::GrowTable(elements) => write(&[
+                Instruction::RefNull(HeapType::FUNC),
+                Instruction::I32Const(*elements),
+                Instruction::TableGrow(0),
+                Instruction::I32Const(-1),
+                Instruction::I32Eq,
+                Instruction::If(wasm_encoder::BlockType::Empty),
+                Instruction::Unreachable,
+                Instruction::End,
+            ]),
+            First::Soil(pages, then) => soil(*pages, *then, &mut write),
             First::CallImport(arguments) => {
                 for argument in arguments {
                     write(&[Instruction::I32Const(*argument)]);
@@ -187,6 +226,45 @@ impl Guest {
         write(&[Instruction::I32Const(i32::try_from(RESULT).unwrap()), Instruction::End]);
         body
     }
+}
+
+/// Local 3 is the length of the arguments: longer ones ask for a mess.
+fn soil(pages: i32, then: Then, write: &mut dyn FnMut(&[Instruction<'_>])) {
+    let block = wasm_encoder::BlockType::Empty;
+    let end = (pages + 2) * 65_536;
+    write(&[Instruction::I32Const(pages), Instruction::MemoryGrow(0), Instruction::Drop]);
+    write(&[Instruction::LocalGet(3), Instruction::I32Const(2), Instruction::I32GtU]);
+    write(&[Instruction::If(block)]);
+    write(&[Instruction::I32Const(0), Instruction::I32Const(0xaa), Instruction::I32Const(end)]);
+    write(&[Instruction::MemoryFill(0)]);
+    match then {
+        Then::Crash => write(&[Instruction::Unreachable]),
+        Then::Spin => {
+            // An empty line of the log says that the mess is made.
+            write(&[Instruction::I32Const(1), Instruction::I32Const(0), Instruction::I32Const(0)]);
+            write(&[Instruction::Call(0), Instruction::Loop(block), Instruction::Br(0)]);
+            write(&[Instruction::End]);
+        }
+        Then::Look => {}
+    }
+    write(&[Instruction::End]);
+    // The words of the answer stand below, and what the host wrote to call the guest in between.
+    for (from, to) in [(16_384, 65_536), (131_072, end)] {
+        look(from, to, write);
+    }
+}
+
+/// Crashes when one of these bytes is not nought. Local 0 is used.
+fn look(from: i32, to: i32, write: &mut dyn FnMut(&[Instruction<'_>])) {
+    let block = wasm_encoder::BlockType::Empty;
+    let target = wasm_encoder::MemArgTarget::Memory(0);
+    let word = wasm_encoder::MemArg { offset: 0, align: 3, target, ordering: None };
+    write(&[Instruction::I32Const(from), Instruction::LocalSet(0), Instruction::Loop(block)]);
+    write(&[Instruction::LocalGet(0), Instruction::I64Load(word), Instruction::I64Eqz]);
+    write(&[Instruction::I32Eqz, Instruction::If(block), Instruction::Unreachable]);
+    write(&[Instruction::End, Instruction::LocalGet(0), Instruction::I32Const(8)]);
+    write(&[Instruction::I32Add, Instruction::LocalTee(0), Instruction::I32Const(to)]);
+    write(&[Instruction::I32LtU, Instruction::BrIf(0), Instruction::End]);
 }
 
 /// Takes the next bytes, aligned, and never gives them back.
@@ -347,6 +425,35 @@ impl SwitchFeed for Switches {
     async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
         Ok(false)
     }
+}
+
+impl Switches {
+    /// The board of the last grant.
+    pub(crate) fn board(&self) -> Arc<Switchboard> {
+        self.board.lock().unwrap().clone().unwrap()
+    }
+}
+
+/// A component with so many memories more, each in a part of its own.
+pub(crate) fn with_memories(mut component: Vec<u8>, count: u32) -> Vec<u8> {
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut module = Module::new();
+    module.section(&memories);
+    let mut instances = InstanceSection::new();
+    for _ in 0..count {
+        // A guest without imports is one module.
+        instances.instantiate(1, std::iter::empty::<(&str, ModuleArg)>());
+    }
+    ModuleSection(&module).append_to_component(&mut component);
+    instances.append_to_component(&mut component);
+    component
 }
 
 struct NoApprovals;

@@ -1,4 +1,8 @@
 //! Real components through the whole crate.
+mod clean;
+mod engines;
+mod limits;
+
 use std::time::Duration;
 
 use proptest::prelude::*;

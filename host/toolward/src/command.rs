@@ -4,6 +4,7 @@ mod audit;
 mod build;
 mod call;
 mod check;
+mod compile;
 mod demo;
 mod init;
 mod kill;
@@ -76,6 +77,9 @@ enum Command {
     /// Read and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Compile a component from standard input to standard output, for a host that runs.
+    #[command(hide = true)]
+    Compile(compile::Compile),
 }
 
 /// How a command ended, as programs see it.
@@ -221,6 +225,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misread(&error) as u8),
     };
+    if let Command::Compile(compile) = &cli.command {
+        return compile.run();
+    }
     let terminal = Terminal::new(cli.json);
     let context = Context { config: cli.config, terminal };
     let exit = match start(cli.command, &context, cli.verbose) {
@@ -261,6 +268,8 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
+            // It needs no runtime.
+            Command::Compile(_) => Ok(()),
         }
     });
     // A thread may still read standard input.

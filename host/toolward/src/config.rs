@@ -2,9 +2,11 @@
 mod edit;
 mod file;
 mod find;
+mod sandbox;
 
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
+pub use sandbox::SandboxConfig;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,6 +40,7 @@ pub struct Config {
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub sandbox: SandboxConfig,
 }
 
 /// Which world a host is in. Credentials of another one do not load.

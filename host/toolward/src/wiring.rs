@@ -2,15 +2,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    num::NonZeroUsize,
     path::Path,
     sync::Arc,
+    thread,
+    time::Instant,
 };
 
+use futures::{StreamExt as _, stream};
 use toolward_gate::{
     Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
     SourceError, SourceFile, Switchboard, SystemClock, Unavailable, Want,
 };
-use toolward_sandbox::{Inspection, Sandbox, SandboxError, SandboxSettings, inspect_wanting};
+use toolward_sandbox::{
+    Apart, Compile, Inspection, Sandbox, SandboxError, SandboxSettings, inspect_wanting,
+};
 use toolward_state::{State, StateError};
 use toolward_vault::{
     Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
@@ -140,7 +146,8 @@ fn planned(
         capabilities.clone(),
         &tools.installed(),
         config.environment.name(),
-    )?;
+    )?
+    .limiting(config.sandbox.limits.clone());
     Ok(Plan { tools, capabilities, policy, components })
 }
 
@@ -177,15 +184,10 @@ async fn assembled(
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
-    let sandbox = Arc::new(Sandbox::new(SandboxSettings::default())?);
-    for Planned { digest, bytes, wants, unlinked } in components {
-        let installed = sandbox.install_wanting(bytes, wants).await;
-        installed.map_err(|error| config.file.error(0..0, error.to_string()))?;
-        if unlinked == Unlinked::Refuse {
-            sandbox.refuse_unlinked(digest);
-        }
-    }
+    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config)?)?);
+    install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
+    reach(&switches, &sandbox);
     let gate = Gate {
         policy: Arc::new(policy),
         approvals: Arc::new(state.clone()),
@@ -194,6 +196,60 @@ async fn assembled(
         clock: clock(),
     };
     Ok(Host { tools, audit: Audit::new(Arc::new(state)), gate, vault, sandbox })
+}
+
+/// Installs as many components at once as there are processors.
+async fn install(
+    config: &Config,
+    sandbox: &Sandbox,
+    components: Vec<Planned>,
+) -> Result<(), StartError> {
+    let (all, begun) = (components.len(), Instant::now());
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut installed = stream::iter(components)
+        .map(|Planned { digest, bytes, wants, unlinked }| async move {
+            if unlinked == Unlinked::Refuse {
+                sandbox.refuse_unlinked(digest);
+            }
+            sandbox.install_wanting(bytes, wants).await
+        })
+        .buffer_unordered(processors);
+    let mut ready = 0_usize;
+    while let Some(one) = installed.next().await {
+        one.map_err(|error| config.file.error(0..0, error.to_string()))?;
+        ready = ready.saturating_add(1);
+        tracing::debug!(ready, all, "a component is ready");
+    }
+    let (compiled, took) = (sandbox.compiled(), begun.elapsed());
+    tracing::info!(components = all, compiled, ?took, "the components are ready");
+    Ok(())
+}
+
+/// A switch reaches a guest that does not wait for anything, too.
+fn reach(switches: &Switchboard, sandbox: &Arc<Sandbox>) {
+    let sandbox = Arc::downgrade(sandbox);
+    switches.on_change(move || {
+        if let Some(sandbox) = sandbox.upgrade() {
+            sandbox.interrupt();
+        }
+    });
+}
+
+/// Components compile in a process of this very program, and are kept in the data directory.
+fn sandbox_settings(config: &Config) -> Result<SandboxSettings, StartError> {
+    let program = std::env::current_exe().map_err(|error| {
+        config.file.error(0..0, format!("the path of this program is not known: {error}"))
+    })?;
+    let set = &config.sandbox;
+    Ok(SandboxSettings {
+        concurrent_calls: set.concurrent_calls,
+        large_calls: set.large_calls,
+        stack_bytes: set.stack_bytes,
+        ceiling: set.ceiling.clone(),
+        compile: Compile::Apart(Apart { program, limits: set.compile }),
+        data: Some(config.data.clone()),
+        clock: clock(),
+    })
 }
 
 /// The database of this host.

@@ -85,7 +85,7 @@ enum Scheme {
 struct Response {
     #[serde(default)]
     content_types: Vec<Spanned<String>>,
-    max_bytes: Option<usize>,
+    max_bytes: Option<Spanned<usize>>,
 }
 
 /// Reads every definition; fails with the first mistake of each.
@@ -362,7 +362,20 @@ impl Reader<'_> {
             ))
         };
         let content_types = content_types.iter().map(media_type).collect::<Result<_, _>>()?;
+        let max_bytes = max_bytes.map(|bytes| self.response_bytes(&bytes)).transpose()?;
         Ok(ResponseShape { content_types, max_bytes: max_bytes.unwrap_or(DEFAULT_BYTES) })
+    }
+
+    fn response_bytes(&self, written: &Spanned<usize>) -> Result<usize, SourceError> {
+        let bytes = *written.get_ref();
+        if bytes <= MAX_RESPONSE_BYTES {
+            return Ok(bytes);
+        }
+        let message = format!("a response of {bytes} bytes is more than the host takes");
+        let help = format!(
+            "a response is held whole while it is scanned; write at most {MAX_RESPONSE_BYTES}"
+        );
+        Err(self.file.error(written.span(), message).with_help(help))
     }
 
     fn cost(&self, written: &Spanned<String>) -> Result<Cost, SourceError> {
@@ -409,5 +422,7 @@ const FORBIDDEN_SLOTS: [&str; 12] = [
 ];
 /// Headers that only a host writes.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "user-agent"];
+/// The ceiling of a response: it is in memory at once, for each call that waits for one.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 /// Of a request or response body where the file says nothing.
 const DEFAULT_BYTES: usize = 1 << 20;

@@ -78,6 +78,13 @@ fn the_digest_changes_with_what_a_capability_allows() {
 }
 
 #[test]
+fn a_response_has_a_ceiling() {
+    let with = |bytes: &str| GOOD.replace("1_048_576", bytes);
+    assert!(parse(&with("67_108_864")).is_ok());
+    assert!(parse(&with("67_108_865")).is_err());
+}
+
+#[test]
 fn a_cost_has_at_most_six_decimals() {
     assert_eq!(Cost::parse("usd:20"), Some(Cost(20_000_000)));
     assert_eq!(Cost::parse("usd:0.000001"), Some(Cost(1)));

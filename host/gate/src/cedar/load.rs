@@ -54,6 +54,7 @@ pub(super) fn load(
         version,
         schema,
         authorizer: Authorizer::new(),
+        limits: crate::SandboxTerms::default(),
     })
 }
 

@@ -17,6 +17,7 @@ use toolward_vault::{BrokerConfig, SecretStoreConfig};
 use super::{
     CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig,
     OperatorConfig, StoreConfig, Unlinked,
+    sandbox::{Sandbox, SandboxConfig},
 };
 
 #[derive(Deserialize)]
@@ -40,6 +41,7 @@ struct File {
     operator: OperatorConfig,
     #[serde(default)]
     egress: Egress,
+    sandbox: Option<Spanned<Sandbox>>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +121,13 @@ impl Reader<'_> {
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
+            sandbox: SandboxConfig::default(),
         };
+        if let Some(sandbox) = written.sandbox {
+            let span = sandbox.span();
+            let read = sandbox.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.sandbox = self.keep(read).unwrap_or_default();
+        }
         for (name, component) in written.component {
             let read = self.component(&name, component);
             config.components.extend(self.keep(read));

@@ -1,0 +1,72 @@
+//! What a switch that is thrown here does at once.
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard};
+use crate::Unavailable;
+
+#[derive(Default)]
+struct Feed {
+    set: Mutex<SwitchSet>,
+    broken: bool,
+}
+
+#[async_trait]
+impl SwitchFeed for Feed {
+    async fn read(&self) -> Result<SwitchSet, Unavailable> {
+        Ok(self.set.lock().unwrap().clone())
+    }
+    async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
+        if self.broken {
+            return Err(Unavailable::new("the switches", "the disk is full"));
+        }
+        self.set.lock().unwrap().thrown.push(switch);
+        Ok(())
+    }
+    async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
+        Ok(false)
+    }
+}
+
+fn switch() -> Switch {
+    Switch {
+        target: SwitchTarget::Everything,
+        reason: String::new(),
+        by: "ana".to_owned(),
+        since: Timestamp::UNIX_EPOCH,
+        expires_at: None,
+    }
+}
+
+async fn board(broken: bool) -> (Switchboard, Arc<AtomicUsize>) {
+    let feed = Arc::new(Feed { broken, ..Feed::default() });
+    let board = Switchboard::follow(feed).await.unwrap();
+    let rung = Arc::new(AtomicUsize::new(0));
+    let bell = rung.clone();
+    board.on_change(move || {
+        bell.fetch_add(1, Ordering::SeqCst);
+    });
+    (board, rung)
+}
+
+#[tokio::test]
+async fn a_switch_that_is_thrown_here_is_known_and_rings_before_the_throw_returns() {
+    let (board, rung) = board(false).await;
+    assert_eq!(rung.load(Ordering::SeqCst), 0);
+    board.throw(switch()).await.unwrap();
+    assert_eq!(board.known().thrown, [switch()]);
+    assert_eq!(rung.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_switch_that_cannot_be_recorded_does_not_count_as_thrown() {
+    let (board, rung) = board(true).await;
+    board.throw(switch()).await.unwrap_err();
+    assert!(board.known().thrown.is_empty());
+    assert_eq!(rung.load(Ordering::SeqCst), 0);
+}
