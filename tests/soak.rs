@@ -133,7 +133,7 @@ impl Place {
         let stores = wiring::stores(&config, &nobody).unwrap();
         let value = Secret::new("tok_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6f".to_owned());
         stores["local"].write(&"shop-token".parse().unwrap(), value).await.unwrap();
-        let host = Arc::new(wiring::host(&config, &nobody).await.unwrap());
+        let host = Arc::new(wiring::host(&config, &nobody, None).await.unwrap());
         let caller = Principal::authenticated(Identity {
             id: "agent-7".to_owned(),
             kind: Kind::Agent,

@@ -219,6 +219,11 @@ impl Context {
     }
 }
 
+/// This very program, which also compiles components in a process of its own.
+fn program() -> Result<PathBuf, Failure> {
+    Ok(std::env::current_exe()?)
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -3,7 +3,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::Instant,
@@ -152,11 +152,15 @@ fn planned(
 }
 
 /// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
+///
+/// `program` is a `toolward` that compiles components in a process of its own; without one they are compiled
+/// in this process, which a component can keep busy for long.
 pub async fn host(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
+    program: Option<PathBuf>,
 ) -> Result<Host, StartError> {
-    assembled(config, passphrases, plan(config)?).await
+    assembled(config, passphrases, program, plan(config)?).await
 }
 
 /// A host for calls of one tool: everything is checked as for [`host`], and only this tool's component is
@@ -164,17 +168,19 @@ pub async fn host(
 pub async fn host_for(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
+    program: Option<PathBuf>,
     tool: &str,
 ) -> Result<Host, StartError> {
     let mut plan = plan(config)?;
     let digest = plan.tools.find(tool).map(|tool| tool.digest);
     plan.components.retain(|found| Some(found.digest) == digest);
-    assembled(config, passphrases, plan).await
+    assembled(config, passphrases, program, plan).await
 }
 
 async fn assembled(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
+    program: Option<PathBuf>,
     plan: Plan,
 ) -> Result<Host, StartError> {
     let Plan { tools, policy, components, .. } = plan;
@@ -184,7 +190,7 @@ async fn assembled(
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
-    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config)?)?);
+    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config, program))?);
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
@@ -235,21 +241,20 @@ fn reach(switches: &Switchboard, sandbox: &Arc<Sandbox>) {
     });
 }
 
-/// Components compile in a process of this very program, and are kept in the data directory.
-fn sandbox_settings(config: &Config) -> Result<SandboxSettings, StartError> {
-    let program = std::env::current_exe().map_err(|error| {
-        config.file.error(0..0, format!("the path of this program is not known: {error}"))
-    })?;
+/// What was compiled is kept in the data directory.
+fn sandbox_settings(config: &Config, program: Option<PathBuf>) -> SandboxSettings {
     let set = &config.sandbox;
-    Ok(SandboxSettings {
+    let apart = |program| Compile::Apart(Apart { program, limits: set.compile });
+    let compile = program.map_or(Compile::Here, apart);
+    SandboxSettings {
         concurrent_calls: set.concurrent_calls,
         large_calls: set.large_calls,
         stack_bytes: set.stack_bytes,
         ceiling: set.ceiling.clone(),
-        compile: Compile::Apart(Apart { program, limits: set.compile }),
+        compile,
         data: Some(config.data.clone()),
         clock: clock(),
-    })
+    }
 }
 
 /// The database of this host.

@@ -35,7 +35,7 @@ impl House {
             .ok()
             .context("the configuration of the bench does not load")?;
         let nobody: Arc<dyn PassphraseSource> = Arc::new(Nobody);
-        let host = Arc::new(wiring::host(&config, &nobody).await?);
+        let host = Arc::new(wiring::host(&config, &nobody, None).await?);
         Ok(Self { host, caller: caller(), _folder: folder })
     }
 

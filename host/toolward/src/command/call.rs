@@ -52,7 +52,9 @@ impl Call {
             .identify(run::token()?.as_deref())?;
         let progress = context.terminal.progress();
         progress.step("starting");
-        let host = wiring::host_for(&config, &context.passphrases(), &self.tool).await?;
+        let host =
+            wiring::host_for(&config, &context.passphrases(), Some(super::program()?), &self.tool)
+                .await?;
         let host = Arc::new(host);
         let arguments = self.text(&host.tools)?;
         let (sender, mut said) = mpsc::channel(16);

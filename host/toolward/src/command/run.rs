@@ -18,7 +18,8 @@ impl Run {
         let config = context.config()?;
         let principal =
             Authn::from_config(&config).map_err(StartError::from)?.identify(token()?.as_deref())?;
-        let host = Arc::new(wiring::host(&config, &context.passphrases()).await?);
+        let host =
+            Arc::new(wiring::host(&config, &context.passphrases(), Some(super::program()?)).await?);
         tracing::info!(
             tools = host.tools.iter().count(),
             principal.id = principal.id(),

@@ -75,7 +75,9 @@ impl Stage {
             Config::load(&directory.path().join("toolward.toml")).map_err(StartError::from)?;
         store_secrets(&config, &secrets).await?;
         progress("starting the host");
-        let host = Arc::new(wiring::host(&config, &no_passphrase()).await?);
+        let host = Arc::new(
+            wiring::host(&config, &no_passphrase(), Some(std::env::current_exe()?)).await?,
+        );
         let state = wiring::state(&config).await?;
         Ok(Self { directory, host, state, standins, secrets, agent: agent(), log: settings.log })
     }
