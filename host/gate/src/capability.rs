@@ -9,8 +9,10 @@ use crate::{
 };
 
 mod file;
+mod scope;
 mod wasi;
 
+pub use scope::Scope;
 pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …
@@ -150,6 +152,7 @@ pub struct CapabilityDefinition {
     /// Present exactly when the interface is `http` or `wasi-http`.
     pub http: Option<Arc<HttpScope>>,
     pub wasi: Option<Arc<WasiScope>>,
+    pub scope: Option<Arc<Scope>>,
 }
 
 /// Every capability of this host.

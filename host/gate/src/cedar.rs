@@ -243,6 +243,10 @@ impl Allowed<'_> {
             .capabilities
             .iter()
             .filter_map(|definition| Some((definition.name.clone(), definition.wasi.clone()?)));
+        let scopes = self
+            .capabilities
+            .iter()
+            .filter_map(|definition| Some((definition.name.clone(), definition.scope.clone()?)));
         Terms {
             time: obligations.time.unwrap_or(DEFAULT_TIME),
             cost,
@@ -253,6 +257,7 @@ impl Allowed<'_> {
                 capabilities: interfaces.collect(),
                 defined: policy.defined.clone(),
                 wasi: wasi.collect(),
+                scopes: scopes.collect(),
                 ..policy.limits.clone()
             },
             basis: Basis {

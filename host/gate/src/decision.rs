@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Question,
-    RateLimit, Refusal, WasiScope,
+    RateLimit, Refusal, Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -72,6 +72,8 @@ pub struct SandboxTerms {
     pub defined: Arc<BTreeMap<CapabilityName, Interface>>,
     /// What granted capabilities say of WASI.
     pub wasi: BTreeMap<CapabilityName, Arc<WasiScope>>,
+    /// What the granted capabilities say about interfaces of this host.
+    pub scopes: BTreeMap<CapabilityName, Arc<Scope>>,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON.
@@ -110,6 +112,7 @@ impl Default for SandboxTerms {
             capabilities: BTreeMap::new(),
             defined: Arc::default(),
             wasi: BTreeMap::new(),
+            scopes: BTreeMap::new(),
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
             handles: 64,

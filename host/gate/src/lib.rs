@@ -16,6 +16,7 @@ mod ceiling;
 mod clock;
 mod decision;
 mod json;
+mod key_value;
 mod life;
 mod name;
 mod path;
@@ -38,12 +39,13 @@ pub use call::{
 };
 pub use capability::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Slot, StandIn, WasiScope,
+    ResponseShape, Scope, Slot, StandIn, WasiScope,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
 pub use json::{JsonError, parse as parse_json};
+pub use key_value::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues};
 pub use life::{
     Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, SwitchTargetError, Switchboard,
 };

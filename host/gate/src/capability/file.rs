@@ -8,6 +8,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::scope::ScopeKeys;
 use self::wasi::{Access, WasiKeys, WrittenStandIn};
 use super::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
@@ -17,6 +18,7 @@ use crate::{
     CapabilityName, Cost, CredentialName, PathPattern, Risk, SourceError, SourceFile, nearest,
 };
 
+mod scope;
 mod wasi;
 
 #[derive(Deserialize)]
@@ -49,9 +51,22 @@ struct Written {
     variables: Option<Spanned<Vec<Spanned<String>>>>,
     values: Option<Spanned<BTreeMap<Spanned<String>, String>>>,
     stand_in: Option<Spanned<WrittenStandIn>>,
+    quota_bytes: Option<Spanned<u64>>,
+    quota_entries: Option<Spanned<u64>>,
+    resolution_ms: Option<Spanned<u64>>,
+    tools: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 impl Written {
+    fn take_scope(&mut self) -> ScopeKeys {
+        ScopeKeys {
+            quota_bytes: self.quota_bytes.take(),
+            quota_entries: self.quota_entries.take(),
+            resolution_ms: self.resolution_ms.take(),
+            tools: self.tools.take(),
+        }
+    }
+
     fn take_wasi(&mut self) -> WasiKeys {
         WasiKeys {
             directory: self.directory.take(),
@@ -132,6 +147,7 @@ impl Reader<'_> {
                 .with_help("say in one sentence what the capability lets a tool do"));
         }
         let keys = written.take_wasi();
+        let scope = self.own_scope(&interface.0, &written.take_scope())?;
         let http = if has_destinations(&interface.0) {
             Some(Arc::new(self.scope(written)?))
         } else {
@@ -139,7 +155,7 @@ impl Reader<'_> {
             None
         };
         let wasi = self.wasi(&interface.0, &keys, http.as_deref())?;
-        Ok(CapabilityDefinition { name, interface, risk, cost, description, http, wasi })
+        Ok(CapabilityDefinition { name, interface, risk, cost, description, http, wasi, scope })
     }
 
     fn interface(&self, written: &Spanned<String>) -> Result<Interface, SourceError> {
