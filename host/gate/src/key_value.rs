@@ -1,7 +1,7 @@
 //! What tools remember: the port, and whose values are whose.
 use async_trait::async_trait;
 
-use crate::{CapabilityName, ComponentName, Permit, Principal, Unavailable};
+use crate::{Call, CapabilityName, ComponentName, Principal, Unavailable};
 
 /// Whose values these are: a component's, for one caller, under one capability.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,9 +12,8 @@ pub struct KeySpace {
 }
 
 impl KeySpace {
-    /// The space of a call that was permitted. Who acts for somebody has other values than who acts for another.
-    pub fn of(permit: &Permit, capability: &CapabilityName) -> Self {
-        let call = permit.call();
+    /// The space of a call. Who acts for somebody has other values than who acts for another.
+    pub fn of(call: &Call, capability: &CapabilityName) -> Self {
         Self {
             component: call.tool.component.clone(),
             caller: caller(&call.principal),

@@ -8,6 +8,7 @@ use crate::guest::Guest;
 pub(crate) mod clock;
 pub(crate) mod handles;
 pub(crate) mod http;
+pub(crate) mod key_value;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod random;
@@ -26,6 +27,7 @@ pub(crate) const ALL: &[&dyn Capability] = &[
     &clock::Clocks,
     &random::Random,
     &progress::Reporting,
+    &key_value::Remembering,
 ];
 
 /// The short names of all interfaces.

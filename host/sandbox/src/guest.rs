@@ -1,8 +1,8 @@
 //! What stands behind the store of one call.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{Cause, Clock, SandboxTerms};
+use toolward_gate::{Cause, Clock, KeyValues, SandboxTerms, Scope};
 use toolward_vault::Grant;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
@@ -20,22 +20,39 @@ pub(crate) struct Guest {
     pub(crate) log: log::Log,
     pub(crate) clock: clock::Watch,
     pub(crate) progress: progress::Reporter,
+    pub(crate) key_values: Option<Arc<dyn KeyValues>>,
     pub(crate) wasi: Option<Box<wasi::Context>>,
+}
+
+/// What a host has for all of its calls.
+pub(crate) struct Means {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) key_values: Option<Arc<dyn KeyValues>>,
+}
+
+/// The finest clock that a granted capability allows.
+fn resolution(terms: &SandboxTerms) -> Duration {
+    let resolutions = terms.scopes.values().filter_map(|scope| match scope.as_ref() {
+        Scope::Clock(resolution) => Some(*resolution),
+        Scope::KeyValue(_) | Scope::Tools(_) => None,
+    });
+    resolutions.min().unwrap_or(Duration::from_millis(1))
 }
 
 impl Guest {
     fn new(
         grant: Grant,
         terms: &SandboxTerms,
-        clock: Arc<dyn Clock>,
+        means: &Means,
         wasi: Option<Box<wasi::Context>>,
     ) -> Self {
         Self {
             quota: Quota::new(terms),
             handles: handles::Handles::new(grant.permit()),
             log: log::Log::new(grant.call().notes.clone(), terms),
-            clock: clock::Watch::new(clock, Instant::now()),
+            clock: clock::Watch::new(means.clock.clone(), Instant::now(), resolution(terms)),
             progress: progress::Reporter::new(grant.call().progress.clone()),
+            key_values: means.key_values.clone(),
             wasi,
             grant,
         }
@@ -47,12 +64,12 @@ pub(crate) fn store(
     engine: &Engine,
     grant: Grant,
     terms: &SandboxTerms,
-    clock: Arc<dyn Clock>,
+    means: &Means,
     wasi: Option<Box<wasi::Context>>,
 ) -> Store<Guest> {
     let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
     let life = grant.permit().life().clone();
-    let mut store = Store::new(engine, Guest::new(grant, terms, clock, wasi));
+    let mut store = Store::new(engine, Guest::new(grant, terms, means, wasi));
     store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use toolward_gate::{Call, Clock, Digest, Limit, SandboxTerms, Stop, ToolName, Unavailable, Want};
+use toolward_gate::{Call, Digest, Limit, SandboxTerms, Stop, ToolName, Unavailable, Want};
 use toolward_vault::Grant;
 use wasmtime::{
     Store,
@@ -17,7 +17,7 @@ use crate::{
     capability,
     component::{ComponentError, Inspection},
     engine::SandboxError,
-    guest::{self, Guest},
+    guest::{self, Guest, Means},
     install::Installer,
     installed::{Callable, Installed, Linked, Tool, ToolPre},
     link::{HANDLES, Links, Unlinked, links},
@@ -31,7 +31,7 @@ use crate::{
 /// Compiled components, and the way to run them.
 pub struct Sandbox {
     installer: Arc<Installer>,
-    clock: Arc<dyn Clock>,
+    means: Means,
     /// One place for each call that may run at once: the pool has no more room.
     queue: Queue,
     ceiling: SandboxTerms,
@@ -59,7 +59,7 @@ impl Sandbox {
         let settings = Arc::new(settings);
         Ok(Self {
             installer: Arc::new(Installer::new(&settings)?),
-            clock: settings.clock.clone(),
+            means: Means { clock: settings.clock.clone(), key_values: settings.key_values.clone() },
             queue: Queue::new(&settings),
             ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
@@ -129,11 +129,11 @@ impl Sandbox {
         let output_bytes = terms.output_bytes;
         let unlinked = self.unlinked(grant.call().tool.digest);
         let links = links(&installed.inspection, &tool, &terms, unlinked)?;
-        let wasi = wasi::Context::open(&grant, &links, &self.clock, &flights)?;
+        let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);
         let _place = self.queue.enter(entrant, &terms).await?;
-        let store = guest::store(installed.engine(), grant, &terms, self.clock.clone(), wasi);
+        let store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
         match linked {
             Linked::Named(linked) => {
                 let answer = answer(store, &linked, &tool, &arguments).await?;

@@ -1,7 +1,7 @@
 //! What may the operator set about the sandbox?
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use toolward_gate::{Clock, SandboxTerms, SystemClock};
+use toolward_gate::{Clock, KeyValues, SandboxTerms, SystemClock};
 
 /// What the operator may set about the sandbox.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct SandboxSettings {
     pub data: Option<PathBuf>,
     /// What tools are told about the time.
     pub clock: Arc<dyn Clock>,
+    /// Where tools remember; without it, `key-value` is there and answers that it is unavailable.
+    pub key_values: Option<Arc<dyn KeyValues>>,
 }
 
 impl Default for SandboxSettings {
@@ -32,6 +34,7 @@ impl Default for SandboxSettings {
             compile: Compile::Here,
             data: None,
             clock: Arc::new(SystemClock),
+            key_values: None,
         }
     }
 }

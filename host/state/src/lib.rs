@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod key_values;
 mod lease;
 mod sqlite;
 mod switches;

@@ -190,7 +190,7 @@ async fn assembled(
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
-    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config, program))?);
+    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config, program, &state))?);
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
@@ -242,7 +242,7 @@ fn reach(switches: &Switchboard, sandbox: &Arc<Sandbox>) {
 }
 
 /// What was compiled is kept in the data directory.
-fn sandbox_settings(config: &Config, program: Option<PathBuf>) -> SandboxSettings {
+fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) -> SandboxSettings {
     let set = &config.sandbox;
     let apart = |program| Compile::Apart(Apart { program, limits: set.compile });
     let compile = program.map_or(Compile::Here, apart);
@@ -254,6 +254,8 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>) -> SandboxSetting
         compile,
         data: Some(config.data.clone()),
         clock: clock(),
+        key_values: Some(Arc::new(state.clone())),
+        key_values: Some(Arc::new(state.clone())),
     }
 }
 
