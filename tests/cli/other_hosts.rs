@@ -29,7 +29,8 @@ fn place() -> Place {
     let place = Place::without_secrets(&[]);
     place.write_bytes("clockwork.wasm", Guest::Clockwork.component());
     place.write_bytes("plain.wasm", Guest::Plain.component());
-    place.write("policies/capabilities.toml", CLOCKS);
+    let shipped = place.read("policies/capabilities.toml");
+    place.write("policies/capabilities.toml", &format!("{shipped}{CLOCKS}"));
     place.write("policies/clockwork.cedar", POLICY);
     place
 }
@@ -44,7 +45,7 @@ fn a_component_is_added_with_what_it_wants_and_called() {
     let text = place.read("toolward.toml");
     assert!(text.contains("capabilities = [\"host:clocks:read\", \"host:chance:read\"]"), "{text}");
     let called = place.run("call time_letters text=aab --json").exits(0);
-    assert_eq!(called.json()["result"].as_array().unwrap().len(), 2, "{}", called.told());
+    assert!(called.out.contains("\"b\""), "{}", called.told());
     let shown = place.run("tool show time_now").exits(0);
     assert!(shown.out.contains("host:clocks:read"), "{}", shown.told());
     // It is replaced without saying it again.
@@ -108,10 +109,11 @@ fn a_name_that_nobody_defined_is_told_and_nothing_is_added() {
 #[test]
 fn a_directory_that_holds_this_hosts_own_files_is_not_lent() {
     let place = place();
+    let defined = place.read("policies/capabilities.toml");
     let lends = |path: &str| {
         let directory = place.path(path).canonicalize().unwrap_or_else(|_| place.path(path));
         let lent = format!(
-            "{CLOCKS}\n[capability.\"host:notes:use\"]\ndescription = \"Notes.\"\ninterface = \"wasi-filesystem\"\n\
+            "{defined}\n[capability.\"host:notes:use\"]\ndescription = \"Notes.\"\ninterface = \"wasi-filesystem\"\n\
              directory = \"{}\"\naccess = \"read-write\"\nrisk = \"low\"\n",
             directory.display()
         );
