@@ -255,7 +255,6 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
         data: Some(config.data.clone()),
         clock: clock(),
         key_values: Some(Arc::new(state.clone())),
-        key_values: Some(Arc::new(state.clone())),
     }
 }
 
