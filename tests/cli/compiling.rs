@@ -1,9 +1,7 @@
 //! The program as its own compiler, in a process apart, and what it keeps.
 use std::{fs, path::PathBuf, time::Duration};
 
-use toolward_sandbox::{
-    Apart, Compile, CompileLimits, ComponentError, Sandbox, SandboxSettings,
-};
+use toolward_sandbox::{Apart, Compile, CompileLimits, ComponentError, Sandbox, SandboxSettings};
 
 use super::place::{Place, command, component, program};
 
@@ -52,7 +50,8 @@ fn a_limit_in_the_configuration_holds_and_names_itself() {
     place.write("toolward.toml", &format!("{configuration}\n[sandbox.limits]\nhandles = 9999\n"));
     let refused = place.run("call say text=hello").exits(3);
     assert!(refused.err.contains("`handles` is above its ceiling"), "{}", refused.told());
-    place.write("toolward.toml", &format!("{configuration}\n[sandbox.compile]\ntime_ms = 60_000\n"));
+    place
+        .write("toolward.toml", &format!("{configuration}\n[sandbox.compile]\ntime_ms = 60_000\n"));
     place.run("call say text=hello").exits(0);
 }
 
@@ -75,7 +74,10 @@ async fn the_compiler_meets_each_of_its_limits_and_says_which() {
     );
     let time = CompileLimits { time: Duration::from_millis(100), ..usual };
     let time = install(&large, time).await.unwrap_err();
-    assert!(matches!(&time, ComponentError::CompileLimit { limit } if limit == "0.1 s"), "{time:?}");
+    assert!(
+        matches!(&time, ComponentError::CompileLimit { limit } if limit == "0.1 s"),
+        "{time:?}"
+    );
 }
 
 #[test]
