@@ -1,7 +1,7 @@
 //! What does the sandbox cost, against bare wasmtime in the same run?
 //!
 //! `cargo bench -p toolward-tests --bench sandbox`. Calls in a second, calls that wait, the way from a guest to
-//! the host, epochs, and the time from a kill to silence.
+//! the host, epochs, the time from a kill to silence, and tools in other languages.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 )]
 mod support {
     pub(crate) mod bare;
+    pub(crate) mod languages;
     pub(crate) mod yard;
     pub(crate) mod yes;
 }
@@ -41,6 +42,7 @@ async fn all(component: Vec<u8>) -> anyhow::Result<()> {
     host_calls(&component).await?;
     epochs(&component).await?;
     kills(&component).await?;
+    support::languages::languages().await?;
     waiting(&component).await
 }
 

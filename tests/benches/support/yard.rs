@@ -1,6 +1,7 @@
 //! A sandbox with the busy tools, behind a gate that says yes.
 use std::{
     fs,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,7 +28,20 @@ pub(crate) struct Yard {
 impl Yard {
     /// With room for so many calls at once.
     pub(crate) async fn open(component: &[u8], calls: u32) -> anyhow::Result<Self> {
-        let settings = SandboxSettings { concurrent_calls: calls, ..SandboxSettings::default() };
+        Self::with(
+            component,
+            SandboxSettings { concurrent_calls: calls, ..SandboxSettings::default() },
+        )
+        .await
+    }
+
+    /// What was compiled is in this folder.
+    pub(crate) async fn open_kept(component: &[u8], data: Option<PathBuf>) -> anyhow::Result<Self> {
+        Self::with(component, SandboxSettings { data, ..SandboxSettings::default() }).await
+    }
+
+    async fn with(component: &[u8], settings: SandboxSettings) -> anyhow::Result<Self> {
+        let calls = settings.concurrent_calls;
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let digest = sandbox.install(component.to_vec()).await?.digest;
         let (gate, office) = yes::gate(terms(usize::try_from(calls)?)).await?;
