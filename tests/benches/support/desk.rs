@@ -113,6 +113,7 @@ fn call() -> anyhow::Result<Call> {
         door: "bench",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     })
 }
 

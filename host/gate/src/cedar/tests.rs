@@ -124,6 +124,7 @@ fn call(principal: Principal, name: &str, arguments: Value) -> Call {
         door: "test",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 

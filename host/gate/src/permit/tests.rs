@@ -273,6 +273,7 @@ fn call_by(identity: Identity, tool: &str, amount: i64) -> Call {
         door: "test",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 
