@@ -4,6 +4,8 @@ mod calls;
 #[cfg(test)]
 mod cannot;
 #[cfg(test)]
+mod capabilities;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod escape;

@@ -48,6 +48,7 @@ mod capability;
 pub mod clock;
 mod error;
 pub mod http;
+pub mod key_value;
 pub mod log;
 pub mod progress;
 pub mod random;

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use tokio::sync::{OnceCell, Semaphore};
 use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
-    ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, Principal, Record,
-    SourceFile, Switchboard, Unavailable,
+    ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, KeyValues,
+    Principal, Record, SourceFile, Switchboard, Unavailable,
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
@@ -38,7 +38,7 @@ pub(super) async fn assemble(
     let path = directory.path().join("toolward.db");
     let state = State::open(&path, clock.clone()).await.unwrap();
     state.close_interrupted().await.unwrap();
-    let sandbox = sandbox(&setting).await;
+    let sandbox = sandbox(&setting, &state).await;
     let tools = install(&setting, &sandbox).await;
     // Who follows the switches may outlive the host by a moment, and must not hold its lease.
     let feed = State::open(&path, clock.clone()).await.unwrap();
@@ -69,7 +69,7 @@ pub(super) async fn assemble(
 }
 
 /// The sandbox of all worlds, so that each component is compiled once; or a small one for this world.
-async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
+async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
     static SHARED: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
     let start = |settings| Arc::new(Sandbox::new(settings).unwrap());
     if setting.apart {
@@ -78,6 +78,13 @@ async fn sandbox(setting: &Setting) -> Arc<Sandbox> {
         let key = format!("{:?} {:?} {}", setting.guests, setting.wants, setting.refusing);
         let settings = SandboxSettings { concurrent_calls: 8, ..SandboxSettings::default() };
         return APART.lock().unwrap().entry(key).or_insert_with(|| start(settings)).clone();
+    }
+    if setting.remembers {
+        // What is compiled is kept from one world to the next.
+        let data = Some(env!("CARGO_TARGET_TMPDIR").into());
+        let key_values: Option<Arc<dyn KeyValues>> = Some(Arc::new(state.clone()));
+        let settings = SandboxSettings::default();
+        return start(SandboxSettings { concurrent_calls: 8, data, key_values, ..settings });
     }
     match setting.places {
         Some(concurrent_calls) => {

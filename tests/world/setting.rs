@@ -13,8 +13,12 @@ pub(crate) struct Setting {
     pub(crate) policies: String,
     /// TOML, besides [`CAPABILITIES`]. `{shop}` stands for the upstream.
     pub(crate) capabilities: String,
+    /// What stands otherwise in [`CAPABILITIES`].
+    pub(crate) replaced: Vec<(String, String)>,
     /// Whether the shop speaks TLS.
     pub(crate) tls: bool,
+    /// Whether tools remember, in this world's state: that takes a sandbox of its own.
+    pub(crate) remembers: bool,
     /// A sandbox of this world's own, for so many calls at once.
     pub(crate) places: Option<u32>,
     /// Whether the credential's value is in the store.
@@ -33,7 +37,9 @@ impl Default for Setting {
             guests: vec![Guest::Probe],
             policies: String::new(),
             capabilities: String::new(),
+            replaced: Vec::new(),
             tls: false,
+            remembers: false,
             places: None,
             secret: true,
             wants: Vec::new(),
@@ -52,6 +58,12 @@ impl Setting {
 
     pub(crate) fn capability(mut self, text: &str) -> Self {
         self.capabilities.push_str(text);
+        self
+    }
+
+    /// With other words in [`CAPABILITIES`].
+    pub(crate) fn replacing(mut self, from: &str, to: &str) -> Self {
+        self.replaced.push((from.to_owned(), to.to_owned()));
         self
     }
 
@@ -86,7 +98,11 @@ impl Setting {
 
     /// The definitions with the stand-in's address in them.
     pub(crate) fn definitions(&self, upstream: &Upstream) -> String {
-        let all = format!("{CAPABILITIES}\n{}", self.capabilities);
+        let mut all = format!("{CAPABILITIES}\n{}", self.capabilities);
+        for (from, to) in &self.replaced {
+            assert!(all.contains(from), "`{from}` is not there to be replaced");
+            all = all.replace(from, to);
+        }
         all.replace("{shop}", &upstream.origin())
     }
 
@@ -177,6 +193,13 @@ credential = "shop"
 inject = { header = "authorization", as = "bearer" }
 risk = "medium"
 
+[capability."shop:notes:use"]
+description = "Remember."
+interface = "key-value"
+quota_bytes = 1000
+quota_entries = 150
+risk = "low"
+
 [capability."shop:extras:read"]
 description = "Defined, and permitted to nobody."
 interface = "http"
@@ -207,7 +230,7 @@ permit(
 @id("call")
 permit(principal in Role::"assistant", action == Action::"call", resource);
 @id("items")
-permit(principal in Role::"assistant", action in [Action::"shop:items:read", Action::"shop:orders:read"], resource in Component::"probe");
+permit(principal in Role::"assistant", action in [Action::"shop:items:read", Action::"shop:orders:read", Action::"shop:notes:use"], resource in Component::"probe");
 @id("payments")
 @approval("one-of:payer")
 permit(principal in Role::"assistant", action == Action::"shop:payments:create", resource in Component::"probe");

@@ -26,6 +26,10 @@ pub enum Risk {
 
 #[must_use]
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it at a time, for one step of a call"
+)]
 pub enum Decision {
     Allow(Terms),
     Ask(Question),

@@ -1,6 +1,7 @@
 //! What the tests ask a tool to do. The shop is a stand-in on loopback.
 mod clumsy;
 mod hostile;
+mod memory;
 mod plain;
 
 use serde::Serialize;
