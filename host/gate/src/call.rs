@@ -83,7 +83,9 @@ impl Principal {
     pub fn in_scope(&self, capability: &CapabilityName) -> bool {
         self.0.scope.as_ref().is_none_or(|scope| scope.contains(capability))
     }
-    pub(crate) fn with_scope(&self, scope: BTreeSet<CapabilityName>) -> Self {
+    /// The same principal with a token that allows these capabilities at most, and never more than it did.
+    pub(crate) fn within(&self, capabilities: BTreeSet<CapabilityName>) -> Self {
+        let scope = capabilities.into_iter().filter(|one| self.in_scope(one)).collect();
         Self(Arc::new(Identity { scope: Some(scope), ..Identity::clone(&self.0) }))
     }
     /// Whether `id` is this principal or somebody it acts for: nobody of them decides about its calls.

@@ -44,11 +44,8 @@ impl Parent {
 }
 
 impl Permit {
-    /// The one who calls, for a call of another tool: with a token that allows these capabilities at most, and
-    /// never more than it did.
+    /// The one who calls, for a call of another tool that may use these capabilities at most.
     pub fn principal_within(&self, capabilities: BTreeSet<CapabilityName>) -> Principal {
-        let principal = &self.call().principal;
-        principal
-            .with_scope(capabilities.into_iter().filter(|one| principal.in_scope(one)).collect())
+        self.call().principal.within(capabilities)
     }
 }

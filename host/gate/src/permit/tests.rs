@@ -14,6 +14,8 @@ use crate::{
     SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef, Verdict, Want,
 };
 
+mod delegated;
+
 const CAPABILITIES: &str = r#"
 [capability."money:charges:create"]
 description = "Money moves."

@@ -15,10 +15,7 @@ struct Hurry {
 
 /// Sends a request under a handle that ends soon, and then one under a handle that does not.
 #[tool]
-fn hurry(
-    of: Hurry,
-    #[capability("shop:items:read")] shop: Capability,
-) -> Result<Text, ToolError> {
+fn hurry(of: Hurry, #[capability("shop:items:read")] shop: Capability) -> Result<Text, ToolError> {
     let time = Some(Duration::from_millis(of.time_ms));
     let soon = shop.narrow(Limits { time, ..Limits::default() })?;
     let said = match soon.get(&of.path).send() {

@@ -101,3 +101,15 @@ fn relay_strangely(
 ) -> Result<Text, ToolError> {
     run(&errand, &log)
 }
+
+#[derive(Deserialize, ToolType)]
+struct Draw {
+    length: u32,
+}
+
+/// Draws random bytes, and tells them in hexadecimal.
+#[tool(capabilities("host:random:read"))]
+fn draw(of: Draw) -> Result<Text, ToolError> {
+    let bytes = toolward_sdk::random::bytes(usize::try_from(of.length).unwrap_or_default());
+    Ok(Text { text: bytes.iter().map(|byte| format!("{byte:02x}")).collect() })
+}
