@@ -38,7 +38,7 @@ fn every_file_of_tests_is_a_module_of_the_one_binary() {
 }
 
 #[test]
-fn every_capability_interface_has_a_wit_file_and_two_guests() {
+fn every_capability_interface_has_a_wit_file_and_is_tested_granted_and_not_granted() {
     let list = read("host/sandbox/src/capability.rs");
     // What there is of WASI has its WIT elsewhere.
     let of_wasi = |name: &&str| name.starts_with("wasi-");
@@ -49,6 +49,13 @@ fn every_capability_interface_has_a_wit_file_and_two_guests() {
         );
         let module = interface.replace('-', "_");
         assert!(list.contains(&format!("mod {module};")), "{interface} is not in capability.rs");
+        let tests = read(&format!("tests/capabilities/{module}.rs"));
+        let names = tests.lines().filter_map(|line| line.strip_prefix("async fn "));
+        let names = names.filter(|name| name.starts_with("a_") || name.starts_with("what_"));
+        let (without, with): (Vec<_>, Vec<_>) =
+            names.partition(|name| name.starts_with("a_tool_without_the_capability_"));
+        assert!(!with.is_empty(), "{interface} is not tested where it is granted");
+        assert!(!without.is_empty(), "{interface} is not tested where it is not granted");
     }
 }
 

@@ -55,6 +55,7 @@ pub mod random;
 #[doc(hidden)]
 pub mod rt;
 mod schema;
+pub mod tools;
 
 pub use capability::{Capability, Limits, Refusal};
 pub use error::ToolError;

@@ -20,6 +20,8 @@ pub(crate) enum Guest {
     Stray,
     /// Does not get past its own start.
     Eager,
+    /// Has other tools do something.
+    Relay,
     /// Was built for WASI, as those below, and uses only what there is without a capability.
     Plain,
     /// Uses the clocks and random numbers.
@@ -38,6 +40,7 @@ impl Guest {
             Self::Probe => "probe",
             Self::Stray => "stray",
             Self::Eager => "eager",
+            Self::Relay => "relay",
             Self::Plain => "plain",
             Self::Clockwork => "clockwork",
             Self::Files => "files",
@@ -48,10 +51,10 @@ impl Guest {
 
     /// The component. What was compiled by an earlier run is still in the workspace's target folder.
     pub(crate) fn component(self) -> &'static [u8] {
-        static BUILT: [OnceLock<Vec<u8>>; 8] = [const { OnceLock::new() }; 8];
+        static BUILT: [OnceLock<Vec<u8>>; 9] = [const { OnceLock::new() }; 9];
         let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
         let build = || match self {
-            Self::Probe | Self::Stray | Self::Eager => {
+            Self::Probe | Self::Stray | Self::Eager | Self::Relay => {
                 build::build_tool(&guests.join(self.name()), &mut |_| ()).unwrap().bytes
             }
             Self::Plain | Self::Clockwork | Self::Files | Self::Client | Self::Settings => {

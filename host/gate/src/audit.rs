@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Stop, ToolName,
-    Unavailable,
+    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent, Stop,
+    ToolName, Unavailable,
 };
 
 /// Field names that the log and the audit share.
@@ -71,6 +71,19 @@ pub enum Note {
         level: String,
         message: String,
     },
+    /// A tool that this one called. The called tool has an entry of its own, which names this call.
+    Called {
+        capability: CapabilityName,
+        tool: ToolName,
+        call: CallId,
+        outcome: String,
+        millis: u64,
+    },
+    /// A tool that was not called.
+    NotCalled {
+        capability: String,
+        code: String,
+    },
     /// Log lines over the limit.
     LogDropped {
         lines: u64,
@@ -106,6 +119,9 @@ pub struct Opened {
     pub tool_digest: Digest,
     /// The arguments themselves stay out of the trail.
     pub arguments_digest: Digest,
+    /// The call of the tool that calls this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CallId>,
 }
 
 /// Written after a call, in whatever way it ended.
@@ -292,6 +308,7 @@ impl Audit {
             tool: call.tool.name.clone(),
             tool_digest: call.tool.digest,
             arguments_digest: call.arguments.digest(),
+            parent: call.parent.as_ref().map(Parent::call),
         };
         self.0.append(&Record::Opened(opened)).await?;
         Ok(Entry {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{CapabilityName, ComponentName, Digest, JsonError, Notes, ToolName, json};
+use crate::{CapabilityName, ComponentName, Digest, JsonError, Notes, Parent, ToolName, json};
 
 /// Names one call. Version 7, so that ids sort by the time they were made (RFC 9562 section 5.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +82,11 @@ impl Principal {
     /// Whether the principal's token leaves room for this capability.
     pub fn in_scope(&self, capability: &CapabilityName) -> bool {
         self.0.scope.as_ref().is_none_or(|scope| scope.contains(capability))
+    }
+    /// The same principal with a token that allows these capabilities at most, and never more than it did.
+    pub(crate) fn within(&self, capabilities: BTreeSet<CapabilityName>) -> Self {
+        let scope = capabilities.into_iter().filter(|one| self.in_scope(one)).collect();
+        Self(Arc::new(Identity { scope: Some(scope), ..Identity::clone(&self.0) }))
     }
     /// Whether `id` is this principal or somebody it acts for: nobody of them decides about its calls.
     pub fn is_or_acts_for(&self, id: &str) -> bool {
@@ -189,6 +194,8 @@ pub struct Call {
     pub door: &'static str,
     pub notes: Notes,
     pub progress: ProgressSink,
+    /// The call of the tool that calls this one; absent where a door does.
+    pub parent: Option<Parent>,
 }
 
 /// Names what an approval is given for: principal and whom it acts for, tool and digest, arguments,

@@ -12,7 +12,7 @@ mod file;
 mod scope;
 mod wasi;
 
-pub use scope::Scope;
+pub use scope::{Scope, ToolsScope};
 pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …

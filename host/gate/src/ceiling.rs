@@ -7,6 +7,7 @@ impl SandboxTerms {
     /// The highest limits that an operator who sets none allows.
     pub fn ceiling() -> Self {
         Self {
+            call_depth: 16,
             memory_bytes: 256 << 20,
             output_bytes: 16 << 20,
             handles: 1024,
@@ -35,6 +36,7 @@ impl SandboxTerms {
             defined,
             wasi,
             scopes,
+            call_depth,
             memory_bytes,
             output_bytes,
             handles,
@@ -56,6 +58,7 @@ impl SandboxTerms {
             defined,
             wasi,
             scopes,
+            call_depth: call_depth.min(ceiling.call_depth),
             memory_bytes: memory_bytes.min(ceiling.memory_bytes),
             output_bytes: output_bytes.min(ceiling.output_bytes),
             handles: handles.min(ceiling.handles),

@@ -78,6 +78,8 @@ pub struct SandboxTerms {
     pub wasi: BTreeMap<CapabilityName, Arc<WasiScope>>,
     /// What the granted capabilities say about interfaces of this host.
     pub scopes: BTreeMap<CapabilityName, Arc<Scope>>,
+    /// Tools that may wait for each other: this call, those that it is made for, and the one that it calls.
+    pub call_depth: usize,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON.
@@ -117,6 +119,7 @@ impl Default for SandboxTerms {
             defined: Arc::default(),
             wasi: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            call_depth: 4,
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
             handles: 64,

@@ -15,6 +15,7 @@ mod cedar;
 mod ceiling;
 mod clock;
 mod decision;
+mod delegation;
 mod json;
 mod key_value;
 mod life;
@@ -39,11 +40,12 @@ pub use call::{
 };
 pub use capability::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Scope, Slot, StandIn, WasiScope,
+    ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
+pub use delegation::Parent;
 pub use json::{JsonError, parse as parse_json};
 pub use key_value::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues};
 pub use life::{

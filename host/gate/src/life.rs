@@ -237,11 +237,15 @@ impl Switchboard {
                 Duration::try_from(end.duration_since(clock.now())).unwrap_or(Duration::ZERO);
             now.checked_add(left).unwrap_or(ends_at)
         });
-        Life {
+        let life = Life {
             known: self.board.known.subscribe(),
             subjects: subjects(call, terms).into(),
             ends_at,
             identity_ends_at,
+        };
+        match &call.parent {
+            Some(parent) => life.within(parent.life()),
+            None => life,
         }
     }
 }
@@ -343,6 +347,18 @@ impl Life {
     pub fn remaining(&self) -> Duration {
         let end = self.identity_ends_at.map_or(self.ends_at, |identity| identity.min(self.ends_at));
         end.saturating_duration_since(Instant::now())
+    }
+
+    /// The same life, that ends at `end` at the latest.
+    pub(crate) fn until(mut self, end: Option<Instant>) -> Self {
+        self.ends_at = end.map_or(self.ends_at, |end| end.min(self.ends_at));
+        self
+    }
+
+    /// A life that also ends with another one: at its time, and with every switch that names it.
+    fn within(self, other: &Self) -> Self {
+        let subjects = self.subjects.iter().chain(other.subjects.iter()).cloned().collect();
+        Self { subjects, ..self.until(Some(other.ends_at)) }
     }
 
     fn halted(&self, known: &Known) -> Option<Cause> {

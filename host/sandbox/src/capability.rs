@@ -12,6 +12,7 @@ pub(crate) mod key_value;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod random;
+pub(crate) mod tools;
 
 /// One interface of `wit/`, and what the host puts behind it.
 pub(crate) trait Capability: Sync {
@@ -28,6 +29,7 @@ pub(crate) const ALL: &[&dyn Capability] = &[
     &random::Random,
     &progress::Reporting,
     &key_value::Remembering,
+    &tools::Tools,
 ];
 
 /// The short names of all interfaces.

@@ -9,6 +9,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use crate::{
     capability::{clock, handles, log, progress},
     limits::Quota,
+    service::ToolCaller,
     wasi,
 };
 
@@ -22,6 +23,10 @@ pub(crate) struct Guest {
     pub(crate) progress: progress::Reporter,
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
     pub(crate) wasi: Option<Box<wasi::Context>>,
+    /// Carries calls of other tools; absent where nobody does.
+    pub(crate) caller: Option<Arc<dyn ToolCaller>>,
+    /// How many tools may wait for each other.
+    pub(crate) call_depth: usize,
 }
 
 /// What a host has for all of its calls.
@@ -54,6 +59,8 @@ impl Guest {
             progress: progress::Reporter::new(grant.call().progress.clone()),
             key_values: means.key_values.clone(),
             wasi,
+            caller: None,
+            call_depth: terms.call_depth,
             grant,
         }
     }

@@ -23,6 +23,7 @@ use crate::{
     link::{HANDLES, Links, Unlinked, links},
     plain,
     queue::{Entrant, Queue},
+    service::ToolCaller,
     settings::SandboxSettings,
     stop,
     wasi::{self, Flights},
@@ -111,21 +112,35 @@ impl Sandbox {
         locked(&self.refusing).insert(digest);
     }
 
-    /// Runs the call that was granted, once, while its life lasts.
+    /// Runs the call that was granted, once, while its life lasts. The tool calls no other tool.
     pub async fn run(&self, grant: Grant) -> Result<Output, Stop> {
+        self.run_with(grant, None).await
+    }
+
+    /// As [`Self::run`]; what the tool asks of other tools goes to `caller`.
+    pub async fn run_with(
+        &self,
+        grant: Grant,
+        caller: Option<Arc<dyn ToolCaller>>,
+    ) -> Result<Output, Stop> {
         let life = grant.permit().life().clone();
         let flights = Flights::default();
-        let work = Box::pin(stop::guarded(self.run_to_its_end(grant, flights.clone())));
+        let work = Box::pin(stop::guarded(self.run_to_its_end(grant, caller, flights.clone())));
         let ended = life.bound(work).await;
         flights.landed().await;
         ended.map_err(Stop::Halted)?
     }
 
-    async fn run_to_its_end(&self, grant: Grant, flights: Flights) -> Result<Output, Stop> {
+    async fn run_to_its_end(
+        &self,
+        grant: Grant,
+        caller: Option<Arc<dyn ToolCaller>>,
+        flights: Flights,
+    ) -> Result<Output, Stop> {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let arguments = grant.call().arguments.canonical().to_owned();
-        let terms = grant.permit().terms().sandbox.clone().at_most(&self.ceiling);
+        let terms = self.terms(&grant);
         let output_bytes = terms.output_bytes;
         let unlinked = self.unlinked(grant.call().tool.digest);
         let links = links(&installed.inspection, &tool, &terms, unlinked)?;
@@ -133,7 +148,8 @@ impl Sandbox {
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);
         let _place = self.queue.enter(entrant, &terms).await?;
-        let store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
+        let mut store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
+        store.data_mut().caller = caller;
         match linked {
             Linked::Named(linked) => {
                 let answer = answer(store, &linked, &tool, &arguments).await?;
@@ -147,6 +163,15 @@ impl Sandbox {
                 Ok(Output { value })
             }
         }
+    }
+
+    fn terms(&self, grant: &Grant) -> SandboxTerms {
+        let mut terms = grant.permit().terms().sandbox.clone().at_most(&self.ceiling);
+        if grant.call().parent.is_some() {
+            // The caller holds a place while it waits: places that wait for each other would never be free.
+            terms.queue_length = 0;
+        }
+        terms
     }
 
     fn installed(&self, call: &Call) -> Result<Arc<Installed>, Stop> {

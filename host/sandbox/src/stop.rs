@@ -5,7 +5,7 @@ use std::{
     task::Poll,
 };
 
-use toolward_gate::{Limit, Stop, ToolFailure};
+use toolward_gate::{Limit, Stop, ToolFailure, Unavailable};
 use wasmtime::{Trap, component::ResourceTableError};
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 pub(crate) fn of_error(error: &wasmtime::Error, guest: &Guest) -> Stop {
     if let Some(Over(cause)) = error.downcast_ref::<Over>() {
         return Stop::Halted(cause.clone());
+    }
+    if let Some(unavailable) = error.downcast_ref::<Unavailable>() {
+        return unavailable.clone().into();
     }
     match limit(error, guest) {
         Some(limit) => Stop::Limit(limit),

@@ -388,6 +388,7 @@ fn call(asked: &Asked, notes: Notes) -> Call {
         door: "test",
         notes,
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 

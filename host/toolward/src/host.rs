@@ -7,7 +7,7 @@ use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
 use tracing::Instrument as _;
 
-use crate::tools::Tools;
+use crate::{callee::Callees, tools::Tools};
 
 /// Everything a call passes, in the order in which it passes it.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Host {
     }
 
     async fn recorded(
-        &self,
+        self: &Arc<Self>,
         call: Call,
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<Output, Stop> {
@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// The pipeline, and what the call cost as far as it came.
-    async fn attempt(&self, call: Call) -> (Result<Output, Stop>, Cost) {
+    async fn attempt(self: &Arc<Self>, call: Call) -> (Result<Output, Stop>, Cost) {
         let settled = match self.gate.settle(call).await {
             Ok(settled) => settled,
             Err(stop) => return (Err(stop), Cost::default()),
@@ -85,7 +85,7 @@ impl Host {
         };
         let cost = permit.terms().cost;
         let grant = self.vault.equip(permit);
-        (self.sandbox.run(grant).await, cost)
+        (self.sandbox.run_with(grant, Some(Callees::of(self))).await, cost)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The host itself: `perform`, the doors, authentication, configuration and the command line.
 pub mod authn;
 pub mod build;
+mod callee;
 pub mod command;
 pub mod config;
 pub mod demo;

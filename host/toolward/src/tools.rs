@@ -112,6 +112,7 @@ impl Tools {
             door,
             notes: Notes::default(),
             progress,
+            parent: None,
         })
     }
 

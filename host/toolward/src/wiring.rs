@@ -29,6 +29,7 @@ use crate::{
     tools::Tools,
 };
 
+mod called;
 mod lent;
 
 /// Why a host does not start.
@@ -163,8 +164,8 @@ pub async fn host(
     assembled(config, passphrases, program, plan(config)?).await
 }
 
-/// A host for calls of one tool: everything is checked as for [`host`], and only this tool's component is
-/// compiled.
+/// A host for calls of one tool: everything is checked as for [`host`], and only the component of this tool
+/// and those of the tools that it can call are compiled.
 pub async fn host_for(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
@@ -172,8 +173,8 @@ pub async fn host_for(
     tool: &str,
 ) -> Result<Host, StartError> {
     let mut plan = plan(config)?;
-    let digest = plan.tools.find(tool).map(|tool| tool.digest);
-    plan.components.retain(|found| Some(found.digest) == digest);
+    let reached = called::reached(&plan.tools, &plan.capabilities, tool);
+    plan.components.retain(|found| reached.contains(&found.digest));
     assembled(config, passphrases, program, plan).await
 }
 
@@ -376,6 +377,13 @@ fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<S
         let written = component.is_some_and(|component| !component.wants.is_empty());
         for want in tool.manifest.wants.iter() {
             let name = &want.capability;
+            for called in called::missing(tools, capabilities, want) {
+                let message = format!(
+                    "the capability `{name}` names the tool `{called}`, which is not there"
+                );
+                let help = "add its component, or take it out of `tools`";
+                errors.push(config.file.error(span.clone(), message).with_help(help));
+            }
             let (message, help) = match capabilities.find(name) {
                 None if want.required || written => (
                     format!(

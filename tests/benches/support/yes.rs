@@ -52,6 +52,7 @@ pub(crate) fn call(
         door: "bench",
         notes: Notes::default(),
         progress,
+        parent: None,
     })
 }
 

@@ -55,6 +55,7 @@ struct Written {
     quota_entries: Option<Spanned<u64>>,
     resolution_ms: Option<Spanned<u64>>,
     tools: Option<Spanned<Vec<Spanned<String>>>>,
+    lends: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 impl Written {
@@ -64,6 +65,7 @@ impl Written {
             quota_entries: self.quota_entries.take(),
             resolution_ms: self.resolution_ms.take(),
             tools: self.tools.take(),
+            lends: self.lends.take(),
         }
     }
 

@@ -95,6 +95,43 @@ fn a_cost_has_at_most_six_decimals() {
     }
 }
 
+#[test]
+fn which_tools_may_be_called_is_read_and_each_mistake_told() {
+    const GOOD: &str = r#"
+[capability."weather:tools:call"]
+description = "Ask for the weather."
+interface = "tools"
+tools = ["get_forecast"]
+lends = ["weather:forecast:read"]
+risk = "low"
+"#;
+    let read = |text: &str| {
+        let file = SourceFile::new("capabilities.toml", text);
+        Capabilities::parse(&file, &["tools", "log"])
+    };
+    let all = read(GOOD).unwrap();
+    let scope = all.find(&"weather:tools:call".parse().unwrap()).unwrap().scope.clone().unwrap();
+    let tools = ToolsScope {
+        tools: ["get_forecast".parse().unwrap()].into(),
+        lends: ["weather:forecast:read".parse().unwrap()].into(),
+    };
+    assert_eq!(*scope, Scope::Tools(tools));
+    let said = |from: &str, to: &str| {
+        let errors = read(&GOOD.replace(from, to)).unwrap_err();
+        errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("\n")
+    };
+    let mistakes = [
+        said("tools = [\"get_forecast\"]\n", ""),
+        said("[\"get_forecast\"]", "[]"),
+        said("get_forecast", "get forecast"),
+        said("weather:forecast:read", "weather:*"),
+        said("\"tools\"", "\"log\""),
+    ];
+    insta::assert_snapshot!(mistakes.join("\n"));
+    let wider = GOOD.replace("lends = [\"weather:forecast:read\"]\n", "");
+    assert_ne!(all.digest(), read(&wider).unwrap().digest());
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,200}") {

@@ -14,6 +14,8 @@ use crate::{
     SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef, Verdict, Want,
 };
 
+mod delegated;
+
 const CAPABILITIES: &str = r#"
 [capability."money:charges:create"]
 description = "Money moves."
@@ -273,6 +275,7 @@ fn call_by(identity: Identity, tool: &str, amount: i64) -> Call {
         door: "test",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 

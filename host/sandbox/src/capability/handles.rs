@@ -20,6 +20,9 @@ use super::Capability;
 use crate::guest::Guest;
 use bindings::toolward::tool::capabilities::{self as wit, Limits, Refusal};
 
+#[cfg(test)]
+mod narrowing;
+
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -48,7 +51,7 @@ pub struct Handle {
     pub(crate) name: CapabilityName,
     pub(crate) narrowing: Narrowing,
     /// Absent: as long as the call.
-    expires_at: Option<Instant>,
+    pub(crate) expires_at: Option<Instant>,
     /// The counters of this handle and of every one that it was made from.
     uses: Vec<Arc<AtomicU32>>,
 }
@@ -153,9 +156,11 @@ impl Handle {
 }
 
 /// Why a handle cannot be used any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Spent {
+    #[error("the handle's time is over")]
     Time,
+    #[error("the handle's uses are spent")]
     Uses,
 }
 

@@ -60,7 +60,15 @@ impl wit::Host for Requests<'_> {
         if let Err(spent) = handle.spend() {
             return Ok(Err(self.refuse(handle, spent)));
         }
-        let sent = self.grant.egress().send(outbound(request, handle)).await;
+        let sending = self.grant.egress().send(outbound(request, handle));
+        let sent = match handle.expires_at {
+            // The handle ends before its call, and takes the request with it.
+            Some(end) => match tokio::time::timeout_at(end, sending).await {
+                Ok(sent) => sent,
+                Err(_) => return Ok(Err(HttpError::Refused(Spent::Time.to_string()))),
+            },
+            None => sending.await,
+        };
         match sent {
             Ok(scanned) => Ok(Ok(response(scanned))),
             Err(error) => error_for_guest(error).map(Err),

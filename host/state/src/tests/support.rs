@@ -105,6 +105,7 @@ pub(super) fn call_with(principal: &str, arguments: &str) -> Call {
         door: "test",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 
@@ -122,6 +123,7 @@ pub(super) fn opened(call: &Call) -> Record {
         tool: call.tool.name.clone(),
         tool_digest: call.tool.digest,
         arguments_digest: call.arguments.digest(),
+        parent: None,
     })
 }
 

@@ -75,7 +75,12 @@ fn brief(link: &Link) -> String {
         |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let what = match field("record").as_str() {
         "opened" => {
-            format!("{} calls {} through {}", field("principal"), field("tool"), field("door"))
+            let parent = match field("parent") {
+                parent if parent.is_empty() => parent,
+                parent => format!(" for {}", short(&parent)),
+            };
+            let (principal, tool, door) = (field("principal"), field("tool"), field("door"));
+            format!("{principal} calls {tool} through {door}{parent}")
         }
         "closed" => format!("{} {}", field("outcome"), field("detail")),
         _ => format!(
@@ -86,8 +91,7 @@ fn brief(link: &Link) -> String {
             field("reason")
         ),
     };
-    let call: String =
-        field("call").chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
+    let call = short(&field("call"));
     format!(
         "{:>6} {:.19} {:<7} {:<12} {}",
         link.sequence,
@@ -96,6 +100,11 @@ fn brief(link: &Link) -> String {
         call,
         what.trim_end()
     )
+}
+
+/// The end of an id: its beginning is the time, which calls of one moment share.
+fn short(id: &str) -> String {
+    id.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect()
 }
 
 async fn verify(context: &Context) -> Result<(), Failure> {

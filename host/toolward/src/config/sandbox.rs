@@ -95,6 +95,7 @@ macro_rules! limits {
 }
 
 limits!(
+    call_depth,
     memory_bytes,
     output_bytes,
     handles,

@@ -1,10 +1,10 @@
 //! How the keys of a capability over an interface of this host are written.
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use toml::Spanned;
 
 use super::Reader;
-use crate::{KeyQuota, Scope, SourceError, ToolName};
+use crate::{KeyQuota, Scope, SourceError, ToolsScope};
 
 /// The keys, whatever interface they belong to.
 #[derive(Default)]
@@ -13,6 +13,7 @@ pub(super) struct ScopeKeys {
     pub(super) quota_entries: Option<Spanned<u64>>,
     pub(super) resolution_ms: Option<Spanned<u64>>,
     pub(super) tools: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) lends: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 impl Reader<'_> {
@@ -38,6 +39,7 @@ impl Reader<'_> {
             ("quota_entries", "key-value", keys.quota_entries.as_ref().map(Spanned::span)),
             ("resolution_ms", "clock", keys.resolution_ms.as_ref().map(Spanned::span)),
             ("tools", "tools", keys.tools.as_ref().map(Spanned::span)),
+            ("lends", "tools", keys.lends.as_ref().map(Spanned::span)),
         ];
         for (key, of, span) in written {
             if let Some(span) = span
@@ -82,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tools(&self, keys: &ScopeKeys) -> Result<BTreeSet<ToolName>, SourceError> {
+    fn tools(&self, keys: &ScopeKeys) -> Result<ToolsScope, SourceError> {
         let written = keys.tools.as_ref().filter(|names| !names.get_ref().is_empty());
         let written = written.ok_or_else(|| {
             self.lacks(
@@ -90,7 +92,12 @@ impl Reader<'_> {
                 "write `tools = [\"get_forecast\"]`",
             )
         })?;
-        written.get_ref().iter().map(|name| self.read::<ToolName>(name)).collect()
+        let tools = written.get_ref().iter().map(|name| self.read(name));
+        let lends = keys.lends.iter().flat_map(Spanned::get_ref).map(|name| self.read(name));
+        Ok(ToolsScope {
+            tools: tools.collect::<Result<_, _>>()?,
+            lends: lends.collect::<Result<_, _>>()?,
+        })
     }
 }
 

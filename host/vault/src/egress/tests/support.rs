@@ -163,6 +163,8 @@ fn kind(note: &Note) -> Option<String> {
         Note::Allowed(_)
         | Note::Asked { .. }
         | Note::Approved { .. }
+        | Note::Called { .. }
+        | Note::NotCalled { .. }
         | Note::Logged { .. }
         | Note::LogDropped { .. } => None,
     }
@@ -209,6 +211,7 @@ fn call() -> Call {
         door: "test",
         notes: Notes::default(),
         progress: ProgressSink::default(),
+        parent: None,
     }
 }
 

@@ -1,0 +1,156 @@
+//! Narrowing against a model: the set of requests that a handle lets through only ever shrinks.
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use toolward_gate::{HttpScope, ResponseShape};
+
+use super::{Handle, Limits, Refusal, Spent};
+
+/// A capability over everything that can be narrowed.
+fn scope() -> HttpScope {
+    HttpScope {
+        destinations: vec![],
+        methods: ["GET".to_owned(), "POST".to_owned()].into(),
+        paths: vec![],
+        query: None,
+        headers: [].into(),
+        allow_private: false,
+        credential: None,
+        slot: None,
+        max_request_bytes: 100,
+        response: ResponseShape { content_types: [].into(), max_bytes: 200 },
+    }
+}
+
+fn handle() -> Handle {
+    Handle::new("github:issues:write".parse().unwrap())
+}
+
+/// Everything that could be asked for: each method with each path.
+const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
+const PATHS: [&str; 6] = ["/", "/a", "/a/", "/a/b", "/ab", "/b"];
+
+/// What a handle lets through, said without the code that enforces it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Allowed {
+    requests: BTreeSet<(&'static str, &'static str)>,
+    /// The longest body.
+    bytes: usize,
+}
+
+impl Allowed {
+    fn by(handle: &Handle) -> Self {
+        let (scope, narrowing) = (scope(), &handle.narrowing);
+        let method = |name: &str| {
+            scope.methods.contains(name)
+                && narrowing.methods.as_ref().is_none_or(|left| left.contains(name))
+        };
+        let path = |path: &str| {
+            narrowing.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix))
+        };
+        let mut requests = BTreeSet::new();
+        for one in METHODS.into_iter().filter(|name| method(name)) {
+            requests.extend(PATHS.into_iter().filter(|text| path(text)).map(|place| (one, place)));
+        }
+        let most = scope.max_request_bytes.max(scope.response.max_bytes);
+        Self { requests, bytes: narrowing.max_bytes.map_or(most, |left| left.min(most)) }
+    }
+
+    /// What the handle would let through that allows this and is narrowed as asked.
+    fn narrowed(&self, to: &Limits) -> Self {
+        let left = |(method, path): &&(&str, &str)| {
+            to.methods.as_ref().is_none_or(|left| left.iter().any(|one| one == method))
+                && to.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix))
+        };
+        let bytes = to.max_bytes.unwrap_or(u64::MAX);
+        Self {
+            requests: self.requests.iter().filter(left).copied().collect(),
+            bytes: self.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let methods = proptest::sample::subsequence(&METHODS[..], 0..=METHODS.len());
+    let methods =
+        methods.prop_map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let prefix = proptest::option::weighted(0.4, proptest::sample::select(&PATHS[..]));
+    let uses = proptest::option::weighted(0.4, 0..6_u32);
+    let time = proptest::option::weighted(0.2, 60_000..90_000_u64);
+    let bytes = proptest::option::weighted(0.3, 0..300_u64);
+    (proptest::option::weighted(0.4, methods), prefix, bytes, uses, time).prop_map(
+        |(methods, prefix, max_bytes, uses, time_ms)| Limits {
+            methods,
+            path_prefix: prefix.map(str::to_owned),
+            max_bytes,
+            uses,
+            time_ms,
+        },
+    )
+}
+
+/// How often a handle can still be used. It uses them up.
+fn uses_left(handle: &Handle) -> u32 {
+    let counted = (0..MANY).take_while(|_| handle.spend().is_ok()).count();
+    u32::try_from(counted).unwrap()
+}
+
+/// More than any limit of a test.
+const MANY: u32 = 10;
+
+proptest! {
+    #[test]
+    fn any_sequence_of_narrowing_takes_away_exactly_what_was_asked_and_gives_nothing(
+        steps in proptest::collection::vec(limits(), 1..8),
+    ) {
+        let (mut handle, mut fewest) = (handle(), MANY);
+        for step in steps {
+            let before = Allowed::by(&handle);
+            match handle.narrow(step.clone(), Some(&scope())) {
+                Ok(less) => {
+                    let after = Allowed::by(&less);
+                    prop_assert!(after.requests.is_subset(&before.requests));
+                    prop_assert!(after.bytes <= before.bytes);
+                    prop_assert_eq!(&after, &before.narrowed(&step));
+                    // `None` is as long as the call, and longer than any other.
+                    let longer = less.expires_at.is_none() && handle.expires_at.is_some();
+                    prop_assert!(!longer && less.expires_at.zip(handle.expires_at).is_none_or(|(less, before)| less <= before));
+                    fewest = fewest.min(step.uses.unwrap_or(MANY));
+                    handle = less;
+                }
+                Err(refusal) => {
+                    prop_assert!(matches!(refusal, Refusal::NotNarrower), "{refusal:?}");
+                    prop_assert_eq!(Allowed::by(&handle), before);
+                }
+            }
+        }
+        prop_assert_eq!(uses_left(&handle), fewest);
+        let spent = handle.spend().err();
+        prop_assert_eq!(spent, (fewest < MANY).then_some(Spent::Uses));
+    }
+
+    #[test]
+    fn a_use_of_a_narrowed_handle_is_one_of_every_wider_one(
+        uses in proptest::collection::vec(0..6_u32, 1..6), spent in 0..8_usize,
+    ) {
+        let mut chain = vec![handle()];
+        for uses in &uses {
+            let to = Limits {
+                methods: None,
+                path_prefix: None,
+                max_bytes: None,
+                uses: Some(*uses),
+                time_ms: None,
+            };
+            chain.push(chain.last().unwrap().narrow(to, None).unwrap());
+        }
+        let taken = (0..spent).filter(|_| chain.last().unwrap().spend().is_ok()).count();
+        let taken = u32::try_from(taken).unwrap();
+        // From the narrowest outwards: what is counted there is used up in the wider ones, too.
+        for (handle, own) in chain.iter().skip(1).zip(&uses).rev() {
+            let uses: &Vec<std::sync::Arc<std::sync::atomic::AtomicU32>> = &handle.uses;
+            let left = uses.last().unwrap().load(std::sync::atomic::Ordering::Relaxed);
+            prop_assert_eq!(left, own.saturating_sub(taken));
+        }
+    }
+}
