@@ -8,7 +8,7 @@ use super::*;
 use crate::{Approvers, Arguments, CallId, Identity, Kind, Notes, ProgressSink, ToolRef};
 
 const CAPABILITIES: &str = include_str!("../../../../policies/capabilities.toml");
-const INTERFACES: [&str; 5] = ["http", "log", "clock", "random", "progress"];
+const INTERFACES: [&str; 7] = ["http", "log", "clock", "random", "progress", "key-value", "tools"];
 
 fn capabilities() -> Arc<Capabilities> {
     Arc::new(
