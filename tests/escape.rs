@@ -1,5 +1,61 @@
 //! What a hostile tool tries, and what it gets.
+//!
+//! The cases by their ids in the catalogue of attacks, classes A (exhaustion) and B (escape), and where each is
+//! held. `hostile` is `host/sandbox/src/tests/hostile.rs`, `sandbox` is `host/sandbox/src/tests.rs`.
+//!
+//! | case | test |
+//! |---|---|
+//! | A-01 a loop | `calls/expired` a_tool_that_loops…, `calls/halted` a_switch_thrown_while_a_tool_computes… |
+//! | A-02 a loop over a host call | `escape/floods` a_tool_that_loops_over_a_cheap_host_call… |
+//! | A-03 waits in a host call | `calls/expired` a_tool_that_waits_for_an_answer… |
+//! | A-04 memory | `calls/limits` memory_ends_at_its_limit…; 64-bit memory under A-35 |
+//! | A-05 many memories and instances | `hostile` a05 |
+//! | A-06 tables | `hostile` a06 |
+//! | A-07 recursion | `calls/limits` recursion_ends_at_the_stack |
+//! | A-09 a large argument of a host call | `hostile` a09 |
+//! | A-10 an endless response | `escape/requests` a_response_of_another_kind_or_size…, `vault` egress/tests/responses |
+//! | A-11 handles | `calls/limits` handles_end_at_their_limit… |
+//! | A-12 header fields | `escape/extremes` more_header_fields… |
+//! | A-13 extreme times | `escape/extremes` a_time_of_any_length… |
+//! | A-14 a long target | `escape/extremes` a_target_of_any_length… |
+//! | A-15 log lines | `calls/limits` log_lines_over_the_limit…, `escape/floods` a_long_log_line… |
+//! | A-17 a large result | `calls/limits` a_result_ends_at_its_limit, …would_not_even_read… |
+//! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
+//! | A-20 compressed responses | `vault` egress/tests/responses |
+//! | A-29 malformed components | `fuzz` a_component_that_is_cut_or_changed_anywhere…, any_bytes… |
+//! | A-30 a huge file | `cli/bad_components` |
+//! | A-32 work at the start | `calls/expired` a_tool_that_does_not_get_past_its_start… |
+//! | A-33 bulk memory | `hostile` a33 |
+//! | A-34 a store is used again | by construction: the store lives in one function of `host/sandbox/src/run.rs` |
+//! | A-35 proposals | `hostile` a35 |
+//! | A-37 random bytes | `hostile` a37 |
+//! | A-38 the canonical ABI | `hostile` a38 |
+//! | A-40 a host function panics | `host/sandbox/src/stop.rs` a_panic_in_the_host… |
+//! | B-01 an import that was not granted | `sandbox` an_import_that_no_capability_opens…, `calls/refused` an_import_that_no_wanted… |
+//! | B-02 what the machine has | `hostile` b02 |
+//! | B-04 an inner component | `hostile` b04 |
+//! | B-05 guessed handles | `escape/authority` a_handles_number_that_is_made_up… |
+//! | B-06 dropped handles | `hostile` b06 |
+//! | B-07 a handle of another call | `escape/authority` nothing_that_a_tool_keeps… |
+//! | B-09 a handle after its time | `escape/extremes` a_handle_whose_time_is_over… |
+//! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight… |
+//! | B-14 widening by syntax | `escape/requests` a_path_that_is_not_canonical… |
+//! | B-20 state across calls | `hostile` b20 |
+//! | B-21 what a place remembers | `hostile` b21 |
+//! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
+//! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
+//! | B-25 re-entrancy | `hostile` b25 |
+//! | B-28 a vulnerable engine | `.ci/run`, advisories |
+//!
+//! Not here: A-16 (there is no standard output to write to before one is lent), A-19 (memory of the host under many
+//! results needs a process of its own to measure), A-22 and A-24 (slow and hostile servers are the vault's, and
+//! HTTP/2 is not spoken to a tool's destination by default), A-25 to A-27 (queue, descriptors and the compiler stand
+//! beside the queue and the compiler), B-12 and B-15 (no tool calls another one through these worlds), B-17 and B-29
+//! (environment and files belong to the tests of WASI), B-18 (the clock tells milliseconds: its interface holds no
+//! more; a counting loop still measures less, which cannot be prevented), B-26 and B-27 (the engine is configured in
+//! one function, and a store is made from the engine that loaded the component).
 mod authority;
+mod extremes;
 mod floods;
 mod reflection;
 mod requests;

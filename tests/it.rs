@@ -10,6 +10,10 @@ mod cli;
 #[cfg(test)]
 mod escape;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod languages;
+#[cfg(test)]
 mod mcp;
 #[cfg(test)]
 mod soak;

@@ -26,6 +26,7 @@ fn every_file_of_tests_is_a_module_of_the_one_binary() {
         "tests/guests/",
         "tests/benches/",
         "tests/clients/",
+        "tests/fuzz/fuzz_targets/",
         "tests/it.rs",
         "tests/build.rs",
     ];

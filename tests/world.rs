@@ -5,7 +5,7 @@ mod redact;
 mod setting;
 mod upstream;
 
-pub(crate) use guests::Guest;
+pub(crate) use guests::{Guest, PlainGuest};
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
 pub(crate) use setting::{Setting, agent, person};

@@ -25,6 +25,8 @@ pub struct Limits {
     pub methods: Option<Vec<String>>,
     /// Only paths that begin with this text.
     pub path_prefix: Option<String>,
+    /// No request body and no response of more than this many bytes.
+    pub max_bytes: Option<u64>,
     /// At most this many uses.
     pub uses: Option<u32>,
     /// At most this long from now.
@@ -63,8 +65,13 @@ impl Capability {
     /// A handle that can do less.
     pub fn narrow(&self, to: Limits) -> Result<Self, Refusal> {
         let time_ms = to.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let limits =
-            WireLimits { methods: to.methods, path_prefix: to.path_prefix, uses: to.uses, time_ms };
+        let limits = WireLimits {
+            methods: to.methods,
+            path_prefix: to.path_prefix,
+            max_bytes: to.max_bytes,
+            uses: to.uses,
+            time_ms,
+        };
         self.0.narrow(&limits).map(Self).map_err(Refusal::from)
     }
 

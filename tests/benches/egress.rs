@@ -16,6 +16,7 @@ mod support {
     pub(crate) mod desk;
     pub(crate) mod paired;
     pub(crate) mod server;
+    pub(crate) mod yes;
 }
 
 use std::{

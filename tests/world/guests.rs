@@ -1,13 +1,15 @@
 //! The guests, each compiled once for a run of the tests.
 #![expect(clippy::disallowed_methods, reason = "building a guest is running the compiler")]
 use std::{
+    fmt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::Value;
 use toolward::build;
+use toolward_gate::Want;
 
 /// A crate of `tests/guests`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,4 +85,25 @@ fn built_for_wasi(folder: &Path) -> PathBuf {
     };
     let message = messages.find(own).unwrap();
     PathBuf::from(message["filenames"][0].as_str().unwrap())
+}
+
+/// A component that says nothing of what it wants; the operator does.
+#[derive(Clone)]
+pub(crate) struct PlainGuest {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) wants: &'static [&'static str],
+}
+
+impl PlainGuest {
+    pub(crate) fn wants(&self) -> Arc<[Want]> {
+        let want = |name: &&str| Want { capability: name.parse().unwrap(), required: true };
+        self.wants.iter().map(want).collect()
+    }
+}
+
+impl fmt::Debug for PlainGuest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainGuest").field("name", &self.name).finish_non_exhaustive()
+    }
 }

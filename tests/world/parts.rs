@@ -1,6 +1,8 @@
 //! A host put together as `wiring.rs` does it, but for the clock, which tests move.
 use std::{
     collections::BTreeMap,
+    fs,
+    path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -86,12 +88,27 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
         let settings = SandboxSettings::default();
         return start(SandboxSettings { concurrent_calls: 8, data, key_values, ..settings });
     }
+    if !setting.plain.is_empty() {
+        return keeping().await;
+    }
     match setting.places {
         Some(concurrent_calls) => {
             start(SandboxSettings { concurrent_calls, ..SandboxSettings::default() })
         }
         None => SHARED.get_or_init(async || start(SandboxSettings::default())).await.clone(),
     }
+}
+
+/// The sandbox of all worlds with an interpreter: what was compiled by an earlier run is still there.
+async fn keeping() -> Arc<Sandbox> {
+    static SHARED: OnceCell<Arc<Sandbox>> = OnceCell::const_new();
+    let start = async || {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-tools/target/compiled");
+        fs::create_dir_all(&data).unwrap();
+        let settings = SandboxSettings { data: Some(data), ..SandboxSettings::default() };
+        Arc::new(Sandbox::new(settings).unwrap())
+    };
+    SHARED.get_or_init(start).await.clone()
 }
 
 async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
@@ -104,6 +121,13 @@ async fn install(setting: &Setting, sandbox: &Sandbox) -> Tools {
             sandbox.refuse_unlinked(inspection.digest);
         }
         tools.add(&guest.name().parse().unwrap(), &inspection).unwrap();
+    }
+    // Compiling an interpreter takes long: who comes second finds it compiled.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    for guest in &setting.plain {
+        let _one = ONE.lock().await;
+        let installed = sandbox.install_wanting(guest.bytes.to_vec(), guest.wants()).await;
+        tools.add(&guest.name.parse().unwrap(), &installed.unwrap()).unwrap();
     }
     tools
 }

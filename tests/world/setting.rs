@@ -3,12 +3,14 @@ use std::sync::Arc;
 
 use toolward_gate::{Identity, Kind, Principal, Want};
 
-use super::{Guest, Upstream, World, parts};
+use super::{Guest, PlainGuest, Upstream, World, parts};
 
 /// The usual, and what a test changes about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     pub(crate) guests: Vec<Guest>,
+    /// Components without a manifest, besides.
+    pub(crate) plain: Vec<PlainGuest>,
     /// Cedar, besides [`POLICIES`].
     pub(crate) policies: String,
     /// TOML, besides [`CAPABILITIES`]. `{shop}` stands for the upstream.
@@ -35,6 +37,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             guests: vec![Guest::Probe],
+            plain: vec![],
             policies: String::new(),
             capabilities: String::new(),
             replaced: Vec::new(),
@@ -86,6 +89,11 @@ impl Setting {
 
     pub(super) fn wants_of(&self, guest: Guest) -> Arc<[Want]> {
         self.wants.iter().filter(|(of, _)| *of == guest).map(|(_, want)| want.clone()).collect()
+    }
+
+    pub(crate) fn plain(mut self, guest: PlainGuest) -> Self {
+        self.plain.push(guest);
+        self
     }
 
     pub(crate) async fn world(self) -> World {

@@ -1,5 +1,6 @@
 //! A shop on loopback: it keeps what it is sent, and behaves well or badly as the path says.
 mod echo;
+mod issues;
 mod tls;
 
 pub(crate) use echo::ECHOES;
@@ -104,6 +105,9 @@ async fn answer(State(shop): State<Arc<Shop>>, request: Request) -> Response {
     let seen = seen(request).await;
     shop.seen.lock().unwrap().push(seen.clone());
     let path = seen.target.split('?').next().unwrap_or_default();
+    if let Some(issue) = issues::issue(path, &seen) {
+        return issue;
+    }
     match path.rsplit('/').next().unwrap_or_default() {
         "slow" => slow(&shop).await,
         "payments" => Json(json!({ "number": 41 })).into_response(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use toolward_gate::{Digest, Interface, Want};
 use wasmparser::{
     BinaryReader, ComponentImportSectionReader, CustomSectionReader, Validator,
-    component_types::ComponentEntityType, types::Types,
+    component_types::{ComponentAnyTypeId, ComponentEntityType},
+    types::Types,
 };
 
 use crate::{
@@ -235,6 +236,9 @@ fn imports(sections: &[Section<'_>], types: &Types) -> Result<Vec<Import>, Compo
         for import in reader {
             let name = import.map_err(invalid)?.name.name;
             let item = types.as_ref().component_item_for_import(name);
+            if item.is_some_and(|item| is_types_alone(types, &item.ty)) {
+                continue;
+            }
             imports.push(Import {
                 name: name.to_owned(),
                 interface: interface(name),
@@ -243,6 +247,22 @@ fn imports(sections: &[Section<'_>], types: &Types) -> Result<Vec<Import>, Compo
         }
     }
     Ok(imports)
+}
+
+/// Such an import brings nothing in: it names what values look like. A resource is more.
+fn is_types_alone(types: &Types, ty: &ComponentEntityType) -> bool {
+    match ty {
+        ComponentEntityType::Type { referenced, .. } => {
+            !matches!(referenced, ComponentAnyTypeId::Resource(_))
+        }
+        ComponentEntityType::Instance(id) => types.as_ref().get(*id).is_some_and(|instance| {
+            instance.exports.values().all(|item| is_types_alone(types, &item.ty))
+        }),
+        ComponentEntityType::Module(_)
+        | ComponentEntityType::Func(_)
+        | ComponentEntityType::Value(_)
+        | ComponentEntityType::Component(_) => false,
+    }
 }
 
 /// Only the exact version: another one may mean something else under the same name.

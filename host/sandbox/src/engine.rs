@@ -128,21 +128,24 @@ struct Room {
     instances: u32,
     memories: u32,
     tables: u32,
+    instance_bytes: usize,
 }
 
 fn room(settings: &SandboxSettings, profile: Profile) -> Room {
     match profile {
         Profile::Usual => {
-            Room { calls: settings.concurrent_calls, instances: 16, memories: 2, tables: 4 }
+            let calls = settings.concurrent_calls;
+            Room { calls, instances: 16, memories: 2, tables: 4, instance_bytes: 1 << 18 }
         }
         Profile::Large => {
-            Room { calls: settings.large_calls, instances: 48, memories: 4, tables: 8 }
+            let calls = settings.large_calls;
+            Room { calls, instances: 48, memories: 4, tables: 8, instance_bytes: 1 << 20 }
         }
     }
 }
 
 fn pool(settings: &SandboxSettings, profile: Profile) -> PoolingAllocationConfig {
-    let Room { calls, instances, memories, tables } = room(settings, profile);
+    let Room { calls, instances, memories, tables, instance_bytes } = room(settings, profile);
     let calls = calls.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
@@ -155,7 +158,7 @@ fn pool(settings: &SandboxSettings, profile: Profile) -> PoolingAllocationConfig
         .max_tables_per_component(tables)
         .table_elements(settings.ceiling.table_elements)
         .max_core_instance_size(1 << 18)
-        .max_component_instance_size(1 << 18)
+        .max_component_instance_size(instance_bytes)
         .max_memory_size(settings.ceiling.memory_bytes)
         .max_unused_warm_slots(100)
         .linear_memory_keep_resident(256 << 10)

@@ -128,7 +128,7 @@ fn output_schemas(manifest: &Manifest) -> Result<BTreeMap<ToolName, Schema>, Com
 }
 
 /// Where each tool's function is, and what it takes.
-fn callables(
+pub(crate) fn callables(
     component: &Component,
     exports: &Exports,
 ) -> Result<BTreeMap<ToolName, Callable>, ComponentError> {

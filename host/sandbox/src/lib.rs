@@ -13,6 +13,8 @@ mod capability;
 mod code;
 mod component;
 mod engine;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guest;
 mod install;
 mod installed;

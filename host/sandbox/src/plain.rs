@@ -27,6 +27,8 @@ use crate::{
 pub(crate) use from_json::arguments;
 use schema::Schemas;
 pub(crate) use to_json::answer;
+#[cfg(feature = "fuzzing")]
+pub(crate) use to_json::json;
 
 /// Where a tool's function stands in its component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ pub(crate) fn read(bytes: &[u8], wants: &Arc<[Want]>) -> Result<(Manifest, Expor
         Found { resolve: &resolve, wants, manifest: Manifest::default(), exports: Exports::new() };
     for (key, item) in &world.exports {
         match item {
-            WorldItem::Function(function) if is_initialiser(function) => {}
+            WorldItem::Function(function) if is_initialiser(&resolve, function) => {}
             WorldItem::Function(function) => found.add(None, function)?,
             WorldItem::Interface { id, .. } => found.add_interface(key, *id)?,
             WorldItem::Type { .. } => {}
@@ -95,9 +97,17 @@ fn decoded(bytes: &[u8]) -> Result<(Resolve, World), PlainError> {
     world.map(|world| (resolve, world)).ok_or_else(|| undescribed("it has no world"))
 }
 
-/// What a toolchain leaves behind: it prepares the program, and was run when the component was built.
-fn is_initialiser(function: &Function) -> bool {
-    function.name == "init" && function.params.is_empty() && function.result.is_none()
+/// What a toolchain leaves behind: it prepares the program, and was run when the component was built. Some take
+/// the program as an argument, and would run any other; none has an answer.
+fn is_initialiser(resolve: &Resolve, function: &Function) -> bool {
+    let result = function.result.as_ref();
+    let answers =
+        if let Some(TypeDefKind::Result(outcome)) = result.and_then(|ty| kind(resolve, ty)) {
+            outcome.ok.is_some()
+        } else {
+            result.is_some()
+        };
+    function.name == "init" && !answers
 }
 
 struct Found<'a> {
@@ -111,7 +121,13 @@ impl Found<'_> {
     fn add_interface(&mut self, key: &WorldKey, id: InterfaceId) -> Result<(), PlainError> {
         let name = self.resolve.name_world_key(key);
         let Some(interface) = self.resolve.interfaces.get(id) else { return Ok(()) };
-        interface.functions.values().try_for_each(|function| self.add(Some(&name), function))
+        let mut functions = interface.functions.values();
+        // Of componentize-py; an interface of a package has a longer name.
+        let leftover = matches!(key, WorldKey::Name(name) if name == "exports");
+        functions.try_for_each(|function| {
+            let skip = leftover && is_initialiser(self.resolve, function);
+            if skip { Ok(()) } else { self.add(Some(&name), function) }
+        })
     }
 
     fn add(&mut self, interface: Option<&str>, function: &Function) -> Result<(), PlainError> {

@@ -1,6 +1,7 @@
 //! Real components through the whole crate.
 mod clean;
 mod engines;
+mod hostile;
 mod limits;
 
 use std::time::Duration;

@@ -29,6 +29,8 @@ pub struct Narrowing {
     pub methods: Option<BTreeSet<String>>,
     /// Compared with the canonical path.
     pub path_prefix: Option<String>,
+    /// Of each request body, and of each response.
+    pub max_bytes: Option<usize>,
 }
 
 /// A request on its terms, with the addresses that it may be sent to.
@@ -65,6 +67,7 @@ impl Checked {
         keys(&target, scope)?;
         let headers = headers(&outbound.headers, scope)?;
         let body = outbound.body.unwrap_or_default();
+        let scope = shortened(scope, outbound.narrowing.max_bytes);
         if body.len() > scope.max_request_bytes {
             return Err(EgressError::NotAllowed(format!(
                 "the body is longer than {} bytes",
@@ -78,9 +81,8 @@ impl Checked {
                     AddressFault::Unresolved => EgressError::ConnectionFailed,
                 }
             })?;
-        let (capability, scope) = (outbound.capability, scope.clone());
         Ok(Self {
-            capability,
+            capability: outbound.capability,
             scope,
             method,
             destination,
@@ -91,6 +93,15 @@ impl Checked {
             body,
         })
     }
+}
+
+/// The scope with bodies of at most `max_bytes`; never of more than it allows.
+fn shortened(scope: &Arc<HttpScope>, max_bytes: Option<usize>) -> Arc<HttpScope> {
+    let Some(most) = max_bytes else { return scope.clone() };
+    let mut shorter = HttpScope::clone(scope);
+    shorter.max_request_bytes = shorter.max_request_bytes.min(most);
+    shorter.response.max_bytes = shorter.response.max_bytes.min(most);
+    Arc::new(shorter)
 }
 
 fn not_allowed(why: impl Into<String>) -> EgressError {

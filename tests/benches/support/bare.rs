@@ -1,6 +1,7 @@
 //! Bare wasmtime: the engine of the host and the same component, and nothing else of the host.
 use anyhow::Context as _;
 use bindings::{Tool, ToolPre};
+use toolward_gate::Clock as _;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     component::{Component, Linker},
@@ -23,9 +24,18 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn new(bytes: &[u8]) -> anyhow::Result<Self> {
-        let engine = Engine::new(&config())?;
+        Self::with_epochs(bytes, true)
+    }
+
+    pub(crate) fn with_epochs(bytes: &[u8], epochs: bool) -> anyhow::Result<Self> {
+        let mut config = config();
+        config.epoch_interruption(epochs);
+        let engine = Engine::new(&config)?;
         let component = Component::from_binary(&engine, bytes)?;
         let mut linker = Linker::new(&engine);
+        linker
+            .instance("toolward:tool/clock@0.1.0")?
+            .func_wrap("now-ms", |_, ()| Ok((milliseconds(),)))?;
         // The SDK imports handles; this tool asks for none.
         linker.define_unknown_imports_as_traps(&component)?;
         let linked = ToolPre::new(linker.instantiate_pre(&component)?)?;
@@ -36,11 +46,16 @@ impl Bare {
     pub(crate) async fn call(&self, tool: &str, arguments: &str) -> anyhow::Result<String> {
         let mut store = Store::new(&self.engine, ());
         // Nobody moves the epoch on.
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(1 << 50);
         let instance: Tool = self.linked.instantiate_async(&mut store).await?;
         let answer = instance.toolward_tool_calls().call_call(&mut store, tool, arguments).await?;
         answer.ok().context("the tool failed")
     }
+}
+
+/// As the host's clock tells it.
+fn milliseconds() -> u64 {
+    u64::try_from(toolward_gate::SystemClock.now().as_millisecond()).unwrap_or_default()
 }
 
 /// As in `host/sandbox/src/engine.rs`.

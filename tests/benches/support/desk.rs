@@ -6,15 +6,14 @@ use std::{
 
 use async_trait::async_trait;
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Cost, DecideError, Decision, Destination, Digest, EgressTerms, Facts, Filing, Gate,
-    HeaderScheme, HttpScope, Identity, Kind, Notes, Policy, Principal, ProgressSink, Request,
-    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
-    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+    Basis, Call, Cost, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope,
+    ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms,
 };
 use toolward_vault::{
     Broker, Credential, Credentials, EgressSettings, MintError, Narrowing, Outbound, Secret, Vault,
 };
+
+use super::yes;
 
 pub(crate) const TOKEN: &str = "ghp_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6fGi3o";
 
@@ -27,13 +26,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(host: &str, port: u16, root: &str) -> anyhow::Result<Self> {
         let destination = Destination { https: true, host: host.to_owned(), port };
-        let gate = Gate {
-            policy: Arc::new(Yes(terms(scope(destination)))),
-            approvals: Arc::new(Office),
-            budgets: Arc::new(Office),
-            switches: Arc::new(Switchboard::follow(Arc::new(Office)).await?),
-            clock: Arc::new(SystemClock),
-        };
+        let (gate, _office) = yes::gate(terms(scope(destination))).await?;
         let mut credentials = Credentials::default();
         credentials.add("github".parse()?, Arc::new(Drawer));
         let extra_roots_pem = Some(root.as_bytes().to_vec());
@@ -92,37 +85,7 @@ fn terms(scope: HttpScope) -> Terms {
 }
 
 fn call() -> anyhow::Result<Call> {
-    let identity = Identity {
-        id: "agent-7".to_owned(),
-        kind: Kind::Agent,
-        roles: [].into(),
-        acts_for: Vec::new(),
-        scope: None,
-        ends_at: None,
-    };
-    Ok(Call {
-        id: CallId::generate(),
-        principal: Principal::authenticated(identity),
-        tool: ToolRef {
-            name: "shop".parse()?,
-            component: "shop".parse()?,
-            digest: Digest::of(b"shop"),
-            wants: [].into(),
-        },
-        arguments: Arguments::parse("{}")?,
-        door: "bench",
-        notes: Notes::default(),
-        progress: ProgressSink::default(),
-        parent: None,
-    })
-}
-
-struct Yes(Terms);
-
-impl Policy for Yes {
-    fn decide(&self, _: &Call, _: &Facts) -> Decision {
-        Decision::Allow(self.0.clone())
-    }
+    yes::call("shop", Digest::of(b"shop"), "{}", ProgressSink::default())
 }
 
 struct Drawer;
@@ -132,50 +95,4 @@ impl Broker for Drawer {
     async fn mint(&self) -> Result<Credential, MintError> {
         Ok(Credential::Token(Secret::new(TOKEN)))
     }
-}
-
-/// Nothing is thrown, everything is affordable, and nobody is asked.
-struct Office;
-
-#[async_trait]
-impl SwitchFeed for Office {
-    async fn read(&self) -> Result<SwitchSet, Unavailable> {
-        Ok(SwitchSet::default())
-    }
-    async fn throw(&self, _: Switch) -> Result<(), Unavailable> {
-        Err(closed())
-    }
-    async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
-        Err(closed())
-    }
-}
-
-#[async_trait]
-impl BudgetLedger for Office {
-    async fn reserve(&self, _: Reservation<'_>) -> Result<(), ReserveError> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(closed())
-    }
-    async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
-        Err(closed())
-    }
-    async fn list(&self, _: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        Err(closed())
-    }
-    async fn show(&self, _: ApprovalId) -> Result<Option<Request>, Unavailable> {
-        Err(closed())
-    }
-    async fn decide(&self, _: ApprovalId, _: Answer) -> Result<Request, DecideError> {
-        Err(closed().into())
-    }
-}
-
-fn closed() -> Unavailable {
-    Unavailable::new("the book", "nobody is asked here")
 }

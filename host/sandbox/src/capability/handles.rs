@@ -82,11 +82,16 @@ impl Handle {
 
     /// The handle with less; never with more.
     fn narrow(&self, to: Limits, scope: Option<&HttpScope>) -> Result<Self, Refusal> {
-        let Limits { methods, path_prefix, uses, time_ms } = to;
+        let Limits { methods, path_prefix, max_bytes, uses, time_ms } = to;
         if self.is_over() {
             return Err(Refusal::Expired);
         }
-        if methods.is_none() && path_prefix.is_none() && uses.is_none() && time_ms.is_none() {
+        if methods.is_none()
+            && path_prefix.is_none()
+            && max_bytes.is_none()
+            && uses.is_none()
+            && time_ms.is_none()
+        {
             return Err(Refusal::NotNarrower);
         }
         let mut less = self.clone();
@@ -95,6 +100,9 @@ impl Handle {
         }
         if let Some(prefix) = path_prefix {
             less.narrow_path(prefix, scope)?;
+        }
+        if let Some(most) = max_bytes {
+            less.narrow_bytes(most, scope)?;
         }
         less.uses.extend(uses.map(|uses| Arc::new(AtomicU32::new(uses))));
         if let Some(time) = time_ms {
@@ -125,6 +133,18 @@ impl Handle {
             return Err(Refusal::NotNarrower);
         }
         self.narrowing.path_prefix = Some(prefix);
+        Ok(())
+    }
+
+    fn narrow_bytes(&mut self, most: u64, scope: Option<&HttpScope>) -> Result<(), Refusal> {
+        let scope = scope.ok_or(Refusal::NotNarrower)?;
+        let allowed = scope.max_request_bytes.max(scope.response.max_bytes);
+        let allowed = self.narrowing.max_bytes.map_or(allowed, |before| before.min(allowed));
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if most >= allowed {
+            return Err(Refusal::NotNarrower);
+        }
+        self.narrowing.max_bytes = Some(most);
         Ok(())
     }
 
@@ -235,7 +255,8 @@ mod tests {
 
     use super::{Handle, Limits, Refusal, Spent};
 
-    const NOTHING: Limits = Limits { methods: None, path_prefix: None, uses: None, time_ms: None };
+    const NOTHING: Limits =
+        Limits { methods: None, path_prefix: None, max_bytes: None, uses: None, time_ms: None };
 
     fn scope() -> HttpScope {
         HttpScope {
@@ -247,8 +268,8 @@ mod tests {
             allow_private: false,
             credential: None,
             slot: None,
-            max_request_bytes: 0,
-            response: ResponseShape { content_types: [].into(), max_bytes: 0 },
+            max_request_bytes: 100,
+            response: ResponseShape { content_types: [].into(), max_bytes: 1000 },
         }
     }
 
@@ -284,6 +305,18 @@ mod tests {
         for wider in ["/", "/repos/acme/", "/repos/other/site", "repos/acme/site"] {
             assert!(matches!(refusal(&acme, prefix(wider)), Refusal::NotNarrower), "{wider}");
         }
+    }
+
+    #[test]
+    fn bodies_only_become_shorter() {
+        let bytes = |most| Limits { max_bytes: Some(most), ..NOTHING };
+        let short = handle().narrow(bytes(999), Some(&scope())).unwrap();
+        assert_eq!(short.narrowing.max_bytes, Some(999));
+        for longer in [999, 1000, u64::MAX] {
+            assert!(matches!(refusal(&short, bytes(longer)), Refusal::NotNarrower), "{longer}");
+        }
+        assert!(matches!(refusal(&handle(), bytes(1000)), Refusal::NotNarrower));
+        assert!(handle().narrow(bytes(1), None).is_err());
     }
 
     #[test]

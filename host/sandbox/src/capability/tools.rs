@@ -101,12 +101,9 @@ impl Calls<'_> {
         arguments: String,
     ) -> Result<Delegation, ToolError> {
         let terms = &self.grant.permit().terms().sandbox;
-        let scope = match terms.scopes.get(&handle.name).map(|scope| &**scope) {
-            Some(Scope::Tools(scope)) => scope,
-            _ => {
-                let other = format!("`{}` does not open `tools`", handle.name);
-                return Err(ToolError::Refused(other));
-            }
+        let Some(Scope::Tools(scope)) = terms.scopes.get(&handle.name).map(|scope| &**scope) else {
+            let other = format!("`{}` does not open `tools`", handle.name);
+            return Err(ToolError::Refused(other));
         };
         let tool = callable(tool, scope).ok_or(ToolError::NotCallable)?;
         let parent = Parent::of(self.grant.permit(), handle.expires_at);
@@ -200,11 +197,10 @@ impl Drop for Trace {
 
 /// A stop says the same to a tool as to any other caller.
 fn stopped(stop: Stop) -> ToolError {
-    let code = stop.code().to_owned();
-    match stop {
-        Stop::Failed(ToolFailure { code, message }) => ToolError::Failed(Failure { code, message }),
-        stop => ToolError::Stopped(Failure { code, message: stop.to_string() }),
+    if let Stop::Failed(ToolFailure { code, message }) = stop {
+        return ToolError::Failed(Failure { code, message });
     }
+    ToolError::Stopped(Failure { code: stop.code().to_owned(), message: stop.to_string() })
 }
 
 /// The outcome of a call whose end nobody waited for.

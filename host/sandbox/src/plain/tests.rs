@@ -138,6 +138,21 @@ fn a_small_type_that_stands_for_an_enormous_one_is_refused() {
 }
 
 #[test]
+fn an_initialiser_is_no_tool_whatever_it_takes_and_a_function_with_an_answer_is_one() {
+    let named = |export: &str| -> Vec<String> {
+        let wit = format!("package a:b; world tools {{ export other: func(); export {export} }}");
+        tools(&wit).unwrap().tools.iter().map(|tool| tool.name.to_string()).collect()
+    };
+    assert_eq!(named("init: func(shim: string, script: string) -> result<_, string>;"), ["other"]);
+    assert_eq!(
+        named("exports: interface { init: func(name: string) -> result<_, string>; }"),
+        ["other"]
+    );
+    assert_eq!(named("init: func() -> result<u8, string>;").len(), 2);
+    assert_eq!(named("other-exports: interface { init: func(); }").len(), 2);
+}
+
+#[test]
 fn a_component_without_functions_has_no_tools() {
     let refused = inspect(&component("package a:b; world w { }")).unwrap_err();
     assert!(refused.to_string().contains("exports no functions"), "{refused}");

@@ -46,7 +46,7 @@ fn told(value: Value) -> String {
 }
 
 /// A value in the form that [`super::schema`] describes.
-pub(super) fn json(value: &Val, ty: &Type) -> Value {
+pub(crate) fn json(value: &Val, ty: &Type) -> Value {
     match (value, ty) {
         (Val::Bool(truth), _) => Value::Bool(*truth),
         (Val::S8(number), _) => (*number).into(),

@@ -189,7 +189,11 @@ async fn a_narrowed_handle_sends_only_what_is_left_to_it() {
     let server = server().await;
     let desk = Setup::to(&server).open().await;
     let narrowed = |methods: Option<&[&str]>, prefix: Option<&str>| Outbound {
-        narrowing: Narrowing { methods: methods.map(set), path_prefix: prefix.map(str::to_owned) },
+        narrowing: Narrowing {
+            methods: methods.map(set),
+            path_prefix: prefix.map(str::to_owned),
+            max_bytes: None,
+        },
         ..outbound()
     };
     let refused = vec![
@@ -203,6 +207,19 @@ async fn a_narrowed_handle_sends_only_what_is_left_to_it() {
     only_the_plain_request_leaves(&desk, &server, refused).await;
     let left = narrowed(Some(&["POST"]), Some("/items/p4"));
     is(&desk.outcome(left).await, SENT, "what is left");
+}
+
+#[tokio::test]
+async fn a_narrowed_handle_sends_and_receives_no_more_bytes_than_are_left_to_it() {
+    let server = server().await;
+    let desk = Setup::to(&server).open().await;
+    let within = |most: usize| Outbound {
+        narrowing: Narrowing { max_bytes: Some(most), ..Narrowing::default() },
+        ..outbound()
+    };
+    is(&desk.outcome(within(BODY.len() - 1)).await, REFUSED, "a body that is longer");
+    assert_eq!(server.connections(), 0);
+    is(&desk.outcome(within(1 << 20)).await, SENT, "bodies that fit");
 }
 
 #[tokio::test]

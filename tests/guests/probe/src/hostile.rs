@@ -1,8 +1,8 @@
 //! Tools that try to get at what they were not given.
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use toolward_sdk::{Capability, ToolError, ToolType, path, tool};
+use toolward_sdk::{Capability, Limits, ToolError, ToolType, path, tool};
 
 use crate::Text;
 
@@ -144,6 +144,39 @@ fn keep(#[capability("shop:items:read")] shop: Capability) -> Result<Text, ToolE
     thread_local!(static KEPT: Cell<Option<Capability>> = const { Cell::new(None) });
     let before = KEPT.replace(Some(shop));
     Ok(Text::new(before.map_or("nothing was kept".to_owned(), |kept| kept.name())))
+}
+
+#[derive(Deserialize, ToolType)]
+struct Spans {
+    millis: Vec<u64>,
+}
+
+/// Narrows a handle to each of these times.
+#[tool]
+fn narrow_time(
+    of: Spans,
+    #[capability("shop:items:read")] shop: Capability,
+) -> Result<Answers, ToolError> {
+    let narrowed = |millis: &u64| {
+        let time = Some(Duration::from_millis(*millis));
+        match shop.narrow(Limits { time, ..Limits::default() }) {
+            Ok(_) => "narrower".to_owned(),
+            Err(refusal) => format!("{refusal:?}"),
+        }
+    };
+    Ok(Answers { answers: of.millis.iter().map(narrowed).collect() })
+}
+
+/// Uses a handle within its time, and again after it.
+#[tool(capabilities("host:clock:read"))]
+fn outlive(of: Item, #[capability("shop:items:read")] shop: Capability) -> Result<Text, ToolError> {
+    let time = Duration::from_secs(1);
+    let brief = shop.narrow(Limits { time: Some(time), ..Limits::default() })?;
+    let path = path!("/items/{}", of.id);
+    brief.get(&path).send()?;
+    let end = toolward_sdk::clock::elapsed() + time;
+    while toolward_sdk::clock::elapsed() <= end {}
+    Ok(Text::new(brief.get(&path).send()?.text()?))
 }
 
 /// Reports progress as fast as it can, for ever.

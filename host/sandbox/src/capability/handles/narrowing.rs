@@ -32,7 +32,11 @@ const PATHS: [&str; 6] = ["/", "/a", "/a/", "/a/b", "/ab", "/b"];
 
 /// What a handle lets through, said without the code that enforces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Allowed(BTreeSet<(&'static str, &'static str)>);
+struct Allowed {
+    requests: BTreeSet<(&'static str, &'static str)>,
+    /// The longest body.
+    bytes: usize,
+}
 
 impl Allowed {
     fn by(handle: &Handle) -> Self {
@@ -48,7 +52,8 @@ impl Allowed {
         for one in METHODS.into_iter().filter(|name| method(name)) {
             requests.extend(PATHS.into_iter().filter(|text| path(text)).map(|place| (one, place)));
         }
-        Self(requests)
+        let most = scope.max_request_bytes.max(scope.response.max_bytes);
+        Self { requests, bytes: narrowing.max_bytes.map_or(most, |left| left.min(most)) }
     }
 
     /// What the handle would let through that allows this and is narrowed as asked.
@@ -57,7 +62,11 @@ impl Allowed {
             to.methods.as_ref().is_none_or(|left| left.iter().any(|one| one == method))
                 && to.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix))
         };
-        Self(self.0.iter().filter(left).copied().collect())
+        let bytes = to.max_bytes.unwrap_or(u64::MAX);
+        Self {
+            requests: self.requests.iter().filter(left).copied().collect(),
+            bytes: self.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        }
     }
 }
 
@@ -68,10 +77,12 @@ fn limits() -> impl Strategy<Value = Limits> {
     let prefix = proptest::option::weighted(0.4, proptest::sample::select(&PATHS[..]));
     let uses = proptest::option::weighted(0.4, 0..6_u32);
     let time = proptest::option::weighted(0.2, 60_000..90_000_u64);
-    (proptest::option::weighted(0.4, methods), prefix, uses, time).prop_map(
-        |(methods, prefix, uses, time_ms)| Limits {
+    let bytes = proptest::option::weighted(0.3, 0..300_u64);
+    (proptest::option::weighted(0.4, methods), prefix, bytes, uses, time).prop_map(
+        |(methods, prefix, max_bytes, uses, time_ms)| Limits {
             methods,
             path_prefix: prefix.map(str::to_owned),
+            max_bytes,
             uses,
             time_ms,
         },
@@ -98,7 +109,8 @@ proptest! {
             match handle.narrow(step.clone(), Some(&scope())) {
                 Ok(less) => {
                     let after = Allowed::by(&less);
-                    prop_assert!(after.0.is_subset(&before.0));
+                    prop_assert!(after.requests.is_subset(&before.requests));
+                    prop_assert!(after.bytes <= before.bytes);
                     prop_assert_eq!(&after, &before.narrowed(&step));
                     // `None` is as long as the call, and longer than any other.
                     let longer = less.expires_at.is_none() && handle.expires_at.is_some();
@@ -123,7 +135,13 @@ proptest! {
     ) {
         let mut chain = vec![handle()];
         for uses in &uses {
-            let to = Limits { methods: None, path_prefix: None, uses: Some(*uses), time_ms: None };
+            let to = Limits {
+                methods: None,
+                path_prefix: None,
+                max_bytes: None,
+                uses: Some(*uses),
+                time_ms: None,
+            };
             chain.push(chain.last().unwrap().narrow(to, None).unwrap());
         }
         let taken = (0..spent).filter(|_| chain.last().unwrap().spend().is_ok()).count();
@@ -132,7 +150,7 @@ proptest! {
         for (handle, own) in chain.iter().skip(1).zip(&uses).rev() {
             let uses: &Vec<std::sync::Arc<std::sync::atomic::AtomicU32>> = &handle.uses;
             let left = uses.last().unwrap().load(std::sync::atomic::Ordering::Relaxed);
-            prop_assert_eq!(left, own - taken);
+            prop_assert_eq!(left, own.saturating_sub(taken));
         }
     }
 }

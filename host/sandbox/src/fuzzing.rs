@@ -1,0 +1,214 @@
+//! What must hold for any bytes and any WIT? Asked by the fuzzers, and built only for them.
+//!
+//! Each function panics where something does not hold.
+use std::sync::{Arc, LazyLock};
+
+use arbitrary::{Result, Unstructured};
+use serde_json::{Map, Value};
+use wasmtime::{
+    Engine,
+    component::{Component, Type, Val},
+};
+
+use crate::{
+    Inspection, Schema, engine, inspect,
+    installed::callables,
+    plain::{self, Signature},
+};
+
+/// Any bytes are read without a panic, alike each time, and what is taken is whole.
+pub fn loading(bytes: &[u8]) {
+    match (inspect(bytes), inspect(bytes)) {
+        (Ok(one), Ok(other)) => {
+            assert_eq!((one.digest, one.imports), (other.digest, other.imports));
+            assert_eq!(one.bytes, bytes.len());
+            assert!(!one.manifest.tools.is_empty(), "a component without tools was taken");
+        }
+        (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string()),
+        (one, other) => assert_eq!(one.is_ok(), other.is_ok(), "read in two ways"),
+    }
+}
+
+/// The functions of any component have schemas that can be used, or it is refused in words. Gives the
+/// refusal.
+pub fn schemas(component: &[u8]) -> std::result::Result<(), String> {
+    let inspection = match inspect(component) {
+        Ok(inspection) => inspection,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return Err(error.to_string());
+        }
+    };
+    for tool in &inspection.manifest.tools {
+        for schema in [&tool.input_schema, &tool.output_schema] {
+            assert!(
+                Schema::compile(schema).is_ok(),
+                "`{}` has no usable schema: {schema}",
+                tool.name
+            );
+            assert_eq!(schema.get("type"), Some(&Value::from("object")), "{schema}");
+        }
+    }
+    Ok(())
+}
+
+/// A value is the same after it was JSON, its JSON fits the schema, and no JSON breaks the reader. Says for how
+/// many tools that was asked.
+pub fn values(component: &[u8], data: &mut Unstructured<'_>) -> Result<usize> {
+    static ENGINE: LazyLock<Option<Engine>> = LazyLock::new(|| engine::compiler().ok());
+    let Some(engine) = ENGINE.as_ref() else { return Ok(0) };
+    let (Ok(inspection), Ok(compiled)) =
+        (inspect(component), Component::from_binary(engine, component))
+    else {
+        return Ok(0);
+    };
+    let signatures = signatures(&compiled, &inspection);
+    for (signature, schema) in &signatures {
+        for _ in 0..ROUNDS {
+            round_trip(signature, schema, data)?;
+            drop(plain::arguments(signature, &any_arguments(signature, data)?));
+        }
+    }
+    Ok(signatures.len())
+}
+
+/// The types of each tool beside the schema that describes them.
+fn signatures(compiled: &Component, inspection: &Inspection) -> Vec<(Arc<Signature>, Schema)> {
+    let Some(exports) = &inspection.exports else { return Vec::new() };
+    let found = callables(compiled, exports);
+    assert!(found.is_ok(), "what was read is not there: {:?}", found.err());
+    let each = found.into_iter().flatten().filter_map(|(name, callable)| {
+        let schema = Schema::compile(&inspection.manifest.tool(&name)?.input_schema).ok()?;
+        Some((callable.signature, schema))
+    });
+    each.collect()
+}
+
+fn round_trip(signature: &Signature, schema: &Schema, data: &mut Unstructured<'_>) -> Result<()> {
+    let parameters = &signature.parameters;
+    let values: Vec<Val> =
+        parameters.iter().map(|(_, ty)| any_value(ty, data)).collect::<Result<_>>()?;
+    let written = parameters.iter().zip(&values);
+    let json: Value =
+        written.map(|((name, ty), value)| (name.clone(), plain::json(value, ty))).collect();
+    assert_eq!(schema.check(&json), Ok(()), "{json}");
+    let back = plain::arguments(signature, &json);
+    // By their words: NaN is the same as itself here.
+    let same = back.as_ref().is_ok_and(|back| format!("{back:?}") == format!("{values:?}"));
+    assert!(same, "{values:?} became {back:?} by {json}");
+    Ok(())
+}
+
+fn any_value(ty: &Type, data: &mut Unstructured<'_>) -> Result<Val> {
+    Ok(match ty {
+        Type::Bool => Val::Bool(data.arbitrary()?),
+        Type::S8 => Val::S8(data.arbitrary()?),
+        Type::U8 => Val::U8(data.arbitrary()?),
+        Type::S16 => Val::S16(data.arbitrary()?),
+        Type::U16 => Val::U16(data.arbitrary()?),
+        Type::S32 => Val::S32(data.arbitrary()?),
+        Type::U32 => Val::U32(data.arbitrary()?),
+        Type::S64 => Val::S64(data.arbitrary()?),
+        Type::U64 => Val::U64(data.arbitrary()?),
+        Type::Float32 => Val::Float32(data.arbitrary()?),
+        Type::Float64 => Val::Float64(data.arbitrary()?),
+        Type::Char => Val::Char(data.arbitrary()?),
+        Type::String => Val::String(data.arbitrary()?),
+        Type::List(list) => Val::List(several(data, |data| any_value(&list.ty(), data))?),
+        Type::FixedLengthList(list) => Val::FixedLengthList(
+            (0..list.len()).map(|_| any_value(&list.ty(), data)).collect::<Result<_>>()?,
+        ),
+        // One entry at most: two of one key are one in JSON.
+        Type::Map(map) => Val::Map(
+            maybe(data, |data| Ok((any_value(&map.key(), data)?, any_value(&map.value(), data)?)))?
+                .into_iter()
+                .collect(),
+        ),
+        Type::Record(record) => Val::Record(
+            record
+                .fields()
+                .map(|field| Ok((field.name.to_owned(), any_value(&field.ty, data)?)))
+                .collect::<Result<_>>()?,
+        ),
+        Type::Tuple(tuple) => {
+            Val::Tuple(tuple.types().map(|ty| any_value(&ty, data)).collect::<Result<_>>()?)
+        }
+        Type::Variant(variant) => {
+            let cases: Vec<_> = variant.cases().collect();
+            let case = data.choose(&cases)?;
+            Val::Variant(case.name.to_owned(), payload(case.ty.as_ref(), data)?)
+        }
+        Type::Enum(cases) => {
+            let names: Vec<&str> = cases.names().collect();
+            Val::Enum((*data.choose(&names)?).to_owned())
+        }
+        Type::Flags(flags) => {
+            let each =
+                flags.names().map(|name| Ok(data.arbitrary::<bool>()?.then(|| name.to_owned())));
+            Val::Flags(each.filter_map(Result::transpose).collect::<Result<_>>()?)
+        }
+        Type::Option(option) => {
+            Val::Option(maybe(data, |data| any_value(&option.ty(), data))?.map(Box::new))
+        }
+        Type::Result(result) => Val::Result(if data.arbitrary()? {
+            Ok(payload(result.ok().as_ref(), data)?)
+        } else {
+            Err(payload(result.err().as_ref(), data)?)
+        }),
+        Type::Own(_) | Type::Borrow(_) | Type::Future(_) | Type::Stream(_) | Type::ErrorContext => {
+            // No tool has one: `schemas` would have been told.
+            return Err(arbitrary::Error::IncorrectFormat);
+        }
+    })
+}
+
+fn payload(ty: Option<&Type>, data: &mut Unstructured<'_>) -> Result<Option<Box<Val>>> {
+    ty.map(|ty| any_value(ty, data).map(Box::new)).transpose()
+}
+
+fn maybe<T>(
+    data: &mut Unstructured<'_>,
+    one: impl FnOnce(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    if data.arbitrary()? { one(data).map(Some) } else { Ok(None) }
+}
+
+fn several<T>(
+    data: &mut Unstructured<'_>,
+    one: impl Fn(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let length = data.int_in_range(0..=3)?;
+    (0..length).map(|_| one(data)).collect()
+}
+
+/// JSON that knows the names of the parameters, and nothing of their types.
+fn any_arguments(signature: &Signature, data: &mut Unstructured<'_>) -> Result<Value> {
+    let mut object = Map::new();
+    for (name, _) in &signature.parameters {
+        object.insert(name.clone(), any_json(data, 4)?);
+    }
+    if data.ratio(1, 8)? { any_json(data, 4) } else { Ok(Value::Object(object)) }
+}
+
+fn any_json(data: &mut Unstructured<'_>, deep: u8) -> Result<Value> {
+    let inner = deep.checked_sub(1);
+    Ok(match (data.int_in_range(0..=7)?, inner) {
+        (0, _) => Value::Null,
+        (1, _) => data.arbitrary::<bool>()?.into(),
+        (2, _) => data.arbitrary::<i64>()?.into(),
+        (3, _) => data.arbitrary::<f64>()?.into(),
+        (4, Some(deep)) => several(data, |data| any_json(data, deep))?.into(),
+        (5, Some(deep)) => {
+            let entries = several(data, |data| Ok((data.arbitrary()?, any_json(data, deep)?)))?;
+            Value::Object(entries.into_iter().collect())
+        }
+        (6, Some(deep)) => {
+            let name = *data.choose(&["ok", "err", "some", "value"])?;
+            Value::Object(Map::from_iter([(name.to_owned(), any_json(data, deep)?)]))
+        }
+        _ => data.arbitrary::<String>()?.into(),
+    })
+}
+
+/// Calls for each tool of one component: compiling it is what takes long.
+const ROUNDS: usize = 4;

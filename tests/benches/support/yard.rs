@@ -1,0 +1,157 @@
+//! A sandbox with the busy tools, behind a gate that says yes.
+use std::{
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use toolward_gate::{
+    Basis, Cost, Digest, EgressTerms, Gate, Interface, ProgressSink, Risk, SandboxTerms, Stop,
+    Switch, SwitchTarget, Terms,
+};
+use toolward_sandbox::{Output, Sandbox, SandboxSettings};
+use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
+
+use super::yes::{self, Office};
+
+pub(crate) struct Yard {
+    sandbox: Arc<Sandbox>,
+    gate: Gate,
+    office: Arc<Office>,
+    vault: Vault,
+    digest: Digest,
+}
+
+impl Yard {
+    /// With room for so many calls at once.
+    pub(crate) async fn open(component: &[u8], calls: u32) -> anyhow::Result<Self> {
+        Self::with(
+            component,
+            SandboxSettings { concurrent_calls: calls, ..SandboxSettings::default() },
+        )
+        .await
+    }
+
+    /// What was compiled is in this folder.
+    pub(crate) async fn open_kept(component: &[u8], data: Option<PathBuf>) -> anyhow::Result<Self> {
+        Self::with(component, SandboxSettings { data, ..SandboxSettings::default() }).await
+    }
+
+    async fn with(component: &[u8], settings: SandboxSettings) -> anyhow::Result<Self> {
+        let calls = settings.concurrent_calls;
+        let sandbox = Arc::new(Sandbox::new(settings)?);
+        let digest = sandbox.install(component.to_vec()).await?.digest;
+        let (gate, office) = yes::gate(terms(usize::try_from(calls)?)).await?;
+        let heard = sandbox.clone();
+        gate.switches.on_change(move || heard.interrupt());
+        let vault = Vault::new(Credentials::default(), EgressSettings::default())?;
+        Ok(Self { sandbox, gate, office, vault, digest })
+    }
+
+    async fn grant(&self, tool: &str, arguments: &str, to: ProgressSink) -> anyhow::Result<Grant> {
+        let call = yes::call(tool, self.digest, arguments, to)?;
+        let permit = self.gate.admit(self.gate.settle(call).await?).await?;
+        Ok(self.vault.equip(permit))
+    }
+
+    pub(crate) async fn run(&self, tool: &str, arguments: &str) -> anyhow::Result<Value> {
+        let grant = self.grant(tool, arguments, ProgressSink::default()).await?;
+        Ok(self.sandbox.run(grant).await?.value)
+    }
+
+    /// Starts a call that reports and then goes on for ever; how long it lives after its switch is thrown.
+    pub(crate) async fn kill(&self, tool: &str) -> anyhow::Result<Duration> {
+        let (sender, mut said) = mpsc::channel(1);
+        let run = self.start(tool, sender).await?;
+        said.recv().await;
+        let target = SwitchTarget::Tool(tool.to_owned());
+        let began = Instant::now();
+        self.gate.switches.throw(switch(target)).await?;
+        let outcome = run.await?;
+        let took = began.elapsed();
+        anyhow::ensure!(matches!(outcome, Err(Stop::Halted(_))), "the call was halted");
+        self.forget().await;
+        Ok(took)
+    }
+
+    /// Lifts every switch, and waits until the gate has heard of it.
+    async fn forget(&self) {
+        self.office.0.lock().unwrap().thrown.clear();
+        while !self.gate.switches.known().thrown.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn start(
+        &self,
+        tool: &str,
+        sender: mpsc::Sender<toolward_gate::Progress>,
+    ) -> anyhow::Result<tokio::task::JoinHandle<Result<Output, Stop>>> {
+        let grant = self.grant(tool, "{}", ProgressSink::to(sender)).await?;
+        let sandbox = self.sandbox.clone();
+        Ok(tokio::spawn(async move { sandbox.run(grant).await }))
+    }
+
+    /// Lets so many calls wait for a listener who does not listen; what that takes.
+    pub(crate) async fn wait(&self, calls: u32) -> anyhow::Result<String> {
+        let before = resident()?;
+        let began = Instant::now();
+        let mut waiting = Vec::new();
+        for _ in 0..calls {
+            let (sender, said) = mpsc::channel(1);
+            waiting.push((self.start("wait", sender).await?, said));
+        }
+        // A full channel: the next report waits.
+        while waiting.iter().any(|(run, said)| said.is_empty() && !run.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let (took, after) = (began.elapsed(), resident()?);
+        let live = waiting.iter().filter(|(run, _)| !run.is_finished()).count();
+        let each = after.saturating_sub(before) / u64::from(calls) / 1024;
+        let began = Instant::now();
+        for (run, said) in waiting {
+            drop(said);
+            drop(run.await?);
+        }
+        Ok(format!(
+            "{live} live after {took:.1?}, {each} KiB each; all ended {:.1?} after their callers went",
+            began.elapsed()
+        ))
+    }
+}
+
+fn switch(target: SwitchTarget) -> Switch {
+    let (reason, by) = ("measured".to_owned(), "ana".to_owned());
+    Switch { target, reason, by, since: jiff::Timestamp::UNIX_EPOCH, expires_at: None }
+}
+
+fn terms(calls: usize) -> Terms {
+    let granted = [("host:clock:read", "clock"), ("host:progress:report", "progress")];
+    let granted = granted.map(|(name, opens)| (name.parse().unwrap(), Interface(opens.to_owned())));
+    Terms {
+        time: Duration::from_secs(120),
+        cost: Cost(0),
+        rates: Vec::new(),
+        budgets: Vec::new(),
+        egress: EgressTerms::default(),
+        sandbox: SandboxTerms {
+            defined: Arc::new(granted.clone().into()),
+            capabilities: granted.into(),
+            calls_per_tool: calls,
+            calls_per_principal: calls,
+            ..SandboxTerms::default()
+        },
+        basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
+    }
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> anyhow::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).unwrap_or("0");
+    Ok(kib.parse::<u64>()? * 1024)
+}

@@ -1,0 +1,83 @@
+//! The targets of the fuzzers, each for a bounded time: on the usual compiler, with the same data in every run.
+//!
+//! `FUZZ_TIMES=100` makes that a hundred times as much. For longer: `cargo +nightly fuzz run --fuzz-dir tests/fuzz loading` (or `schemas`, `values`).
+mod targets;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
+
+use arbitrary::Unstructured;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use toolward_sandbox::fuzzing;
+
+use crate::world::Guest;
+
+/// Feeds `target` the same random data in every run, so that a failure comes again.
+fn feed(cases: u32, bytes: usize, target: impl Fn(&[u8])) {
+    let times = std::env::var("FUZZ_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let config = Config {
+        cases: cases.saturating_mul(times),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let data = proptest::collection::vec(any::<u8>(), 0..bytes);
+    let fed = runner.run(&data, |data| {
+        target(&data);
+        Ok(())
+    });
+    fed.unwrap();
+}
+
+#[test]
+fn any_bytes_are_read_or_refused() {
+    feed(400, 2048, targets::loading);
+}
+
+///
+#[test]
+fn a_component_that_is_cut_or_changed_anywhere_is_read_or_refused() {
+    let whole = Guest::Probe.component();
+    fuzzing::loading(whole);
+    for at in (0..whole.len()).step_by(997) {
+        fuzzing::loading(&whole[..at]);
+        let mut changed = whole.to_vec();
+        changed[at] ^= 0x41;
+        fuzzing::loading(&changed);
+    }
+}
+
+#[test]
+fn any_wit_has_schemas_or_is_refused_in_words() {
+    feed(60, 4096, targets::schemas);
+}
+
+#[test]
+fn any_value_is_the_same_after_it_was_json() {
+    feed(25, 8192, targets::values);
+}
+
+/// Otherwise the two tests above would hold by refusing everything.
+#[test]
+fn many_generated_worlds_have_tools() {
+    let (served, asked, refused) = (Cell::new(0), Cell::new(0), RefCell::new(BTreeSet::new()));
+    feed(100, 8192, |data| {
+        let visited = targets::each_world(&mut Unstructured::new(data), |component, data| {
+            match fuzzing::schemas(component) {
+                Ok(()) => served.set(served.get() + 1),
+                Err(error) => drop(refused.borrow_mut().insert(error)),
+            }
+            asked.set(asked.get() + fuzzing::values(component, data)?);
+            Ok(())
+        });
+        refused.borrow_mut().extend(visited.err().map(|error| error.to_string()));
+    });
+    let seen = (served.get(), asked.get());
+    assert!(seen.0 >= 5 && seen.1 >= 5, "with tools, tools asked: {seen:?}; {refused:#?}");
+}
