@@ -5,7 +5,7 @@ use toolward_gate::{Clock as _, Refusal, Stop, SystemClock};
 use crate::world::{Setting, World};
 
 async fn told(world: &World) -> u64 {
-    let output = world.call("tell_time", json!({})).await.unwrap();
+    let output = world.call("read_clock", json!({})).await.unwrap();
     output.value["text"].as_str().unwrap().parse().unwrap()
 }
 
@@ -39,6 +39,6 @@ async fn a_tool_without_the_capability_is_not_linked_to_the_clock() {
     let none = Setting::default().policy(
         r#"@id("no-clock") forbid(principal, action == Action::"host:clock:read", resource);"#,
     );
-    let refused = none.world().await.call("tell_time", json!({})).await;
+    let refused = none.world().await.call("read_clock", json!({})).await;
     assert!(matches!(refused, Err(Stop::Refused(Refusal::NotGranted { .. }))), "{refused:?}");
 }

@@ -100,6 +100,6 @@ fn remember_elsewhere(
 
 /// What time it is.
 #[tool(read_only, capabilities("host:clock:read"))]
-fn tell_time() -> Result<Text, ToolError> {
+fn read_clock() -> Result<Text, ToolError> {
     Ok(Text::new(format!("{}", clock::now().as_millis())))
 }
