@@ -1,5 +1,6 @@
+use std::sync::Arc;
 use toolward_gate::*;
 use toolward_vault::*;
-pub fn forge(permit: Permit, egress: Egress) -> Grant {
+pub fn forge(permit: Permit, egress: Arc<Egress>) -> Grant {
     Grant { permit, egress }
 }
