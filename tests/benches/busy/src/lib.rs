@@ -18,7 +18,8 @@ fn ask(
     asked: Times,
     #[capability("host:clock:read")] _clock: Capability,
 ) -> Result<Answer, ToolError> {
-    let answer = (0..asked.times).fold(0, |sum: u64, _| sum.wrapping_add(clock::now().subsec_millis().into()));
+    let answer = (0..asked.times)
+        .fold(0, |sum: u64, _| sum.wrapping_add(clock::now().subsec_millis().into()));
     Ok(Answer { answer })
 }
 
@@ -34,9 +35,7 @@ fn fibonacci(number: u32) -> u64 {
 
 /// Reports until nobody listens: while the listener is slow, it waits.
 #[tool(read_only)]
-fn wait(
-    #[capability("host:progress:report")] _progress: Capability,
-) -> Result<Answer, ToolError> {
+fn wait(#[capability("host:progress:report")] _progress: Capability) -> Result<Answer, ToolError> {
     let mut answer = 0;
     while progress::report(answer, None, "waiting") {
         answer += 1;
@@ -46,9 +45,7 @@ fn wait(
 
 /// Says that it has begun, and never ends.
 #[tool(read_only)]
-fn spin(
-    #[capability("host:progress:report")] _progress: Capability,
-) -> Result<Answer, ToolError> {
+fn spin(#[capability("host:progress:report")] _progress: Capability) -> Result<Answer, ToolError> {
     progress::report(0, None, "spinning");
     loop {
         core::hint::spin_loop();
