@@ -87,6 +87,17 @@ async fn a_change_happens_only_to_what_was_expected() {
 }
 
 #[tokio::test]
+async fn a_value_is_deleted_once() {
+    let world = remembering().await;
+    let forget = || said(&world, "forget", json!({ "key": "k" }));
+    assert_eq!(forget().await, "false");
+    write(&world, "k", "old").await;
+    assert_eq!(forget().await, "true");
+    assert_eq!(read(&world, "k").await, "nothing");
+    assert_eq!(forget().await, "false");
+}
+
+#[tokio::test]
 async fn of_changes_at_once_to_the_same_value_exactly_one_happens() {
     let world = remembering().await;
     write(&world, "k", "old").await;

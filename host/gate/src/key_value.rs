@@ -65,6 +65,8 @@ pub enum KeyChange {
 pub enum Expected<'a> {
     Anything,
     Nothing,
+    /// Any value.
+    Something,
     Value(&'a [u8]),
 }
 

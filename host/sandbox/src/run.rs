@@ -139,7 +139,6 @@ impl Sandbox {
     ) -> Result<Output, Stop> {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
-        let arguments = grant.call().arguments.canonical().to_owned();
         let terms = self.terms(&grant);
         let output_bytes = terms.output_bytes;
         let unlinked = self.unlinked(grant.call().tool.digest);
@@ -152,7 +151,7 @@ impl Sandbox {
         store.data_mut().caller = caller;
         match linked {
             Linked::Named(linked) => {
-                let answer = answer(store, &linked, &tool, &arguments).await?;
+                let answer = answer(store, &linked, &tool).await?;
                 Ok(Output { value: installed.output(&tool, &answer, output_bytes)? })
             }
             Linked::Plain(linked) => {
@@ -242,12 +241,12 @@ async fn answer(
     mut store: Store<Guest>,
     linked: &ToolPre<Guest>,
     tool: &ToolName,
-    arguments: &str,
 ) -> Result<String, Stop> {
+    let arguments = store.data().grant.call().arguments.canonical().to_owned();
     let called = async {
         let instance: Tool = linked.instantiate_async(&mut store).await?;
         let calls = instance.toolward_tool_calls();
-        calls.call_call(&mut store, tool.as_str(), arguments).await
+        calls.call_call(&mut store, tool.as_str(), &arguments).await
     };
     match called.await {
         Ok(Ok(answer)) => Ok(answer),

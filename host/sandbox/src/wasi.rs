@@ -1,7 +1,10 @@
 //! What does a component that was built for WASI 0.2 find here? One file for each part; this list is the only one.
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use toolward_gate::{Clock, Stop, Unavailable, WasiScope};
 use toolward_vault::Grant;
 use wasmtime::component::{Linker, ResourceTable, ResourceType};
@@ -167,7 +170,7 @@ impl WasiHttpView for Guest {
 pub(crate) struct Flights(Arc<Semaphore>);
 
 impl Flights {
-    fn begin(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    fn begin(&self) -> Option<OwnedSemaphorePermit> {
         self.0.clone().try_acquire_owned().ok()
     }
 

@@ -85,6 +85,7 @@ async fn holds(
     Ok(match expected {
         Expected::Anything => true,
         Expected::Nothing => found.is_none(),
+        Expected::Something => found.is_some(),
         Expected::Value(value) => found.as_deref() == Some(value),
     })
 }

@@ -78,13 +78,13 @@ impl wit::Host for Requests<'_> {
 
 impl Requests<'_> {
     fn refuse(&self, handle: &Handle, spent: Spent) -> HttpError {
-        let (code, text) = match spent {
-            Spent::Time => ("handle-expired", "the handle's time is over"),
-            Spent::Uses => ("handle-spent", "the handle's uses are spent"),
+        let code = match spent {
+            Spent::Time => "handle-expired",
+            Spent::Uses => "handle-spent",
         };
         let capability = handle.name.to_string();
         self.grant.call().notes.add(Note::NotSent { capability, code: code.to_owned() });
-        HttpError::Refused(text.to_owned())
+        HttpError::Refused(spent.to_string())
     }
 }
 

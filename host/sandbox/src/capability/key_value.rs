@@ -12,7 +12,7 @@ use wasmtime::{
 
 use super::{
     Capability,
-    handles::{Handle, Handles, Spent},
+    handles::{Handle, Handles},
 };
 use crate::guest::Guest;
 use bindings::toolward::tool::key_value::{self as wit, KeyValueError};
@@ -23,6 +23,7 @@ mod bindings {
         inline: "package toolward:host; world memories { import toolward:tool/key-value@0.1.0; }",
         world: "toolward:host/memories",
         imports: { default: async | trappable },
+        trappable_error_type: { "toolward:tool/key-value.key-value-error" => super::Fault },
         with: {
             "toolward:tool/capabilities":
                 crate::capability::handles::bindings::toolward::tool::capabilities,
@@ -65,24 +66,45 @@ struct Memory {
     quota: KeyQuota,
 }
 
+/// Why a guest gets nothing: it is told, or ends.
+#[expect(unreachable_pub, reason = "the bindings export it again")]
+#[derive(Debug)]
+pub enum Fault {
+    Told(KeyValueError),
+    Ends(wasmtime::Error),
+}
+
+impl From<KeyValueError> for Fault {
+    fn from(error: KeyValueError) -> Self {
+        Self::Told(error)
+    }
+}
+
+impl From<wasmtime::Error> for Fault {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Ends(error)
+    }
+}
+
+impl From<Unavailable> for Fault {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(cause = %error.cause, "{error}");
+        KeyValueError::Unavailable.into()
+    }
+}
+
 impl Memories<'_> {
     /// One use of the handle.
-    fn under(&self, handle: &Resource<Handle>) -> Result<Result<Memory, KeyValueError>> {
+    fn under(&self, handle: &Resource<Handle>) -> Result<Memory, Fault> {
         let handle = self.handles.lent(handle)?;
-        let refused = |text: &str| Ok(Err(KeyValueError::Refused(text.to_owned())));
-        let Some(quota) = self.quota(&handle.name) else {
-            return refused("the capability is for another interface");
-        };
-        match handle.spend() {
-            Err(Spent::Time) => return refused("the handle's time is over"),
-            Err(Spent::Uses) => return refused("the handle's uses are spent"),
-            Ok(()) => {}
-        }
-        let Some(store) = self.store.cloned() else {
-            tracing::error!("this host keeps no values for tools");
-            return Ok(Err(KeyValueError::Unavailable));
-        };
-        Ok(Ok(Memory { store, space: KeySpace::of(self.call, &handle.name), quota }))
+        let refused = |why: String| KeyValueError::Refused(why);
+        let quota = self.quota(&handle.name);
+        let quota =
+            quota.ok_or_else(|| refused("the capability is for another interface".to_owned()))?;
+        handle.spend().map_err(|spent| refused(spent.to_string()))?;
+        let missing = || Unavailable::new("the values of tools", "this host keeps none");
+        let store = self.store.cloned().ok_or_else(missing)?;
+        Ok(Memory { store, space: KeySpace::of(self.call, &handle.name), quota })
     }
 
     fn quota(&self, capability: &CapabilityName) -> Option<KeyQuota> {
@@ -94,17 +116,18 @@ impl Memories<'_> {
 }
 
 impl Memory {
+    /// Whether what was there was as expected.
     async fn change(
         &self,
         key: &str,
         expected: Expected<'_>,
         value: Option<&[u8]>,
-    ) -> Result<bool, KeyValueError> {
+    ) -> Result<bool, Fault> {
         let changed = self.store.change(&self.space, check(key)?, expected, value, self.quota);
-        match changed.await.map_err(unavailable)? {
+        match changed.await? {
             KeyChange::Done => Ok(true),
             KeyChange::Unexpected => Ok(false),
-            KeyChange::OverQuota => Err(KeyValueError::OverQuota),
+            KeyChange::OverQuota => Err(KeyValueError::OverQuota.into()),
         }
     }
 }
@@ -114,15 +137,9 @@ impl wit::Host for Memories<'_> {
         &mut self,
         key: String,
         under: Resource<Handle>,
-    ) -> Result<Result<Option<Vec<u8>>, KeyValueError>> {
-        let memory = match self.under(&under)? {
-            Ok(memory) => memory,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(match check(&key) {
-            Ok(key) => memory.store.get(&memory.space, key).await.map_err(unavailable),
-            Err(error) => Err(error),
-        })
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let Memory { store, space, .. } = self.under(&under)?;
+        Ok(store.get(&space, check(&key)?).await?)
     }
 
     async fn set(
@@ -130,12 +147,8 @@ impl wit::Host for Memories<'_> {
         key: String,
         value: Vec<u8>,
         under: Resource<Handle>,
-    ) -> Result<Result<(), KeyValueError>> {
-        let memory = match self.under(&under)? {
-            Ok(memory) => memory,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(memory.change(&key, Expected::Anything, Some(&value)).await.map(drop))
+    ) -> Result<(), Fault> {
+        self.under(&under)?.change(&key, Expected::Anything, Some(&value)).await.map(drop)
     }
 
     async fn swap(
@@ -144,28 +157,13 @@ impl wit::Host for Memories<'_> {
         expected: Option<Vec<u8>>,
         value: Option<Vec<u8>>,
         under: Resource<Handle>,
-    ) -> Result<Result<bool, KeyValueError>> {
-        let memory = match self.under(&under)? {
-            Ok(memory) => memory,
-            Err(error) => return Ok(Err(error)),
-        };
+    ) -> Result<bool, Fault> {
         let expected = expected.as_deref().map_or(Expected::Nothing, Expected::Value);
-        Ok(memory.change(&key, expected, value.as_deref()).await)
+        self.under(&under)?.change(&key, expected, value.as_deref()).await
     }
 
-    async fn delete(
-        &mut self,
-        key: String,
-        under: Resource<Handle>,
-    ) -> Result<Result<bool, KeyValueError>> {
-        let memory = match self.under(&under)? {
-            Ok(memory) => memory,
-            Err(error) => return Ok(Err(error)),
-        };
-        Ok(match check(&key) {
-            Ok(key) => memory.delete(key).await,
-            Err(error) => Err(error),
-        })
+    async fn delete(&mut self, key: String, under: Resource<Handle>) -> Result<bool, Fault> {
+        self.under(&under)?.change(&key, Expected::Something, None).await
     }
 
     async fn list_keys(
@@ -173,25 +171,15 @@ impl wit::Host for Memories<'_> {
         prefix: String,
         after: Option<String>,
         under: Resource<Handle>,
-    ) -> Result<Result<Vec<String>, KeyValueError>> {
-        let memory = match self.under(&under)? {
-            Ok(memory) => memory,
-            Err(error) => return Ok(Err(error)),
-        };
-        let keys = memory.store.keys(&memory.space, &prefix, after.as_deref(), PAGE);
-        Ok(keys.await.map_err(unavailable))
+    ) -> Result<Vec<String>, Fault> {
+        let Memory { store, space, .. } = self.under(&under)?;
+        Ok(store.keys(&space, &prefix, after.as_deref(), PAGE).await?)
     }
-}
 
-impl Memory {
-    /// Whether something was there is only known of what is deleted as it was read.
-    async fn delete(&self, key: &str) -> Result<bool, KeyValueError> {
-        loop {
-            let found = self.store.get(&self.space, key).await.map_err(unavailable)?;
-            let Some(found) = found else { return Ok(false) };
-            if self.change(key, Expected::Value(&found), None).await? {
-                return Ok(true);
-            }
+    fn convert_key_value_error(&mut self, fault: Fault) -> Result<KeyValueError> {
+        match fault {
+            Fault::Told(error) => Ok(error),
+            Fault::Ends(error) => Err(error),
         }
     }
 }
@@ -199,12 +187,6 @@ impl Memory {
 fn check(key: &str) -> Result<&str, KeyValueError> {
     let fits = (1..=KEY).contains(&key.len()) && !key.chars().any(char::is_control);
     if fits { Ok(key) } else { Err(KeyValueError::InvalidKey) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
-fn unavailable(error: Unavailable) -> KeyValueError {
-    tracing::error!(cause = %error.cause, "{error}");
-    KeyValueError::Unavailable
 }
 
 /// The longest key, in bytes.

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::sync::OwnedSemaphorePermit;
 use toolward_gate::{CapabilityName, Destination, HttpScope, Note, Notes};
 use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Scanned};
 use wasmtime::{Result, component::Linker};
@@ -105,8 +106,7 @@ impl Way {
         asked.headers.retain(|(name, _)| !OF_THE_HOST.contains(&name.as_str()));
         let sent = self.egress.send(asked.outbound(capability.clone(), scope, body)).await;
         let scanned = sent.map_err(|error| told(&error))?;
-        // It counts as long as the component keeps it.
-        response(scanned, move || drop(place))
+        response(scanned, place)
     }
 
     /// The first capability that the request fits. One with a stand-in takes only a request that brings it.
@@ -214,31 +214,20 @@ async fn whole(body: WasiBody, limit: usize) -> Result<Vec<u8>, Error> {
     Ok(collected.to_bytes().into())
 }
 
+/// It has its place for as long as the component keeps it.
 fn response(
     scanned: Scanned,
-    dropped: impl FnOnce() + Send + 'static,
+    place: OwnedSemaphorePermit,
 ) -> Result<http::Response<WasiBody>, Error> {
     let mut builder = http::Response::builder().status(scanned.status());
     for (name, value) in scanned.headers() {
         builder = builder.header(name, value);
     }
-    let held = Held(Some(dropped));
     let body = Full::new(Bytes::from(scanned.into_body())).map_err(move |never| {
-        let _held = &held;
+        let _place = &place;
         match never {}
     });
     builder.body(body.boxed_unsync()).map_err(|_| Error::HttpProtocolError)
-}
-
-/// Says when a response is dropped.
-struct Held<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for Held<F> {
-    fn drop(&mut self) {
-        if let Some(dropped) = self.0.take() {
-            dropped();
-        }
-    }
 }
 
 /// What a component is told, in the words of `wasi:http`.

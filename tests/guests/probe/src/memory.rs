@@ -54,6 +54,17 @@ fn amend(of: Change, #[capability("shop:notes:use")] notes: Capability) -> Resul
 }
 
 #[derive(Deserialize, ToolType)]
+struct Key {
+    key: String,
+}
+
+/// Deletes a note.
+#[tool]
+fn forget(of: Key, #[capability("shop:notes:use")] notes: Capability) -> Result<Text, ToolError> {
+    Ok(Text::new(format!("{}", key_value::delete(&of.key, &notes)?)))
+}
+
+#[derive(Deserialize, ToolType)]
 struct Prefix {
     prefix: String,
 }
