@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use toolward::host::Host;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Principal, Progress,
-    ProgressSink, Request, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Principal, ProgressSink,
+    Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
@@ -78,7 +78,7 @@ impl World {
         &self,
         tool: &str,
         arguments: Value,
-        to: mpsc::Sender<Progress>,
+        to: mpsc::Sender<Said>,
     ) -> Result<Output, Stop> {
         let call = self.read_for(&self.agent, tool, &arguments, ProgressSink::to(to));
         self.host.perform(call).await

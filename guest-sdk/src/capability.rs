@@ -25,6 +25,8 @@ pub struct Limits {
     pub methods: Option<Vec<String>>,
     /// Only paths that begin with this text.
     pub path_prefix: Option<String>,
+    /// Names of tools that may be called: a subset of what the handle allows.
+    pub tools: Option<Vec<String>>,
     /// No request body and no response of more than this many bytes.
     pub max_bytes: Option<u64>,
     /// At most this many uses.
@@ -68,6 +70,7 @@ impl Capability {
         let limits = WireLimits {
             methods: to.methods,
             path_prefix: to.path_prefix,
+            tools: to.tools,
             max_bytes: to.max_bytes,
             uses: to.uses,
             time_ms,

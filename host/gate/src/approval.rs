@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Call, CallDigest, CapabilityName, Digest, Principal, Refusal, Risk, ToolName, Unavailable,
+    Call, CallDigest, CallId, CapabilityName, Digest, Parent, Principal, Refusal, Risk, ToolName,
+    Unavailable,
 };
 
 /// Names a question. Unguessable.
@@ -55,6 +56,30 @@ pub struct Question {
     pub policy_version: Digest,
 }
 
+/// On whose behalf a tool is called by another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The call that was running when the question was filed. A later one of the same tools finds the same question.
+    pub call: CallId,
+    /// The tools that wait for each other, the outermost first. An answer binds them.
+    pub tools: Vec<ToolName>,
+}
+
+impl Caller {
+    fn of(parent: &Parent) -> Self {
+        Self { call: parent.call(), tools: parent.running().to_vec() }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for tool in self.tools.iter().rev() {
+            write!(f, "`{tool}` ")?;
+        }
+        write!(f, "in call {}", self.call)
+    }
+}
+
 /// A question as it is filed: everything that a person is shown, and everything that the answer binds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Filing {
@@ -64,6 +89,9 @@ pub struct Filing {
     pub acts_for: Vec<String>,
     pub tool: ToolName,
     pub tool_digest: Digest,
+    /// The call of a tool that asked for this one; absent where a door did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
     /// Canonical JSON: the very bytes that will run.
     pub arguments: String,
     pub capabilities: Vec<CapabilityName>,
@@ -86,6 +114,7 @@ impl Filing {
             acts_for: call.principal.acts_for().to_vec(),
             tool: call.tool.name.clone(),
             tool_digest: call.tool.digest,
+            caller: call.parent.as_ref().map(Caller::of),
             arguments: call.arguments.canonical().to_owned(),
             capabilities: question.capabilities.clone(),
             policy_version: question.policy_version,
@@ -98,7 +127,8 @@ impl Filing {
 
     /// One line for the caller and the list of open questions.
     pub fn summary(&self) -> String {
-        format!("`{}` by `{}`", self.tool, self.principal)
+        let caller = self.caller.as_ref().map(|caller| format!(", called by {caller}"));
+        format!("`{}` by `{}`{}", self.tool, self.principal, caller.unwrap_or_default())
     }
 }
 

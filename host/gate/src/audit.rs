@@ -1,6 +1,6 @@
 //! The entry that is opened before anything happens and closed after, and the hash chain over all records.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -70,6 +70,8 @@ pub enum Note {
     Logged {
         level: String,
         message: String,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        fields: BTreeMap<String, String>,
     },
     /// A tool that this one called. The called tool has an entry of its own, which names this call.
     Called {

@@ -166,18 +166,30 @@ pub struct Progress {
     pub message: String,
 }
 
-/// Where progress goes: to the door that asked for it, or nowhere.
+/// What a running tool says to its caller.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    Progress(Progress),
+    /// A part of the result, as the tool wrote it.
+    Part(String),
+}
+
+/// Where it goes: to the door that asked for it, or nowhere.
 #[derive(Clone, Debug, Default)]
-pub struct ProgressSink(Option<mpsc::Sender<Progress>>);
+pub struct ProgressSink(Option<mpsc::Sender<Said>>);
 
 impl ProgressSink {
-    pub fn to(sender: mpsc::Sender<Progress>) -> Self {
+    pub fn to(sender: mpsc::Sender<Said>) -> Self {
         Self(Some(sender))
     }
+    /// Whether anybody listens.
+    pub fn is_heard(&self) -> bool {
+        self.0.as_ref().is_some_and(|sender| !sender.is_closed())
+    }
     /// Waits while the reader is slow; `false` once nobody listens.
-    pub async fn report(&self, progress: Progress) -> bool {
+    pub async fn say(&self, said: Said) -> bool {
         match &self.0 {
-            Some(sender) => sender.send(progress).await.is_ok(),
+            Some(sender) => sender.send(said).await.is_ok(),
             None => false,
         }
     }
@@ -199,7 +211,7 @@ pub struct Call {
 }
 
 /// Names what an approval is given for: principal and whom it acts for, tool and digest, arguments,
-/// capabilities and policy version.
+/// capabilities, policy version, and the tools on whose behalf it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CallDigest(Digest);
@@ -218,6 +230,7 @@ impl Call {
     pub fn digest(&self, capabilities: &[CapabilityName], policy_version: Digest) -> CallDigest {
         let acts_for = self.principal.acts_for().join("\n");
         let capabilities: Vec<&str> = capabilities.iter().map(CapabilityName::as_str).collect();
+        let callers = self.parent.iter().flat_map(Parent::running).map(ToolName::as_str);
         CallDigest(Digest::of_parts(&[
             b"toolward-call-1",
             self.principal.id().as_bytes(),
@@ -227,6 +240,7 @@ impl Call {
             self.arguments.digest().as_bytes(),
             capabilities.join("\n").as_bytes(),
             policy_version.as_bytes(),
+            callers.collect::<Vec<_>>().join("\n").as_bytes(),
         ]))
     }
 }

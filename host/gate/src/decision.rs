@@ -82,14 +82,16 @@ pub struct SandboxTerms {
     pub call_depth: usize,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
-    /// The longest result, in bytes of JSON.
+    /// The longest result, in bytes of JSON, with the parts that were handed over before it.
     pub output_bytes: usize,
     /// Live capability handles at once.
     pub handles: usize,
     /// Log lines kept from one call.
     pub log_lines: usize,
-    /// Bytes of log text kept from one call.
+    /// Bytes of log text kept from one call, with the names and values of its fields.
     pub log_bytes: usize,
+    /// Log lines kept in one second of a call.
+    pub log_lines_per_second: usize,
     /// Linear memories, over all parts of the component.
     pub memories: usize,
     /// Tables, over all parts of the component.
@@ -125,6 +127,7 @@ impl Default for SandboxTerms {
             handles: 64,
             log_lines: 256,
             log_bytes: 64 << 10,
+            log_lines_per_second: 256,
             memories: 8,
             tables: 32,
             table_elements: 20_000,

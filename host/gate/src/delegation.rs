@@ -33,6 +33,10 @@ impl Parent {
     pub fn life(&self) -> &Life {
         &self.life
     }
+    /// The tools that wait for each other, the outermost first.
+    pub fn running(&self) -> &[ToolName] {
+        &self.running
+    }
     /// How many tools wait for each other.
     pub fn depth(&self) -> usize {
         self.running.len()

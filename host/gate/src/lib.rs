@@ -26,7 +26,7 @@ mod source;
 mod stop;
 
 pub use approval::{
-    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, DecideError, Filing,
+    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError, Filing,
     Question, Request, Verdict,
 };
 pub use audit::{
@@ -36,7 +36,7 @@ pub use audit::{
 pub use budget::{BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError};
 pub use call::{
     Arguments, ArgumentsError, Call, CallDigest, CallId, Identity, Kind, Principal, Progress,
-    ProgressSink, ToolRef, Want,
+    ProgressSink, Said, ToolRef, Want,
 };
 pub use capability::{
     Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,

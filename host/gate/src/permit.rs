@@ -71,7 +71,12 @@ impl Gate {
         let filing = Filing::new(call, question, self.clock.now())?;
         let approval = self.approvals.file(&filing).await?;
         call.notes.add(Note::Asked { approval });
-        let request = self.approvals.wait(approval, question.patience).await?;
+        let answer = self.approvals.wait(approval, question.patience);
+        // A tool that calls this one waits as long as its own call lasts, and no longer.
+        let request = match &call.parent {
+            Some(parent) => parent.life().bound(answer).await.map_err(Stop::Halted)??,
+            None => answer.await?,
+        };
         match Approval::check(&request, &call.principal)? {
             Some(yes) => {
                 call.notes.add(Note::Approved { approval, by: yes.by().clone() });

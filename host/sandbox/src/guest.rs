@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{Cause, Clock, KeyValues, SandboxTerms, Scope};
+use toolward_gate::{Cause, Clock, KeyValues, Limit, SandboxTerms, Scope};
 use toolward_vault::Grant;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
@@ -53,10 +53,10 @@ impl Guest {
     ) -> Self {
         Self {
             quota: Quota::new(terms),
-            handles: handles::Handles::new(grant.permit()),
+            handles: handles::Handles::new(grant.permit(), terms),
             log: log::Log::new(grant.call().notes.clone(), terms),
             clock: clock::Watch::new(means.clock.clone(), Instant::now(), resolution(terms)),
-            progress: progress::Reporter::new(grant.call().progress.clone()),
+            progress: progress::Reporter::new(grant.call().progress.clone(), terms),
             key_values: means.key_values.clone(),
             wasi,
             caller: None,
@@ -94,3 +94,8 @@ pub(crate) fn store(
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Over(pub(crate) Cause);
+
+/// Unwinds a guest that went over a limit which its host's side counts.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?}")]
+pub(crate) struct Exceeded(pub(crate) Limit);

@@ -140,7 +140,6 @@ impl Sandbox {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let terms = self.terms(&grant);
-        let output_bytes = terms.output_bytes;
         let unlinked = self.unlinked(grant.call().tool.digest);
         let links = links(&installed.inspection, &tool, &terms, unlinked)?;
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
@@ -151,12 +150,12 @@ impl Sandbox {
         store.data_mut().caller = caller;
         match linked {
             Linked::Named(linked) => {
-                let answer = answer(store, &linked, &tool).await?;
-                Ok(Output { value: installed.output(&tool, &answer, output_bytes)? })
+                let (answer, most) = answer(store, &linked, &tool).await?;
+                Ok(Output { value: installed.output(&tool, &answer, most)? })
             }
             Linked::Plain(linked) => {
-                let value = result(store, &linked, installed.callable(&tool)?).await?;
-                if value.to_string().len() > output_bytes {
+                let (value, most) = result(store, &linked, installed.callable(&tool)?).await?;
+                if value.to_string().len() > most {
                     return Err(Stop::Limit(Limit::Output));
                 }
                 Ok(Output { value })
@@ -214,12 +213,12 @@ impl Sandbox {
     }
 }
 
-/// What a function of its own types answered. The store dies in here.
+/// What a function of its own types answered, and how long that may be. The store dies in here.
 async fn result(
     mut store: Store<Guest>,
     linked: &InstancePre<Guest>,
     Callable { function, signature }: Callable,
-) -> Result<Value, Stop> {
+) -> Result<(Value, usize), Stop> {
     let arguments = plain::arguments(&signature, store.data().grant.call().arguments.value());
     let arguments = arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
     let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
@@ -231,17 +230,20 @@ async fn result(
         function.call_async(&mut store, &arguments, &mut results).await
     };
     match called.await {
-        Ok(()) => plain::answer(results.first().zip(signature.result.as_ref())),
+        Ok(()) => {
+            let value = plain::answer(results.first().zip(signature.result.as_ref()))?;
+            Ok((value, store.data().progress.output_left()))
+        }
         Err(error) => Err(stop::of_error(&error, store.data())),
     }
 }
 
-/// What the tool said. The store dies in here.
+/// What the tool said, and how long that may be. The store dies in here.
 async fn answer(
     mut store: Store<Guest>,
     linked: &ToolPre<Guest>,
     tool: &ToolName,
-) -> Result<String, Stop> {
+) -> Result<(String, usize), Stop> {
     let arguments = store.data().grant.call().arguments.canonical().to_owned();
     let called = async {
         let instance: Tool = linked.instantiate_async(&mut store).await?;
@@ -249,7 +251,7 @@ async fn answer(
         calls.call_call(&mut store, tool.as_str(), &arguments).await
     };
     match called.await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer)) => Ok((answer, store.data().progress.output_left())),
         Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
         Err(error) => Err(stop::of_error(&error, store.data())),
     }

@@ -9,7 +9,7 @@ use toolward_gate::{Limit, Stop, ToolFailure, Unavailable};
 use wasmtime::{Trap, component::ResourceTableError};
 
 use crate::{
-    guest::{Guest, Over},
+    guest::{Exceeded, Guest, Over},
     limits, text,
 };
 
@@ -28,6 +28,9 @@ pub(crate) fn of_error(error: &wasmtime::Error, guest: &Guest) -> Stop {
 }
 
 fn limit(error: &wasmtime::Error, guest: &Guest) -> Option<Limit> {
+    if let Some(Exceeded(limit)) = error.downcast_ref::<Exceeded>() {
+        return Some(*limit);
+    }
     if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
         return Some(Limit::Stack);
     }

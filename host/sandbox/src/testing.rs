@@ -31,7 +31,7 @@ use wit_parser::Resolve;
 #[derive(Clone, Copy)]
 pub(crate) struct Imported(pub(crate) &'static str, pub(crate) &'static str, pub(crate) usize);
 
-pub(crate) const EMIT: Imported = Imported("toolward:tool/log@0.1.0", "emit", 3);
+pub(crate) const EMIT: Imported = Imported("toolward:tool/log@0.1.0", "emit", 5);
 pub(crate) const OBTAIN: Imported = Imported("toolward:tool/capabilities@0.1.0", "obtain", 3);
 pub(crate) const SEND: Imported = Imported("toolward:tool/http@0.1.0", "send", 11);
 

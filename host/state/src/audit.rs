@@ -121,7 +121,8 @@ impl State {
     async fn open_entries(&self) -> Result<Vec<(CallId, String)>, Unavailable> {
         let rows = sqlx::query(
             "SELECT call, host FROM audit AS opened WHERE kind = 'opened' \
-             AND NOT EXISTS (SELECT 1 FROM audit AS closed WHERE closed.call = opened.call AND closed.kind = 'closed')",
+             AND NOT EXISTS (SELECT 1 FROM audit AS closed WHERE closed.call = opened.call AND closed.kind = 'closed') \
+             ORDER BY sequence DESC",
         )
         .fetch_all(self.read_pool())
         .await

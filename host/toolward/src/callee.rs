@@ -1,8 +1,8 @@
 //! A tool calls another tool: what it asks for becomes a call like any other.
-use std::{future::pending, sync::Arc};
+use std::{convert::Infallible, future::pending, sync::Arc};
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use toolward_gate::{Call, Life, ProgressSink};
 use toolward_sandbox::{Delegation, DelegationError, Output, ToolCaller};
 
@@ -12,11 +12,25 @@ use crate::{
 };
 
 /// Carries what the tool of one call asks of others. It holds the host for as long as that call runs.
-pub(crate) struct Callees(Arc<Host>);
+pub(crate) struct Callees {
+    host: Arc<Host>,
+    below: mpsc::Sender<Infallible>,
+}
+
+/// Ends when the calls that one call made have all ended, and it can make no more.
+pub(crate) struct AllEnded(mpsc::Receiver<Infallible>);
 
 impl Callees {
-    pub(crate) fn of(host: &Arc<Host>) -> Arc<dyn ToolCaller> {
-        Arc::new(Self(host.clone()))
+    pub(crate) fn of(host: &Arc<Host>) -> (Arc<Self>, AllEnded) {
+        // Nothing is ever sent: it is over when all who could have let go.
+        let (below, all) = mpsc::channel(1);
+        (Arc::new(Self { host: host.clone(), below }), AllEnded(all))
+    }
+}
+
+impl AllEnded {
+    pub(crate) async fn wait(&mut self) {
+        let _none: Option<Infallible> = self.0.recv().await;
     }
 }
 
@@ -24,11 +38,11 @@ impl Callees {
 impl ToolCaller for Callees {
     async fn call(&self, delegation: Delegation) -> Result<Output, DelegationError> {
         let life = delegation.parent.life().clone();
-        let call = read(&self.0.tools, delegation)?;
+        let call = read(&self.host.tools, delegation)?;
         // Dropped when nobody waits any more, in whatever way that came about.
         let (_waiting, gone) = oneshot::channel::<()>();
-        let performed = self.0.perform_unless(call, abandoned(gone, life)).await;
-        performed.map_err(DelegationError::Stopped)
+        let performed = self.host.perform_under(call, abandoned(gone, life), self.below.clone());
+        performed.await.map_err(DelegationError::Stopped)
     }
 }
 

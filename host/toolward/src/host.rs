@@ -35,6 +35,16 @@ impl Host {
         call: Call,
         cancelled: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Output, Stop> {
+        self.perform_under(call, cancelled, ()).await
+    }
+
+    /// As [`Self::perform_unless`]; `caller` is let go once the call's end is recorded.
+    pub(crate) async fn perform_under(
+        self: &Arc<Self>,
+        call: Call,
+        cancelled: impl Future<Output = ()> + Send + 'static,
+        caller: impl Send + 'static,
+    ) -> Result<Output, Stop> {
         let span = tracing::info_span!(
             "call",
             call.id = %call.id,
@@ -44,7 +54,11 @@ impl Host {
             outcome = tracing::field::Empty,
         );
         let host = self.clone();
-        let work = async move { host.recorded(call, cancelled).await };
+        let work = async move {
+            let outcome = host.recorded(call, cancelled).await;
+            drop(caller);
+            outcome
+        };
         let done = tokio::spawn(work.instrument(span)).await;
         done.unwrap_or_else(|error| Err(Unavailable::new("the host", error).into()))
     }
@@ -55,12 +69,16 @@ impl Host {
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<Output, Stop> {
         let entry = self.audit.open(&call).await?;
-        let attempt = AssertUnwindSafe(self.attempt(call)).catch_unwind();
+        let (callees, mut all_ended) = Callees::of(self);
+        let attempt = AssertUnwindSafe(self.attempt(call, callees)).catch_unwind();
         let (outcome, cost) = tokio::select! {
             biased;
             () = cancelled => (Err(Stop::Cancelled), Cost::default()),
             done = attempt => done.unwrap_or_else(|_| (Err(panicked()), Cost::default())),
         };
+        // Whoever reads the trail finds the calls that were made for this one within it. Each of them ends with
+        // the life of this call, or because nobody waits for it any more.
+        all_ended.wait().await;
         let ending = Ending::of(&outcome);
         tracing::Span::current().record("outcome", ending.outcome.as_str());
         if let Err(stop) = &outcome {
@@ -74,7 +92,7 @@ impl Host {
     }
 
     /// The pipeline, and what the call cost as far as it came.
-    async fn attempt(self: &Arc<Self>, call: Call) -> (Result<Output, Stop>, Cost) {
+    async fn attempt(&self, call: Call, callees: Arc<Callees>) -> (Result<Output, Stop>, Cost) {
         let settled = match self.gate.settle(call).await {
             Ok(settled) => settled,
             Err(stop) => return (Err(stop), Cost::default()),
@@ -85,7 +103,7 @@ impl Host {
         };
         let cost = permit.terms().cost;
         let grant = self.vault.equip(permit);
-        (self.sandbox.run_with(grant, Some(Callees::of(self))).await, cost)
+        (self.sandbox.run_with(grant, Some(callees)).await, cost)
     }
 }
 

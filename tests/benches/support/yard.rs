@@ -88,7 +88,7 @@ impl Yard {
     async fn start(
         &self,
         tool: &str,
-        sender: mpsc::Sender<toolward_gate::Progress>,
+        sender: mpsc::Sender<toolward_gate::Said>,
     ) -> anyhow::Result<tokio::task::JoinHandle<Result<Output, Stop>>> {
         let grant = self.grant(tool, "{}", ProgressSink::to(sender)).await?;
         let sandbox = self.sandbox.clone();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use toolward_gate::{CapabilityName, HttpScope, Life, Permit};
+use toolward_gate::{CapabilityName, HttpScope, Life, Permit, SandboxTerms, Scope, ToolName};
 use toolward_vault::Narrowing;
 use wasmtime::{
     Result,
@@ -50,6 +50,8 @@ impl Capability for Capabilities {
 pub struct Handle {
     pub(crate) name: CapabilityName,
     pub(crate) narrowing: Narrowing,
+    /// The tools that are left of those that the capability names; absent: all of them.
+    tools: Option<BTreeSet<ToolName>>,
     /// Absent: as long as the call.
     pub(crate) expires_at: Option<Instant>,
     /// The counters of this handle and of every one that it was made from.
@@ -58,7 +60,13 @@ pub struct Handle {
 
 impl Handle {
     fn new(name: CapabilityName) -> Self {
-        Self { name, narrowing: Narrowing::default(), expires_at: None, uses: Vec::new() }
+        let narrowing = Narrowing::default();
+        Self { name, narrowing, tools: None, expires_at: None, uses: Vec::new() }
+    }
+
+    /// Whether the handle was not narrowed to other tools.
+    pub(crate) fn reaches(&self, tool: &ToolName) -> bool {
+        self.tools.as_ref().is_none_or(|tools| tools.contains(tool))
     }
 
     /// Counts one use, here and in all that it was made from; all of them or none.
@@ -80,14 +88,15 @@ impl Handle {
         self.expires_at.is_some_and(|end| end <= Instant::now())
     }
 
-    /// The handle with less; never with more.
-    fn narrow(&self, to: Limits, scope: Option<&HttpScope>) -> Result<Self, Refusal> {
-        let Limits { methods, path_prefix, max_bytes, uses, time_ms } = to;
+    /// The handle with less; never with more. `widest` is what the capability itself allows.
+    fn narrow(&self, to: Limits, widest: &Widest) -> Result<Self, Refusal> {
+        let Limits { methods, path_prefix, tools, max_bytes, uses, time_ms } = to;
         if self.is_over() {
             return Err(Refusal::Expired);
         }
         if methods.is_none()
             && path_prefix.is_none()
+            && tools.is_none()
             && max_bytes.is_none()
             && uses.is_none()
             && time_ms.is_none()
@@ -96,19 +105,31 @@ impl Handle {
         }
         let mut less = self.clone();
         if let Some(methods) = methods {
-            less.narrow_methods(methods.into_iter().collect(), scope)?;
+            less.narrow_methods(methods.into_iter().collect(), widest.http.as_deref())?;
         }
         if let Some(prefix) = path_prefix {
-            less.narrow_path(prefix, scope)?;
+            less.narrow_path(prefix, widest.http.as_deref())?;
+        }
+        if let Some(tools) = tools {
+            less.narrow_tools(&tools, widest)?;
         }
         if let Some(most) = max_bytes {
-            less.narrow_bytes(most, scope)?;
+            less.narrow_bytes(most, widest.http.as_deref())?;
         }
         less.uses.extend(uses.map(|uses| Arc::new(AtomicU32::new(uses))));
         if let Some(time) = time_ms {
             less.narrow_time(Duration::from_millis(time));
         }
         Ok(less)
+    }
+
+    fn narrow_tools(&mut self, tools: &[String], widest: &Widest) -> Result<(), Refusal> {
+        let allowed = self.tools.as_ref().or(widest.tools()).ok_or(Refusal::NotNarrower)?;
+        // What is no name is not among them either.
+        let known = |tool: &String| tool.parse().ok().filter(|tool| allowed.contains(tool));
+        let left: Option<BTreeSet<ToolName>> = tools.iter().map(known).collect();
+        self.tools = Some(left.ok_or(Refusal::NotNarrower)?);
+        Ok(())
     }
 
     fn narrow_methods(
@@ -164,26 +185,48 @@ pub(crate) enum Spent {
     Uses,
 }
 
+/// What a capability allows of what a handle can be narrowed by.
+#[derive(Clone, Debug, Default)]
+struct Widest {
+    http: Option<Arc<HttpScope>>,
+    own: Option<Arc<Scope>>,
+}
+
+impl Widest {
+    fn of(permit: &Permit, name: &CapabilityName) -> Self {
+        let terms = permit.terms();
+        let http = terms.egress.http.get(name).cloned();
+        Self { http, own: terms.sandbox.scopes.get(name).cloned() }
+    }
+
+    fn tools(&self) -> Option<&BTreeSet<ToolName>> {
+        match self.own.as_deref()? {
+            Scope::Tools(scope) => Some(&scope.tools),
+            Scope::KeyValue(_) | Scope::Clock(_) => None,
+        }
+    }
+}
+
 /// All handles of one call.
 pub(crate) struct Handles {
     table: ResourceTable,
     live: usize,
     max: usize,
-    granted: BTreeMap<CapabilityName, Option<Arc<HttpScope>>>,
+    granted: BTreeMap<CapabilityName, Widest>,
     life: Life,
 }
 
 impl Handles {
-    pub(crate) fn new(permit: &Permit) -> Self {
-        let terms = permit.terms();
-        let scope = |name: &CapabilityName| (name.clone(), terms.egress.http.get(name).cloned());
+    /// `terms` are those of the permit under the host's ceiling.
+    pub(crate) fn new(permit: &Permit, terms: &SandboxTerms) -> Self {
+        let widest = |name: &CapabilityName| (name.clone(), Widest::of(permit, name));
         let mut table = ResourceTable::new();
-        table.set_max_capacity(terms.sandbox.handles);
+        table.set_max_capacity(terms.handles);
         Self {
             table,
             live: 0,
-            max: terms.sandbox.handles,
-            granted: terms.sandbox.capabilities.keys().map(scope).collect(),
+            max: terms.handles,
+            granted: terms.capabilities.keys().map(widest).collect(),
             life: permit.life().clone(),
         }
     }
@@ -234,8 +277,8 @@ impl wit::HostCapability for Handles {
         to: Limits,
     ) -> Result<Result<Resource<Handle>, Refusal>> {
         let handle = self.lent(&handle)?;
-        let scope = self.granted.get(&handle.name).and_then(Option::as_deref);
-        match handle.narrow(to, scope) {
+        let widest = self.granted.get(&handle.name).ok_or_else(ungranted)?;
+        match handle.narrow(to, widest) {
             // Not a child in the table: a guest may drop the wider one first.
             Ok(less) => self.keep(less),
             Err(refusal) => Ok(Err(refusal)),
@@ -249,16 +292,38 @@ impl wit::HostCapability for Handles {
     }
 }
 
+fn ungranted() -> wasmtime::Error {
+    wasmtime::Error::msg("a handle for what was not granted")
+}
+
 #[cfg(test)]
 mod tests {
-    use toolward_gate::{HttpScope, ResponseShape};
+    use toolward_gate::{HttpScope, ResponseShape, Scope, ToolsScope};
 
-    use super::{Handle, Limits, Refusal, Spent};
+    use super::{Handle, Limits, Refusal, Spent, Widest};
 
-    const NOTHING: Limits =
-        Limits { methods: None, path_prefix: None, max_bytes: None, uses: None, time_ms: None };
+    const NOTHING: Limits = Limits {
+        methods: None,
+        path_prefix: None,
+        tools: None,
+        max_bytes: None,
+        uses: None,
+        time_ms: None,
+    };
 
-    fn scope() -> HttpScope {
+    fn scope() -> Widest {
+        Widest { http: Some(http().into()), own: None }
+    }
+
+    fn none() -> Widest {
+        Widest::default()
+    }
+
+    fn tools(names: &[&str]) -> Limits {
+        Limits { tools: Some(names.iter().map(|&name| name.to_owned()).collect()), ..NOTHING }
+    }
+
+    fn http() -> HttpScope {
         HttpScope {
             destinations: vec![],
             methods: ["GET".to_owned(), "POST".to_owned()].into(),
@@ -286,12 +351,12 @@ mod tests {
     }
 
     fn refusal(handle: &Handle, to: Limits) -> Refusal {
-        handle.narrow(to, Some(&scope())).unwrap_err()
+        handle.narrow(to, &scope()).unwrap_err()
     }
 
     #[test]
     fn methods_only_become_fewer() {
-        let get = handle().narrow(methods(&["GET"]), Some(&scope())).unwrap();
+        let get = handle().narrow(methods(&["GET"]), &scope()).unwrap();
         assert_eq!(get.narrowing.methods, Some(["GET".to_owned()].into()));
         assert!(matches!(refusal(&handle(), methods(&["DELETE"])), Refusal::NotNarrower));
         assert!(matches!(refusal(&get, methods(&["GET", "POST"])), Refusal::NotNarrower));
@@ -299,8 +364,8 @@ mod tests {
 
     #[test]
     fn a_path_prefix_only_becomes_longer() {
-        let acme = handle().narrow(prefix("/repos/acme/"), Some(&scope())).unwrap();
-        let site = acme.narrow(prefix("/repos/acme/site"), Some(&scope())).unwrap();
+        let acme = handle().narrow(prefix("/repos/acme/"), &scope()).unwrap();
+        let site = acme.narrow(prefix("/repos/acme/site"), &scope()).unwrap();
         assert_eq!(site.narrowing.path_prefix.as_deref(), Some("/repos/acme/site"));
         for wider in ["/", "/repos/acme/", "/repos/other/site", "repos/acme/site"] {
             assert!(matches!(refusal(&acme, prefix(wider)), Refusal::NotNarrower), "{wider}");
@@ -310,27 +375,45 @@ mod tests {
     #[test]
     fn bodies_only_become_shorter() {
         let bytes = |most| Limits { max_bytes: Some(most), ..NOTHING };
-        let short = handle().narrow(bytes(999), Some(&scope())).unwrap();
+        let short = handle().narrow(bytes(999), &scope()).unwrap();
         assert_eq!(short.narrowing.max_bytes, Some(999));
         for longer in [999, 1000, u64::MAX] {
             assert!(matches!(refusal(&short, bytes(longer)), Refusal::NotNarrower), "{longer}");
         }
         assert!(matches!(refusal(&handle(), bytes(1000)), Refusal::NotNarrower));
-        assert!(handle().narrow(bytes(1), None).is_err());
+        assert!(handle().narrow(bytes(1), &none()).is_err());
     }
 
     #[test]
     fn what_has_no_paths_is_not_narrowed_by_them() {
-        assert!(handle().narrow(prefix("/a"), None).is_err());
-        assert!(handle().narrow(methods(&[]), None).is_err());
-        assert!(handle().narrow(NOTHING, Some(&scope())).is_err());
-        handle().narrow(Limits { uses: Some(1), ..NOTHING }, None).unwrap();
+        assert!(handle().narrow(prefix("/a"), &none()).is_err());
+        assert!(handle().narrow(methods(&[]), &none()).is_err());
+        assert!(handle().narrow(NOTHING, &scope()).is_err());
+        handle().narrow(Limits { uses: Some(1), ..NOTHING }, &none()).unwrap();
+    }
+
+    #[test]
+    fn tools_only_become_fewer() {
+        let names = ["read", "write"].map(|name| name.parse().unwrap()).into();
+        let own = Scope::Tools(ToolsScope { tools: names, lends: [].into() });
+        let widest = Widest { http: None, own: Some(own.into()) };
+        let reaches = |handle: &Handle, tool: &str| handle.reaches(&tool.parse().unwrap());
+        assert!(reaches(&handle(), "read") && reaches(&handle(), "write"));
+        let read = handle().narrow(tools(&["read"]), &widest).unwrap();
+        assert!(reaches(&read, "read") && !reaches(&read, "write"));
+        for wider in [&["write"][..], &["read", "write"], &["other"], &["no name"]] {
+            let refused = read.narrow(tools(wider), &widest);
+            assert!(matches!(refused, Err(Refusal::NotNarrower)), "{wider:?}");
+        }
+        assert!(handle().narrow(tools(&["other"]), &widest).is_err());
+        assert!(handle().narrow(tools(&["read"]), &none()).is_err());
+        assert!(!reaches(&read.narrow(tools(&[]), &widest).unwrap(), "read"));
     }
 
     #[test]
     fn a_use_counts_in_every_handle_that_it_was_made_from() {
-        let two = handle().narrow(Limits { uses: Some(2), ..NOTHING }, None).unwrap();
-        let nine = two.narrow(Limits { uses: Some(9), ..NOTHING }, None).unwrap();
+        let two = handle().narrow(Limits { uses: Some(2), ..NOTHING }, &none()).unwrap();
+        let nine = two.narrow(Limits { uses: Some(9), ..NOTHING }, &none()).unwrap();
         nine.spend().unwrap();
         two.spend().unwrap();
         assert_eq!(nine.spend(), Err(Spent::Uses));
@@ -340,12 +423,12 @@ mod tests {
 
     #[test]
     fn time_only_becomes_shorter() {
-        let long = handle().narrow(Limits { time_ms: Some(60_000), ..NOTHING }, None).unwrap();
-        let over = long.narrow(Limits { time_ms: Some(0), ..NOTHING }, None).unwrap();
+        let long = handle().narrow(Limits { time_ms: Some(60_000), ..NOTHING }, &none()).unwrap();
+        let over = long.narrow(Limits { time_ms: Some(0), ..NOTHING }, &none()).unwrap();
         long.spend().unwrap();
         assert_eq!(over.spend(), Err(Spent::Time));
         assert!(matches!(refusal(&over, prefix("/a")), Refusal::Expired));
-        let longer = long.narrow(Limits { time_ms: Some(u64::MAX), ..NOTHING }, None).unwrap();
+        let longer = long.narrow(Limits { time_ms: Some(u64::MAX), ..NOTHING }, &none()).unwrap();
         assert_eq!(longer.expires_at, long.expires_at);
     }
 }

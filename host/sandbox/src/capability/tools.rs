@@ -105,7 +105,7 @@ impl Calls<'_> {
             let other = format!("`{}` does not open `tools`", handle.name);
             return Err(ToolError::Refused(other));
         };
-        let tool = callable(tool, scope).ok_or(ToolError::NotCallable)?;
+        let tool = callable(tool, scope, handle).ok_or(ToolError::NotCallable)?;
         let parent = Parent::of(self.grant.permit(), handle.expires_at);
         if parent.is_running(&tool) || parent.depth() >= self.depth {
             return Err(ToolError::TooDeep);
@@ -132,10 +132,10 @@ fn not_called(notes: &Notes, handle: &Handle, code: &str) {
     notes.add(Note::NotCalled { capability: handle.name.to_string(), code: code.to_owned() });
 }
 
-/// The tool, where the capability names it. What exists besides is not told.
-fn callable(tool: &str, scope: &ToolsScope) -> Option<ToolName> {
+/// The tool, where the capability names it and the handle still does. What exists besides is not told.
+fn callable(tool: &str, scope: &ToolsScope, handle: &Handle) -> Option<ToolName> {
     let tool: ToolName = tool.parse().ok()?;
-    scope.tools.contains(&tool).then_some(tool)
+    (scope.tools.contains(&tool) && handle.reaches(&tool)).then_some(tool)
 }
 
 /// Sees to it that a call that was made is in the audit entry of its caller, even where nobody waits for its

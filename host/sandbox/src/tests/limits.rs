@@ -85,7 +85,7 @@ async fn handles_of_every_kind_are_counted() {
 async fn what_a_host_call_brings_in_ends_at_its_limit() {
     let guest = Guest {
         imports: vec![EMIT],
-        first: First::CallImport(vec![1, 2048, 20_000]),
+        first: First::CallImport(vec![1, 2048, 20_000, 2048, 0]),
         manifest: wanting("host:log:write", true),
         ..Guest::answering("{}")
     };

@@ -117,6 +117,8 @@ fn described(request: &Request) -> String {
     let filing = &request.filing;
     let names = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
     let roles = names(&mut filing.approvers.roles.iter().cloned());
+    let caller = filing.caller.as_ref().map(|caller| format!("called by     {caller}\n"));
+    let caller = caller.unwrap_or_default();
     let answers: String = request
         .answers
         .iter()
@@ -131,7 +133,7 @@ fn described(request: &Request) -> String {
         })
         .collect();
     format!(
-        "approval      {}\nstate         {}\nprincipal     {}\nacts for      {}\ntool          {} ({})\ncapabilities  {}\nrisk          {}\n\
+        "approval      {}\nstate         {}\nprincipal     {}\nacts for      {}\ntool          {} ({})\n{caller}capabilities  {}\nrisk          {}\n\
          needs         {} of {}\nfiled         {:.0}\nexpires       {:.0}\npolicies      {}\n{answers}arguments\n{}",
         request.id,
         word(&request.state),
@@ -157,7 +159,7 @@ fn word(value: &impl Serialize) -> String {
 }
 
 /// Text from elsewhere, with what a terminal would act on or hide written out.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let hidden = |one: char| {
         one.is_control()
             || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 use tokio::sync::mpsc;
-use toolward_gate::{Progress, ProgressSink};
+use toolward_gate::{Progress, ProgressSink, Said};
 
-use super::{Context, Failure, run};
+use super::{Context, Failure, approval::visible, run};
 use crate::{
     authn::Authn,
     tools::ReadError,
@@ -68,10 +68,13 @@ impl Call {
         let outcome = loop {
             tokio::select! {
                 biased;
-                Some(Progress { done, total, message }) = said.recv() => {
-                    let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-                    progress.step(&format!("{done}{of} {message}"));
-                }
+                Some(said) = said.recv() => match said {
+                    Said::Progress(Progress { done, total, message }) => {
+                        let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+                        progress.step(&format!("{done}{of} {message}"));
+                    }
+                    Said::Part(text) => progress.part(&visible(&text)),
+                },
                 outcome = &mut performing => break outcome,
             }
         };

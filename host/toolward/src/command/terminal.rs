@@ -92,6 +92,13 @@ impl Progress {
             bar.set_message(what.to_owned());
         }
     }
+
+    /// Shows a part of the result above the spinner: the result itself is what goes to standard output.
+    pub(super) fn part(&self, text: &str) {
+        if let Some(bar) = &self.0 {
+            bar.println(text);
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -101,6 +101,7 @@ limits!(
     handles,
     log_lines,
     log_bytes,
+    log_lines_per_second,
     memories,
     tables,
     table_elements,

@@ -10,14 +10,14 @@ use rmcp::{
         CompleteRequestParams, CompleteResult, ContentBlock, Implementation, JsonObject,
         ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
         ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-        ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
-        ProgressToken, ServerCapabilities, ServerConfig, ToolAnnotations,
+        ListToolsResult, MetaObject, NotificationMetaObject, PaginatedRequestParams,
+        ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig, ToolAnnotations,
     },
     service::{Peer, RequestContext, ServerInitializeError},
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
-use toolward_gate::{Principal, Progress, ProgressSink, Stop};
+use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop};
 use toolward_sandbox::Output;
 
 use crate::{
@@ -93,7 +93,7 @@ impl ServerHandler for Door {
         let outcome =
             self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
         if let Some(telling) = telling {
-            // Progress that comes after the answer is a mistake in MCP. A task that panicked has said so.
+            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
             let _told = telling.await;
         }
         Ok(answered(outcome).into())
@@ -185,16 +185,41 @@ fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult
     result
 }
 
-/// Passes on what a tool says of its progress, as fast as the client reads.
-async fn tell(peer: Peer<RoleServer>, token: ProgressToken, mut said: mpsc::Receiver<Progress>) {
-    while let Some(Progress { done, total, message }) = said.recv().await {
-        let mut note = ProgressNotificationParam::new(token.clone(), count(done));
-        note.total = total.map(count);
-        note.message = Some(message);
+/// Passes on what a tool says, as fast as the client reads.
+async fn tell(peer: Peer<RoleServer>, token: ProgressToken, mut said: mpsc::Receiver<Said>) {
+    let mut reached = None;
+    while let Some(said) = said.recv().await {
+        let mut note = notification(token.clone(), said);
+        note.progress = rising(reached, note.progress);
+        reached = Some(note.progress);
         if peer.notify_progress(note).await.is_err() {
             return;
         }
     }
+}
+
+fn notification(token: ProgressToken, said: Said) -> ProgressNotificationParam {
+    match said {
+        Said::Progress(Progress { done, total, message }) => {
+            let mut note = ProgressNotificationParam::new(token, count(done));
+            note.total = total.map(count);
+            note.message = Some(message);
+            note
+        }
+        Said::Part(text) => {
+            let mut meta = MetaObject::new();
+            meta.0.insert(PART.to_owned(), true.into());
+            let mut note = ProgressNotificationParam::new(token, 0.0);
+            note.message = Some(text);
+            note.meta = Some(NotificationMetaObject(meta));
+            note
+        }
+    }
+}
+
+/// MCP wants each notification to tell of more progress than the one before; a part is less than a step.
+fn rising(reached: Option<f64>, progress: f64) -> f64 {
+    reached.map_or(progress, |reached| progress.max((reached + SLIVER).max(reached.next_up())))
 }
 
 /// MCP counts in floating point.
@@ -209,5 +234,9 @@ const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that 
 /// Where programs find the code of a failure, and the approval that a held call waits for.
 const CODE: &str = "toolward/code";
 const APPROVAL: &str = "toolward/approval";
-/// Progress messages that wait for the client; then the tool waits.
+/// On a notification whose message is a part of the result.
+const PART: &str = "toolward/part";
+/// Of a step.
+const SLIVER: f64 = 1.0 / 1024.0;
+/// Messages and parts that wait for the client; then the tool waits.
 const PROGRESS_WAITING: usize = 16;

@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use toolward_gate::{HttpScope, ResponseShape};
+use toolward_gate::{HttpScope, ResponseShape, Scope, ToolsScope};
 
-use super::{Handle, Limits, Refusal, Spent};
+use super::{Handle, Limits, Refusal, Spent, Widest};
 
 /// A capability over everything that can be narrowed.
 fn scope() -> HttpScope {
@@ -22,6 +22,13 @@ fn scope() -> HttpScope {
     }
 }
 
+/// The same, with tools besides.
+fn widest() -> Widest {
+    let tools = TOOLS.map(|name| name.parse().unwrap()).into();
+    let own = Scope::Tools(ToolsScope { tools, lends: [].into() });
+    Widest { http: Some(scope().into()), own: Some(own.into()) }
+}
+
 fn handle() -> Handle {
     Handle::new("github:issues:write".parse().unwrap())
 }
@@ -30,10 +37,15 @@ fn handle() -> Handle {
 const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
 const PATHS: [&str; 6] = ["/", "/a", "/a/", "/a/b", "/ab", "/b"];
 
+const TOOLS: [&str; 3] = ["read", "write", "list"];
+/// A tool that the capability does not name.
+const OTHER: &str = "other";
+
 /// What a handle lets through, said without the code that enforces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Allowed {
     requests: BTreeSet<(&'static str, &'static str)>,
+    tools: BTreeSet<&'static str>,
     /// The longest body.
     bytes: usize,
 }
@@ -53,7 +65,9 @@ impl Allowed {
             requests.extend(PATHS.into_iter().filter(|text| path(text)).map(|place| (one, place)));
         }
         let most = scope.max_request_bytes.max(scope.response.max_bytes);
-        Self { requests, bytes: narrowing.max_bytes.map_or(most, |left| left.min(most)) }
+        let bytes = narrowing.max_bytes.map_or(most, |left| left.min(most));
+        let reached = |tool: &&str| handle.reaches(&tool.parse().unwrap());
+        Self { requests, tools: TOOLS.into_iter().filter(reached).collect(), bytes }
     }
 
     /// What the handle would let through that allows this and is narrowed as asked.
@@ -62,9 +76,13 @@ impl Allowed {
             to.methods.as_ref().is_none_or(|left| left.iter().any(|one| one == method))
                 && to.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix))
         };
+        let tool = |tool: &&&str| {
+            to.tools.as_ref().is_none_or(|left| left.iter().any(|one| one == **tool))
+        };
         let bytes = to.max_bytes.unwrap_or(u64::MAX);
         Self {
             requests: self.requests.iter().filter(left).copied().collect(),
+            tools: self.tools.iter().filter(tool).copied().collect(),
             bytes: self.bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
         }
     }
@@ -75,13 +93,18 @@ fn limits() -> impl Strategy<Value = Limits> {
     let methods =
         methods.prop_map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let prefix = proptest::option::weighted(0.4, proptest::sample::select(&PATHS[..]));
+    let all = [TOOLS[0], TOOLS[1], TOOLS[2], OTHER];
+    let tools = proptest::sample::subsequence(all.to_vec(), 0..=3);
+    let tools = tools.prop_map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let tools = proptest::option::weighted(0.3, tools);
     let uses = proptest::option::weighted(0.4, 0..6_u32);
     let time = proptest::option::weighted(0.2, 60_000..90_000_u64);
     let bytes = proptest::option::weighted(0.3, 0..300_u64);
-    (proptest::option::weighted(0.4, methods), prefix, bytes, uses, time).prop_map(
-        |(methods, prefix, max_bytes, uses, time_ms)| Limits {
+    (proptest::option::weighted(0.4, methods), prefix, tools, bytes, uses, time).prop_map(
+        |(methods, prefix, tools, max_bytes, uses, time_ms)| Limits {
             methods,
             path_prefix: prefix.map(str::to_owned),
+            tools,
             max_bytes,
             uses,
             time_ms,
@@ -106,10 +129,11 @@ proptest! {
         let (mut handle, mut fewest) = (handle(), MANY);
         for step in steps {
             let before = Allowed::by(&handle);
-            match handle.narrow(step.clone(), Some(&scope())) {
+            match handle.narrow(step.clone(), &widest()) {
                 Ok(less) => {
                     let after = Allowed::by(&less);
                     prop_assert!(after.requests.is_subset(&before.requests));
+                    prop_assert!(after.tools.is_subset(&before.tools));
                     prop_assert!(after.bytes <= before.bytes);
                     prop_assert_eq!(&after, &before.narrowed(&step));
                     // `None` is as long as the call, and longer than any other.
@@ -138,11 +162,12 @@ proptest! {
             let to = Limits {
                 methods: None,
                 path_prefix: None,
+                tools: None,
                 max_bytes: None,
                 uses: Some(*uses),
                 time_ms: None,
             };
-            chain.push(chain.last().unwrap().narrow(to, None).unwrap());
+            chain.push(chain.last().unwrap().narrow(to, &Widest::default()).unwrap());
         }
         let taken = (0..spent).filter(|_| chain.last().unwrap().spend().is_ok()).count();
         let taken = u32::try_from(taken).unwrap();
