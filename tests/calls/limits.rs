@@ -1,8 +1,8 @@
 //! How much one call may take.
 use serde_json::json;
-use toolward_gate::{Limit, Stop};
+use toolward_gate::{Limit, SandboxTerms, Stop};
 
-use crate::world::World;
+use crate::world::{Setting, World};
 
 /// What a tool says, or the limit that it met.
 async fn met(world: &World, tool: &str, arguments: serde_json::Value) -> Result<String, Limit> {
@@ -51,6 +51,15 @@ async fn handles_end_at_their_limit_and_the_tool_hears_so() {
     assert_eq!(met(&world, "hoard", json!({ "count": 60 })).await.unwrap(), "60 held");
     let told = met(&world, "hoard", json!({ "count": 100_000 })).await.unwrap();
     assert_eq!(told, "64 and then TooMany");
+}
+
+#[tokio::test]
+async fn handles_end_at_their_ceiling_whatever_the_limit_says() {
+    let ceiling = SandboxTerms { handles: 5, ..SandboxTerms::ceiling() };
+    let world = Setting { ceiling: Some(ceiling), ..Setting::default() }.world().await;
+    assert_eq!(met(&world, "hoard", json!({ "count": 4 })).await.unwrap(), "4 held");
+    let told = met(&world, "hoard", json!({ "count": 100 })).await.unwrap();
+    assert_eq!(told, "5 and then TooMany");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Tools that call tools: for whom, with what, how deep, and how it ends.
 use serde_json::{Value, json};
-use toolward_gate::{Cause, Identity, Principal, Refusal, Stop, SwitchTarget};
+use toolward_gate::{
+    ApprovalBook as _, ApprovalState, CallId, Cause, Identity, Principal, Refusal, Stop,
+    SwitchTarget, ToolName, Verdict,
+};
 
 use crate::world::{Guest, MARKER, Setting, World, agent};
 
@@ -221,6 +224,104 @@ async fn a_handle_that_is_for_something_else_or_spent_calls_nobody() {
     assert!(said.contains(MARKER), "{said}");
 }
 
+#[tokio::test]
+async fn a_handle_that_is_narrowed_by_tools_calls_no_other() {
+    let world = house().world().await;
+    let with = |only: Value| {
+        let mut errand = read_item();
+        errand["only"] = only;
+        errand
+    };
+    let said = told(&world, "relay", with(json!(["fetch", "pay"]))).await;
+    assert!(said.starts_with("not-callable: "), "{said}");
+    assert!(world.upstream.seen().is_empty());
+    let said = told(&world, "relay", with(json!(["fetch", "read_item"]))).await;
+    assert!(said.contains(MARKER), "{said}");
+    // The capability does not name `report`: a handle for it would be wider.
+    let refused = world.call("relay", with(json!(["read_item", "report"]))).await;
+    let Err(Stop::Failed(failure)) = refused else { panic!("{refused:?}") };
+    assert_eq!(failure.code, "not-narrower");
+}
+
+/// Asserts that no call's end is recorded before those of the calls that were made for it.
+async fn assert_nested(world: &World) {
+    let trail = world.trail().await;
+    let closed = |call: &Value| {
+        trail.iter().position(|one| one["record"] == "closed" && one["call"] == *call).unwrap()
+    };
+    let made_for: Vec<_> = trail.iter().filter(|one| one.get("parent").is_some()).collect();
+    assert!(!made_for.is_empty());
+    for one in made_for {
+        assert!(closed(&one["call"]) < closed(&one["parent"]), "{trail:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_question_about_a_called_tool_names_the_call_that_it_is_for_and_an_answer_binds_the_callers()
+ {
+    let world = house().world().await;
+    let payment = json!({ "amount": 5, "to": "acme" });
+    told(&world, "relay", errand("pay", &payment)).await;
+    let (above, _) = entries(&world, "relay").await;
+    let open = world.state.list(Some(ApprovalState::Open)).await.unwrap();
+    let caller = open[0].filing.caller.as_ref().unwrap();
+    assert_eq!(caller.call.to_string(), above[0]["call"].as_str().unwrap());
+    assert_eq!(caller.tools.iter().map(ToolName::as_str).collect::<Vec<_>>(), ["relay"]);
+    assert!(open[0].filing.summary().contains("called by `relay`"), "{}", open[0].filing.summary());
+    world.decide(open[0].id, ("ana", "payer"), Verdict::Approve).await.unwrap();
+    // The same payment from elsewhere is another question.
+    assert!(matches!(world.call("pay", payment.clone()).await, Err(Stop::Held { .. })));
+    let said = told(&world, "relay_two", errand("pay", &payment)).await;
+    assert!(said.starts_with("held: "), "{said}");
+    assert!(world.upstream.seen().is_empty());
+    let said = told(&world, "relay", errand("pay", &payment)).await;
+    assert!(!said.starts_with("held: "), "{said}");
+    assert_eq!(world.upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_called_tool_that_waits_for_a_person_ends_with_its_caller() {
+    let patient = house().replacing("risk = \"medium\"", "risk = \"high\"");
+    let world = patient.world().await;
+    let target = SwitchTarget::Tool("relay".to_owned());
+    let throw = async {
+        while world.state.list(Some(ApprovalState::Open)).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.throw(target.clone()).await;
+    };
+    let payment = errand("pay", &json!({ "amount": 5, "to": "acme" }));
+    let (outcome, ()) = tokio::join!(world.call("relay", payment), throw);
+    assert!(matches!(&outcome, Err(Stop::Halted(_))), "{outcome:?}");
+    let (_, closed) = entries(&world, "pay").await;
+    assert_eq!(closed[0]["outcome"], "halted");
+    assert_nested(&world).await;
+}
+
+#[tokio::test]
+async fn a_tree_is_found_from_any_call_in_it_and_holds_no_other() {
+    let world = house().world().await;
+    world.call("read_item", json!({ "id": "1" })).await.unwrap();
+    told(&world, "relay", errand("relay_two", &read_item())).await;
+    told(&world, "relay_three", read_item()).await;
+    let trail = world.trail().await;
+    let opened: Vec<&Value> = trail.iter().filter(|one| one["record"] == "opened").collect();
+    let of = async |at: usize| {
+        let call: CallId = serde_json::from_value(opened[at]["call"].clone()).unwrap();
+        let links = world.state.tree(call).await.unwrap();
+        links.iter().map(|link| link.sequence).collect::<Vec<u64>>()
+    };
+    assert_eq!(of(0).await, [1, 2]);
+    for at in 1..4 {
+        assert_eq!(of(at).await, [3, 4, 5, 6, 7, 8], "{at}");
+    }
+    for at in 4..6 {
+        assert_eq!(of(at).await, [9, 10, 11, 12], "{at}");
+    }
+    assert!(world.state.tree(CallId::generate()).await.unwrap().is_empty());
+    assert_nested(&world).await;
+}
+
 fn fetch_slowly() -> Value {
     errand("fetch", &json!({ "method": "GET", "target": "/items/slow" }))
 }
@@ -275,6 +376,7 @@ async fn a_switch_for_the_caller_ends_the_called_tool_in_mid_flight() {
         let (_, closed) = entries(&world, tool).await;
         assert_eq!(closed[0]["outcome"], "halted", "{tool}");
     }
+    assert_nested(&world).await;
     // The called tool itself is not switched off.
     world.fetch("/items/1").await.unwrap();
 }
@@ -293,6 +395,7 @@ async fn a_caller_that_is_cancelled_takes_the_called_tool_with_it() {
     assert_eq!(below[0]["outcome"], "cancelled");
     let (_, above) = entries(&world, "relay").await;
     assert_eq!(last_note(&above[0])["outcome"], "abandoned");
+    assert_nested(&world).await;
 }
 
 #[tokio::test]

@@ -300,10 +300,11 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-const COMPONENTS: [(&str, &str); 4] = [
+const COMPONENTS: [(&str, &str); 5] = [
     ("github-issues", "example-tools/github-issues"),
     ("hostile", "example-tools/hostile"),
     ("payments", "example-tools/payments"),
+    ("relay", "tests/guests/relay"),
     ("teller", "tests/guests/teller"),
 ];
 

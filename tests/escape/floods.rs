@@ -1,7 +1,7 @@
 //! Tools that ask for too much of everything, and a host that goes on.
 use serde_json::json;
 use tokio::sync::mpsc;
-use toolward_gate::{Cause, Stop};
+use toolward_gate::{Cause, Said, Stop};
 
 use crate::world::{Setting, World};
 
@@ -38,7 +38,8 @@ async fn a_tool_that_reports_a_little_is_heard() {
     let (to, mut reader) = mpsc::channel(8);
     let output = world.call_heard("report", json!({ "steps": 3 }), to).await.unwrap();
     assert_eq!(output.value["text"], "3 heard");
-    assert_eq!(reader.recv().await.unwrap().total, Some(3));
+    let Some(Said::Progress(first)) = reader.recv().await else { panic!() };
+    assert_eq!(first.total, Some(3));
     assert_eq!(world.call("report", json!({ "steps": 3 })).await.unwrap().value["text"], "0 heard");
 }
 

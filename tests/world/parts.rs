@@ -91,12 +91,13 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
     if !setting.plain.is_empty() {
         return keeping().await;
     }
-    match setting.places {
-        Some(concurrent_calls) => {
-            start(SandboxSettings { concurrent_calls, ..SandboxSettings::default() })
-        }
-        None => SHARED.get_or_init(async || start(SandboxSettings::default())).await.clone(),
+    if setting.places.is_some() || setting.ceiling.is_some() {
+        let usual = SandboxSettings::default();
+        let concurrent_calls = setting.places.unwrap_or(8);
+        let ceiling = setting.ceiling.clone().unwrap_or_else(|| usual.ceiling.clone());
+        return start(SandboxSettings { concurrent_calls, ceiling, ..usual });
     }
+    SHARED.get_or_init(async || start(SandboxSettings::default())).await.clone()
 }
 
 /// The sandbox of all worlds with an interpreter: what was compiled by an earlier run is still there.

@@ -1,7 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
 use std::sync::Arc;
 
-use toolward_gate::{Identity, Kind, Principal, Want};
+use toolward_gate::{Identity, Kind, Principal, SandboxTerms, Want};
 
 use super::{Guest, PlainGuest, Upstream, World, parts};
 
@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) remembers: bool,
     /// A sandbox of this world's own, for so many calls at once.
     pub(crate) places: Option<u32>,
+    /// How high limits may be, in a sandbox of this world's own.
+    pub(crate) ceiling: Option<SandboxTerms>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
     /// What the operator says that guests want which say nothing of it themselves.
@@ -44,6 +46,7 @@ impl Default for Setting {
             tls: false,
             remembers: false,
             places: None,
+            ceiling: None,
             secret: true,
             wants: Vec::new(),
             apart: false,

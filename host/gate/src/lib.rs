@@ -26,8 +26,8 @@ mod source;
 mod stop;
 
 pub use approval::{
-    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError, Filing,
-    Question, Request, Verdict,
+    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError,
+    Filing, Question, Request, Verdict,
 };
 pub use audit::{
     Audit, AuditLog, Chain, Change, Closed, Ending, Entry, Link, Note, Notes, Opened, Record,

@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use hmac::{Hmac, Mac as _};
@@ -50,7 +51,9 @@ impl Cache {
                 path.display()
             ))
         })?;
-        Ok(Self { folder, key })
+        let cache = Self { folder, key };
+        cache.tidy(MOST_BYTES, UNUSED);
+        Ok(cache)
     }
 
     /// What was written for this entry, and nothing else. A file that is not it is told, and counts as none.
@@ -69,6 +72,7 @@ impl Cache {
                 }
             })
             .ok()
+            .inspect(|_| used(&path))
     }
 
     /// Keeps code. What fails is told: the next start compiles again.
@@ -78,11 +82,45 @@ impl Cache {
             let path = path.display();
             tracing::warn!(%path, %error, "a compiled component cannot be kept");
         }
+        self.tidy(MOST_BYTES, UNUSED);
+    }
+
+    /// Removes what nobody used for long, and of the rest what was not used for longest, until no more than so many
+    /// bytes are left. Whoever has a file open keeps it.
+    fn tidy(&self, most_bytes: u64, unused: Duration) {
+        let now = now();
+        let mut kept_bytes = 0_u64;
+        for Kept { path, bytes, used_at } in self.files() {
+            // Where a clock was set back, nothing is old.
+            let is_old = now.duration_since(used_at).is_ok_and(|age| age > unused);
+            match kept_bytes.checked_add(bytes).filter(|sum| *sum <= most_bytes) {
+                Some(sum) if !is_old => kept_bytes = sum,
+                Some(_) | None => remove(&path),
+            }
+        }
+    }
+
+    /// What was used last comes first. A folder that cannot be read is told where it is used.
+    fn files(&self) -> Vec<Kept> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let kept = |entry: fs::DirEntry| {
+            let name = entry.file_name();
+            let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            let used_at = metadata.modified().ok()?;
+            is_ours(name.to_str()?).then(|| Kept {
+                path: entry.path(),
+                bytes: metadata.len(),
+                used_at,
+            })
+        };
+        let mut files: Vec<Kept> = entries.filter_map(kept).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.used_at));
+        files
     }
 
     /// A whole file or none: a reader never sees half of it.
     fn replace(&self, path: &Path, entry: &Entry, code: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
         file.write_all(code)?;
         file.write_all(&self.mac(entry, code).finalize().into_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
@@ -105,6 +143,46 @@ impl Cache {
         mac.update(code);
         mac
     }
+}
+
+/// A file of the cache.
+struct Kept {
+    path: PathBuf,
+    bytes: u64,
+    used_at: SystemTime,
+}
+
+/// Only what this file writes is removed by it: code, and what a crash left of writing some.
+fn is_ours(name: &str) -> bool {
+    let is_code = name.strip_suffix(".code").is_some_and(|digest| {
+        digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    is_code || name.starts_with(UNFINISHED)
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let path = path.display();
+            tracing::warn!(%path, %error, "an old compiled component cannot be removed");
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Notes that a file was used; where that fails it counts as older than it is.
+fn used(path: &Path) {
+    let touched =
+        fs::File::options().append(true).open(path).and_then(|file| file.set_modified(now()));
+    if let Err(error) = touched {
+        let path = path.display();
+        tracing::debug!(%path, %error, "the time of use cannot be noted");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the times of files are those of the system's clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
@@ -181,14 +259,19 @@ const KEY: usize = 64;
 const MAC: usize = 32;
 /// An interpreter of 20 MiB compiles to 40 MiB.
 const MAX_BYTES: u64 = 512 << 20;
+/// Over all files.
+const MOST_BYTES: u64 = 4 << 30;
+/// How long a file is kept that nobody uses: a component that was removed, or an engine of an earlier version.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const UNFINISHED: &str = "unfinished-";
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+    use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
     use toolward_gate::Digest;
 
-    use super::{Cache, Entry};
+    use super::{Cache, Entry, now};
     use crate::{code::Fingerprint, engine};
 
     fn entry(component: &[u8]) -> Entry {
@@ -248,6 +331,75 @@ mod tests {
         fs::copy(file(&entry(b"one")), other.path().join("cache").join(name)).unwrap();
         assert!(foreign.read(&entry(b"one")).is_none());
         assert_eq!(cache.read(&entry(b"one")).unwrap(), b"code");
+    }
+
+    /// A cache with three files that were used so many hours ago, and their names.
+    fn used_hours_ago(data: &Path, hours: [u64; 3]) -> (Cache, [String; 3]) {
+        let cache = Cache::open(data).unwrap();
+        let entries = [entry(b"one"), entry(b"two"), entry(b"three")];
+        for (entry, hours) in entries.iter().zip(hours) {
+            cache.write(entry, &[0; 968]);
+            aged(&data.join("cache").join(entry.file()), hours);
+        }
+        (cache, entries.map(|entry| entry.file()))
+    }
+
+    fn aged(path: &Path, hours: u64) {
+        let used_at = now() - Duration::from_secs(hours * 60 * 60);
+        fs::File::options().append(true).open(path).unwrap().set_modified(used_at).unwrap();
+    }
+
+    fn left(data: &Path, names: &[String; 3]) -> [bool; 3] {
+        names.each_ref().map(|name| data.join("cache").join(name).exists())
+    }
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    #[test]
+    fn what_nobody_used_for_long_is_removed() {
+        let data = tempfile::tempdir().unwrap();
+        let (cache, names) = used_hours_ago(data.path(), [1, 5, 3]);
+        cache.tidy(u64::MAX, 6 * HOUR);
+        assert_eq!(left(data.path(), &names), [true, true, true]);
+        cache.tidy(u64::MAX, 4 * HOUR);
+        assert_eq!(left(data.path(), &names), [true, false, true]);
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_is_removed_until_the_rest_has_room() {
+        let data = tempfile::tempdir().unwrap();
+        // A thousand bytes each, with their MAC.
+        let (cache, names) = used_hours_ago(data.path(), [5, 1, 3]);
+        cache.tidy(3000, 9 * HOUR);
+        assert_eq!(left(data.path(), &names), [true, true, true]);
+        cache.tidy(2999, 9 * HOUR);
+        assert_eq!(left(data.path(), &names), [false, true, true]);
+        cache.tidy(1000, 9 * HOUR);
+        assert_eq!(left(data.path(), &names), [false, true, false]);
+    }
+
+    #[test]
+    fn what_is_read_counts_as_used() {
+        let data = tempfile::tempdir().unwrap();
+        let (cache, names) = used_hours_ago(data.path(), [5, 5, 5]);
+        cache.read(&entry(b"two")).unwrap();
+        cache.tidy(u64::MAX, 4 * HOUR);
+        assert_eq!(left(data.path(), &names), [false, true, false]);
+    }
+
+    #[test]
+    fn the_next_start_removes_what_is_old_and_what_a_crash_left_and_nothing_of_others() {
+        let data = tempfile::tempdir().unwrap();
+        let (_, names) = used_hours_ago(data.path(), [800, 1, 800]);
+        let strange = ["notes.txt", "mine.code", "unfinished-abc"].map(str::to_owned);
+        for name in &strange {
+            let path = data.path().join("cache").join(name);
+            fs::write(&path, "x").unwrap();
+            aged(&path, 800);
+        }
+        Cache::open(data.path()).unwrap();
+        assert_eq!(left(data.path(), &names), [false, true, false]);
+        assert_eq!(left(data.path(), &strange), [true, true, false]);
     }
 
     #[test]

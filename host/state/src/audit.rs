@@ -1,4 +1,6 @@
 //! The audit trail: one chain, whoever writes.
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
@@ -150,6 +152,52 @@ impl State {
         Ok(rows.iter().map(link).collect::<Result<_, _>>()?)
     }
 
+    /// Every link of a call, of those that were made for it in however many steps, and of those that it was made
+    /// for, in the order of the chain. Empty where there is no such call.
+    pub async fn tree(&self, call: CallId) -> Result<Vec<Link>, StateError> {
+        let Some(first) = self.outermost(call).await? else { return Ok(Vec::new()) };
+        let mut tree = Tree::default();
+        let mut next = first.sequence;
+        loop {
+            let rows = self.batch_from(i64::try_from(next).map_err(unavailable)?).await?;
+            for row in &rows {
+                let link = link(row)?;
+                next = link.sequence.saturating_add(1);
+                if tree.grow(link) {
+                    return Ok(tree.links);
+                }
+            }
+            if rows.is_empty() {
+                return Ok(tree.links);
+            }
+        }
+    }
+
+    /// The opening link of the call from a door that a call was made for.
+    async fn outermost(&self, call: CallId) -> Result<Option<Link>, StateError> {
+        let mut opened = self.opening(call).await?;
+        while let Some(above) = opened.as_ref().and_then(|link| field(link, "parent")) {
+            let above = self.opening(above).await?;
+            // In a file that somebody changed, a call could stand above itself.
+            let is_before =
+                |above: &Link| opened.as_ref().is_none_or(|one| above.sequence < one.sequence);
+            let Some(above) = above.filter(is_before) else { break };
+            opened = Some(above);
+        }
+        Ok(opened)
+    }
+
+    async fn opening(&self, call: CallId) -> Result<Option<Link>, StateError> {
+        let row = sqlx::query(
+            "SELECT * FROM audit WHERE call = ? AND kind = 'opened' ORDER BY sequence LIMIT 1",
+        )
+        .bind(call.to_string())
+        .fetch_optional(self.read_pool())
+        .await
+        .map_err(unavailable)?;
+        Ok(row.as_ref().map(link).transpose()?)
+    }
+
     /// Checks the whole chain; `progress` hears how many links of how many are done.
     pub async fn verify(
         &self,
@@ -190,6 +238,37 @@ impl State {
             .await
             .map_err(unavailable)
     }
+}
+
+/// Calls that were made for one another, as they are found link by link: a call is opened after the one that it
+/// is made for, and before that one is closed.
+#[derive(Default)]
+struct Tree {
+    links: Vec<Link>,
+    calls: BTreeSet<CallId>,
+    open: BTreeSet<CallId>,
+}
+
+impl Tree {
+    /// Whether the tree is whole.
+    fn grow(&mut self, link: Link) -> bool {
+        let Some(call) = field(&link, "call") else { return false };
+        let is_first = self.links.is_empty();
+        if is_first || field(&link, "parent").is_some_and(|above| self.calls.contains(&above)) {
+            self.calls.insert(call);
+            self.open.insert(call);
+        } else if !self.open.remove(&call) {
+            return false;
+        }
+        self.links.push(link);
+        self.open.is_empty()
+    }
+}
+
+/// A call that a record names; absent where it names none.
+fn field(link: &Link, name: &str) -> Option<CallId> {
+    let record: Value = serde_json::from_str(&link.record).ok()?;
+    record.get(name)?.as_str()?.parse().ok().map(CallId::from_uuid)
 }
 
 /// A row that cannot even be read as a link is a fault of the chain, not of the database.

@@ -32,6 +32,8 @@ use crate::{
 mod called;
 mod lent;
 
+pub use called::{Called, Callee};
+
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -1,7 +1,9 @@
 //! `toolward audit`: what happened, and whether the record of it still holds.
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
-use toolward_gate::Link;
+use toolward_gate::{CallId, Link};
 use toolward_state::LinkFilter;
 use uuid::Uuid;
 
@@ -22,6 +24,12 @@ pub(super) enum Audit {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Print everything about one call: its records, those of the calls that its tool made, and those of the call
+    /// that it was made for. With `--json`, one object a line.
+    Show {
+        /// The call's id.
+        call: Uuid,
+    },
     /// Check the whole chain.
     Verify,
 }
@@ -30,6 +38,7 @@ impl Audit {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Tail { lines, call, follow } => tail(context, lines, call, follow).await,
+            Self::Show { call } => show(context, CallId::from_uuid(call)).await,
             Self::Verify => verify(context).await,
         }
     }
@@ -42,7 +51,7 @@ async fn tail(
     follow: bool,
 ) -> Result<(), Failure> {
     let state = wiring::state(&context.config()?).await?;
-    let call = call.map(toolward_gate::CallId::from_uuid);
+    let call = call.map(CallId::from_uuid);
     let mut filter = LinkFilter { after: None, last: Some(lines), call };
     loop {
         let links = state.links(filter).await?;
@@ -59,6 +68,29 @@ async fn tail(
             () = tokio::time::sleep(LOOK) => {}
         }
     }
+}
+
+/// The tree of a call: each line stands under the call that it was made for.
+async fn show(context: &Context, call: CallId) -> Result<(), Failure> {
+    let state = wiring::state(&context.config()?).await?;
+    let links = state.tree(call).await?;
+    if links.is_empty() {
+        let missing = format!("there is no call `{call}`; `toolward audit tail` shows the newest");
+        return Err(Failure::NotFound(missing));
+    }
+    let mut depths: BTreeMap<String, usize> = BTreeMap::new();
+    for link in &links {
+        let record = record(link);
+        let named = |name: &str| record.get(name).and_then(Value::as_str);
+        let above = named("parent").and_then(|parent| depths.get(parent).copied());
+        let call = named("call").unwrap_or_default().to_owned();
+        let depth =
+            *depths.entry(call).or_insert_with(|| above.map_or(0, |above| above.saturating_add(1)));
+        context
+            .terminal
+            .show(&whole(link), || format!("{}{}", "    ".repeat(depth), brief(link)))?;
+    }
+    Ok(())
 }
 
 fn record(link: &Link) -> Value {

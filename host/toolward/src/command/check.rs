@@ -1,16 +1,24 @@
 //! `toolward check`: what a component is, wants, and would get. Nothing of it runs.
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use toolward_gate::{Digest, InstalledTool, Kind, Principal, Prospect, WantProspect};
+use toolward_gate::{
+    CapabilityName, Digest, InstalledTool, Kind, Principal, Prospect, WantProspect,
+};
 use toolward_sandbox::{Import, Inspection, ToolManifest, inspect_wanting};
 
-use super::{Context, Failure, tool::WantedArgs};
+use super::{
+    Context, Failure,
+    tool::{WantedArgs, bytes_of, named_after, optional},
+};
 use crate::{
     authn,
     config::{CallerConfig, Config, Unlinked},
-    wiring,
+    wiring::{self, Called, Callee},
 };
 
 #[derive(Args)]
@@ -48,12 +56,7 @@ impl From<PrincipalKind> for Kind {
 
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let bytes = fs::read(&self.file).map_err(|error| {
-            Failure::NotFound(format!(
-                "`{}` cannot be read: {error}; give the path of a `.wasm` component",
-                self.file.display()
-            ))
-        })?;
+        let bytes = bytes_of(&self.file)?;
         let config = match context.config() {
             Ok(config) => Some(config),
             // A component can be looked at anywhere.
@@ -90,19 +93,12 @@ impl Check {
 
     fn outlook(&self, config: &Config, inspection: &Inspection) -> Result<Outlook, Failure> {
         let principal = self.principal(config)?;
-        let name = self
-            .file
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().replace('_', "-").replace(".component", ""))
-            .unwrap_or_default();
         let name = config
             .components
             .iter()
             .find(|(_, one)| one.digest == inspection.digest)
-            .map(|(name, _)| name.clone())
-            .map_or_else(|| name.parse(), Ok);
-        let component =
-            name.map_err(|error: toolward_gate::NameError| Failure::Usage(error.to_string()))?;
+            .map_or_else(|| named_after(&self.file), |(name, _)| Ok(name.clone()));
+        let component = name.map_err(|error| Failure::Usage(error.to_string()))?;
         let plan = wiring::plan_with(config, &component, inspection)?;
         let prospects = |tool: &ToolManifest| {
             let installed = InstalledTool {
@@ -115,7 +111,11 @@ impl Check {
             plan.policy.prospects(&principal, &installed)
         };
         let prospects = inspection.manifest.tools.iter().map(prospects).collect();
-        Ok(Outlook { principal, prospects })
+        let wants = inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
+        let called = wants.filter_map(|want| {
+            Some((want.capability.clone(), plan.called_under(&want.capability)?))
+        });
+        Ok(Outlook { principal, prospects, called: called.collect() })
     }
 
     fn principal(&self, config: &Config) -> Result<Principal, Failure> {
@@ -137,6 +137,8 @@ impl Check {
 struct Outlook {
     principal: Principal,
     prospects: Vec<toolward_gate::Prospects>,
+    /// Under those of its capabilities that open `tools`.
+    called: BTreeMap<CapabilityName, Called>,
 }
 
 fn import(import: &Import) -> Value {
@@ -147,13 +149,13 @@ fn import(import: &Import) -> Value {
 }
 
 fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
-    let wants: Vec<Value> = tool
-        .wants
-        .iter()
-        .map(|want| json!({ "capability": want.capability, "required": want.required }))
-        .collect();
+    let calls = outlook.map(|outlook| {
+        let of_tool = tool.wants.iter().map(|want| &want.capability);
+        let calls = of_tool.filter_map(|name| Some((name, outlook.called.get(name)?)));
+        calls.collect::<BTreeMap<_, _>>()
+    });
     json!({
-        "tool": tool.name, "description": tool.description, "wants": wants,
+        "tool": tool.name, "description": tool.description, "wants": *tool.wants, "calls": calls,
         "annotations": {
             "read_only": tool.annotations.read_only, "destructive": tool.annotations.destructive,
             "idempotent": tool.annotations.idempotent, "open_world": tool.annotations.open_world,
@@ -254,7 +256,12 @@ fn text(
                     outlook.principal.id(),
                     told(&prospects.call)
                 ));
-                prospects.capabilities.iter().for_each(|want| text.push_str(&wanted(want)));
+                for want in &prospects.capabilities {
+                    text.push_str(&wanted(want));
+                    text.push_str(
+                        &outlook.called.get(&want.capability).map_or_else(String::new, calls),
+                    );
+                }
                 text.push_str(&format!("  risk at most {:?}\n", prospects.risk).to_lowercase());
             }
         }
@@ -273,8 +280,15 @@ fn wanted(want: &WantProspect) -> String {
     )
 }
 
-fn optional(required: bool) -> &'static str {
-    if required { "" } else { " (optional)" }
+/// Which tools it could call, and what those could use besides what it was granted.
+fn calls(called: &Called) -> String {
+    let tool = |one: &Callee| {
+        format!("{}{}", one.tool, if one.installed { "" } else { " (NOT INSTALLED)" })
+    };
+    let tools: Vec<String> = called.tools.iter().map(tool).collect();
+    let lends: Vec<&str> = called.lends.iter().map(CapabilityName::as_str).collect();
+    let lends = if lends.is_empty() { "nothing".to_owned() } else { lends.join(", ") };
+    format!("    may call {}\n    and lends them {lends}\n", tools.join(", "))
 }
 
 fn told(prospect: &Prospect) -> String {

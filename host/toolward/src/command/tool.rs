@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use toolward_gate::{CapabilityName, Change, ComponentName, Want};
+use toolward_gate::{CapabilityName, Change, ComponentName, NameError, Want};
 use toolward_sandbox::{inspect, inspect_wanting};
 use toolward_state::State;
 
@@ -89,13 +89,9 @@ async fn add(
     name: Option<ComponentName>,
     said: &WantedArgs,
 ) -> Result<(), Failure> {
-    let bytes = fs::read(file).map_err(|error| {
-        Failure::NotFound(format!(
-            "`{}` cannot be read: {error}; give the path of a `.wasm` component",
-            file.display()
-        ))
-    })?;
-    let name = name.map_or_else(|| named_after(file), Ok)?;
+    let bytes = bytes_of(file)?;
+    let unnamed = |error| Failure::Usage(format!("{error}; give it a name with `--name`"));
+    let name = name.map_or_else(|| named_after(file), Ok).map_err(unnamed)?;
     let wanted = said.or_as_before(config, &name, &bytes);
     let inspection = inspect_wanting(&bytes, &wanted.wants)
         .map_err(|error| Failure::Usage(format!("`{}`: {error}", file.display())))?;
@@ -137,10 +133,26 @@ fn settles(context: &Context, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn named_after(file: &Path) -> Result<ComponentName, Failure> {
+/// The component in a file that a person named.
+pub(super) fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
+    let unread = |error| {
+        format!(
+            "`{}` cannot be read: {error}; give the path of a `.wasm` component",
+            file.display()
+        )
+    };
+    fs::read(file).map_err(|error| Failure::NotFound(unread(error)))
+}
+
+/// What a component is called where nobody says otherwise.
+pub(super) fn named_after(file: &Path) -> Result<ComponentName, NameError> {
     let stem = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = stem.trim_end_matches(".wasm").trim_end_matches(".component").replace('_', "-");
-    stem.parse().map_err(|error| Failure::Usage(format!("{error}; give it a name with `--name`")))
+    stem.trim_end_matches(".wasm").trim_end_matches(".component").replace('_', "-").parse()
+}
+
+/// A tool can do without it.
+pub(super) fn optional(required: bool) -> &'static str {
+    if required { "" } else { " (optional)" }
 }
 
 fn list(context: &Context, config: &Config) -> Result<(), Failure> {
@@ -158,15 +170,10 @@ fn list(context: &Context, config: &Config) -> Result<(), Failure> {
 }
 
 fn summary(tool: &Installed) -> Value {
-    let wants: Vec<Value> = tool
-        .manifest
-        .wants
-        .iter()
-        .map(|want| json!({ "capability": want.capability, "required": want.required }))
-        .collect();
     json!({
         "tool": tool.manifest.name, "component": tool.component, "digest": tool.digest,
-        "title": tool.manifest.title, "description": tool.manifest.description, "wants": wants,
+        "title": tool.manifest.title, "description": tool.manifest.description,
+        "wants": *tool.manifest.wants,
     })
 }
 
@@ -183,9 +190,7 @@ fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
         tool.manifest
             .wants
             .iter()
-            .map(|want| {
-                format!("  {}{}\n", want.capability, if want.required { "" } else { " (optional)" })
-            })
+            .map(|want| format!("  {}{}\n", want.capability, optional(want.required)))
             .collect()
     };
     context.terminal.show(&data, || {

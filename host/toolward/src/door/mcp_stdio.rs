@@ -11,7 +11,8 @@ use rmcp::{
         ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
         ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
         ListToolsResult, MetaObject, NotificationMetaObject, PaginatedRequestParams,
-        ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig, ToolAnnotations,
+        ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig,
+        ToolAnnotations,
     },
     service::{Peer, RequestContext, ServerInitializeError},
 };

@@ -1,8 +1,10 @@
 //! Which tools can a tool reach by calling others, and is what a capability names there?
 use std::collections::BTreeSet;
 
-use toolward_gate::{Capabilities, Digest, Scope, ToolName, Want};
+use serde::Serialize;
+use toolward_gate::{Capabilities, CapabilityName, Digest, Scope, ToolName, ToolsScope, Want};
 
+use super::Plan;
 use crate::tools::Tools;
 
 /// The digests of a tool and of all that it could have called, in however many steps.
@@ -29,11 +31,40 @@ pub(super) fn missing<'a>(
     named(capabilities, want).filter(|name| tools.find(name.as_str()).is_none())
 }
 
+impl Plan {
+    /// What tools can be called under a capability; absent where it opens something else.
+    pub fn called_under(&self, capability: &CapabilityName) -> Option<Called> {
+        let scope = scope(&self.capabilities, capability)?;
+        let callee = |tool: &ToolName| Callee {
+            tool: tool.clone(),
+            installed: self.tools.find(tool.as_str()).is_some(),
+        };
+        Some(Called { tools: scope.tools.iter().map(callee).collect(), lends: scope.lends.clone() })
+    }
+}
+
+/// What a capability over `tools` says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Called {
+    pub tools: Vec<Callee>,
+    /// What the called tools may use besides what their caller was granted.
+    pub lends: BTreeSet<CapabilityName>,
+}
+
+/// A tool that a capability names.
+#[derive(Clone, Debug, Serialize)]
+pub struct Callee {
+    pub tool: ToolName,
+    pub installed: bool,
+}
+
 fn named<'a>(capabilities: &'a Capabilities, want: &Want) -> impl Iterator<Item = &'a ToolName> {
-    let scope = capabilities.find(&want.capability).and_then(|one| one.scope.as_deref());
-    let tools = match scope {
-        Some(Scope::Tools(scope)) => Some(&scope.tools),
-        Some(Scope::KeyValue(_) | Scope::Clock(_)) | None => None,
-    };
-    tools.into_iter().flatten()
+    scope(capabilities, &want.capability).into_iter().flat_map(|scope| &scope.tools)
+}
+
+fn scope<'a>(capabilities: &'a Capabilities, name: &CapabilityName) -> Option<&'a ToolsScope> {
+    match capabilities.find(name)?.scope.as_deref()? {
+        Scope::Tools(scope) => Some(scope),
+        Scope::KeyValue(_) | Scope::Clock(_) => None,
+    }
 }

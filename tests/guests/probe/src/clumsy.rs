@@ -129,6 +129,17 @@ fn hoard(of: Count) -> Result<Text, ToolError> {
     Ok(Text::new(format!("{} held", held.len())))
 }
 
+/// Logs lines with fields.
+#[tool]
+fn annotate(of: Count) -> Result<Text, ToolError> {
+    use toolward_sdk::log;
+    let Count { count } = of;
+    log::info!("packed {count} parcels", parcels = count, to = format_args!("{}\n{}", "acme", "\u{202e}"));
+    log::warn!("no fields");
+    log::write(log::Level::Error, "names of all kinds", &[("a b", &1), ("", &2), ("a b", &3)]);
+    Ok(Text::new("said"))
+}
+
 /// Logs line after line.
 #[tool]
 fn chatter(of: Count) -> Result<Text, ToolError> {

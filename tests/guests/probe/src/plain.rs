@@ -85,6 +85,33 @@ fn report(of: Steps) -> Result<Text, ToolError> {
     Ok(Text::new(format!("{heard} heard")))
 }
 
+#[derive(Deserialize, ToolType)]
+struct Recital {
+    /// How many parts.
+    parts: u64,
+    /// Of each part, in bytes.
+    length: usize,
+}
+
+/// Hands over numbered parts until nobody listens, and then answers.
+#[tool(capabilities("host:progress:report"))]
+fn recite(of: Recital) -> Result<Text, ToolError> {
+    let part = |number: u64| format!("{number:0>length$}", length = of.length);
+    let heard = (1..=of.parts).take_while(|number| toolward_sdk::progress::part(&part(*number)));
+    Ok(Text::new(format!("{} heard", heard.count())))
+}
+
+/// Hands over a part between two steps.
+#[tool(capabilities("host:progress:report"))]
+fn recite_between() -> Result<Text, ToolError> {
+    use toolward_sdk::progress;
+    progress::report(1, Some(2), "one");
+    progress::part("[1, ");
+    progress::part("\u{1b}2]\n");
+    progress::report(2, Some(2), "two");
+    Ok(Text::new("[1, 2]"))
+}
+
 /// Uses a handle twice that is good for one use.
 #[tool(read_only)]
 fn use_twice(

@@ -20,6 +20,8 @@ struct Errand {
     arguments: String,
     /// How often; once, where absent.
     times: Option<u32>,
+    /// The handle is narrowed to these tools.
+    only: Option<Vec<String>>,
     /// The handle is narrowed to so many uses.
     uses: Option<u32>,
     /// The handle is narrowed to so much time.
@@ -29,9 +31,11 @@ struct Errand {
 /// What the last call said: its result in JSON, or the code and message of what went wrong.
 fn run(errand: &Errand, house: &Capability) -> Result<Text, ToolError> {
     let time = errand.time_ms.map(Duration::from_millis);
-    let narrowed = match (errand.uses, time) {
-        (None, None) => None,
-        (uses, time) => Some(house.narrow(Limits { uses, time, ..Limits::default() })?),
+    let narrowed = match (errand.uses, time, errand.only.clone()) {
+        (None, None, None) => None,
+        (uses, time, tools) => {
+            Some(house.narrow(Limits { uses, time, tools, ..Limits::default() })?)
+        }
     };
     let arguments: Value = serde_json::from_str(&errand.arguments)?;
     let mut said = String::new();

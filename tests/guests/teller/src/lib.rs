@@ -34,6 +34,16 @@ fn count(
     Ok(Counted { counted: 3 })
 }
 
+/// Recites a line, word by word.
+#[tool(read_only)]
+fn recite(
+    #[capability("host:progress:report")] _progress: Capability,
+) -> Result<Counted, ToolError> {
+    progress::report(1, None, "clears its throat");
+    let heard = ["to ", "be\n", "or ", "not"].into_iter().filter(|word| progress::part(word));
+    Ok(Counted { counted: heard.count() as u64 })
+}
+
 /// Crashes.
 #[tool(read_only)]
 fn crash() -> Result<Counted, ToolError> {
