@@ -21,7 +21,7 @@ fn tools_are_listed_with_both_schemas_and_their_annotations() {
     let listed = client.ask("tools/list", json!({}))["result"].clone();
     let names: Vec<_> =
         listed["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(names, ["count", "crash", "create_charge", "refuse", "say"]);
+    assert_eq!(names, ["count", "crash", "create_charge", "recite", "refuse", "say"]);
     assert_json_snapshot!(listed);
     client.hang_up(&place).exits(0);
 }

@@ -66,6 +66,27 @@ fn progress_comes_under_its_token_and_before_the_answer() {
 }
 
 #[test]
+fn parts_of_a_result_come_in_order_as_notifications_of_rising_progress() {
+    let place = Place::without_secrets(&["teller"]);
+    let mut client = Client::connected(&place);
+    let params = json!({ "name": "recite", "arguments": {}, "_meta": { "progressToken": 1 } });
+    let answer = client.ask("tools/call", params);
+    assert_eq!(answer["result"]["structuredContent"]["counted"], 4);
+    let notes: Vec<Value> = client.notes.drain(..).map(|mut note| note["params"].take()).collect();
+    let said: Vec<&str> = notes.iter().map(|note| note["message"].as_str().unwrap()).collect();
+    assert_eq!(said, ["clears its throat", "to ", "be\n", "or ", "not"]);
+    let parts: Vec<bool> =
+        notes.iter().map(|note| note["_meta"]["toolward/part"] == true).collect();
+    assert_eq!(parts, [false, true, true, true, true]);
+    let reached: Vec<f64> = notes.iter().map(|note| note["progress"].as_f64().unwrap()).collect();
+    assert!(reached.is_sorted_by(|one, next| one < next) && reached[4] < 2.0, "{reached:?}");
+    // Nobody asked: nothing is handed over, and the answer comes all the same.
+    assert_eq!(client.call("recite", json!({}))["structuredContent"]["counted"], 0);
+    assert!(client.notes.is_empty());
+    client.hang_up(&place).exits(0);
+}
+
+#[test]
 fn a_cancelled_call_ends_its_request_and_is_recorded_as_cancelled() {
     let place = Place::with(&["hostile", "teller"]);
     let mut client = Client::connected(&place);

@@ -27,9 +27,13 @@ impl Folders {
     }
 
     async fn world(&self, access: &str) -> World {
+        self.world_with(access, "").await
+    }
+
+    async fn world_with(&self, access: &str, keys: &str) -> World {
         let lent = format!(
             "[capability.\"host:notes:use\"]\ndescription = \"Notes.\"\ninterface = \"wasi-filesystem\"\n\
-             directory = \"{}\"\naccess = \"{access}\"\nrisk = \"low\"\n",
+             directory = \"{}\"\naccess = \"{access}\"\n{keys}\nrisk = \"low\"\n",
             self.path("lent").display()
         );
         wanting(Guest::Files, &["host:notes:use"], &lent).world().await
@@ -167,6 +171,57 @@ async fn a_directory_that_is_gone_stops_the_call() {
     fs::rename(folders.path("lent"), Path::new(&folders.path("moved"))).unwrap();
     let outcome = world.call("disk_read", json!({ "path": "notes.txt" })).await;
     assert!(matches!(outcome, Err(toolward_gate::Stop::Unavailable(_))), "{outcome:?}");
+}
+
+/// What is in the folder that is lent, in bytes.
+fn size(folders: &Folders) -> u64 {
+    let entries = fs::read_dir(folders.path("lent")).unwrap();
+    entries
+        .map(|one| one.unwrap().metadata().unwrap())
+        .filter(fs::Metadata::is_file)
+        .map(|one| one.len())
+        .sum()
+}
+
+fn text(path: &str, length: usize) -> Value {
+    json!({ "path": path, "text": "x".repeat(length) })
+}
+
+#[tokio::test]
+async fn a_directory_does_not_grow_beyond_its_quota_of_bytes() {
+    let folders = Folders::new();
+    // Nine bytes and four are there already.
+    let world = folders.world_with("read-write", "quota_bytes = 100_013").await;
+    let full = does(&world, "disk_write", text("large.txt", 100_001)).await.unwrap_err();
+    assert!(full.to_lowercase().contains("quota"), "{full}");
+    assert!(size(&folders) <= 100_013, "{}", size(&folders));
+    does(&world, "disk_remove", json!({ "path": "large.txt" })).await.unwrap();
+    does(&world, "disk_write", text("large.txt", 100_000)).await.unwrap();
+    does(&world, "disk_write", text("more.txt", 1)).await.unwrap_err();
+    // What is removed has room again for the next call.
+    does(&world, "disk_remove", json!({ "path": "large.txt" })).await.unwrap();
+    does(&world, "disk_write", text("more.txt", 1)).await.unwrap();
+    assert_eq!(reads(&world, "more.txt").await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn a_directory_has_no_more_files_folders_and_links_than_its_quota() {
+    let folders = Folders::new();
+    // A folder and two files are there already.
+    let world = folders.world_with("read-write", "quota_entries = 4").await;
+    does(&world, "disk_write", text("one.txt", 1)).await.unwrap();
+    let second = json!({ "old": "one.txt", "new": "two.txt" });
+    for (tool, arguments) in [
+        ("disk_write", text("two.txt", 1)),
+        ("disk_hard-link", second.clone()),
+        ("disk_follow", json!({ "to": "one.txt", "link": "two.txt" })),
+    ] {
+        does(&world, tool, arguments).await.unwrap_err();
+        assert!(!folders.path("lent/two.txt").exists(), "{tool}");
+    }
+    does(&world, "disk_write", text("one.txt", 9)).await.unwrap();
+    does(&world, "disk_remove", json!({ "path": "inner/deep.txt" })).await.unwrap();
+    does(&world, "disk_hard-link", second).await.unwrap();
 }
 
 const SECRET: &str = "what is not lent";

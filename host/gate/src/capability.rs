@@ -13,7 +13,7 @@ mod scope;
 mod wasi;
 
 pub use scope::{Scope, ToolsScope};
-pub use wasi::{StandIn, WasiScope};
+pub use wasi::{DirectoryQuota, StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

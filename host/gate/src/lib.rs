@@ -39,8 +39,8 @@ pub use call::{
     ProgressSink, Said, ToolRef, Want,
 };
 pub use capability::{
-    Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
+    Capabilities, CapabilityDefinition, Destination, DirectoryQuota, HeaderScheme, HttpScope,
+    Interface, ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

@@ -242,6 +242,7 @@ fn soil(pages: i32, then: Then, write: &mut dyn FnMut(&[Instruction<'_>])) {
         Then::Spin => {
             // An empty line of the log says that the mess is made.
             write(&[Instruction::I32Const(1), Instruction::I32Const(0), Instruction::I32Const(0)]);
+            write(&[Instruction::I32Const(0), Instruction::I32Const(0)]);
             write(&[Instruction::Call(0), Instruction::Loop(block), Instruction::Br(0)]);
             write(&[Instruction::End]);
         }

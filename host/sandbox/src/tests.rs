@@ -82,7 +82,7 @@ async fn an_import_that_no_capability_opens_is_refused_before_anything_runs() {
 async fn an_import_that_a_capability_opens_is_linked() {
     let guest = Guest {
         imports: vec![EMIT],
-        first: First::CallImport(vec![1, i32::try_from(NAME).unwrap(), 6]),
+        first: First::CallImport(vec![1, i32::try_from(NAME).unwrap(), 6, 0, 0]),
         manifest: wanting("host:log:write", true),
         ..Guest::answering("{}")
     };
@@ -115,7 +115,7 @@ async fn a_tool_runs_without_what_is_optional_and_crashes_when_it_uses_it() {
         ..Guest::answering("{}")
     };
     run(&guest(First::Nothing), terms(&[])).await.unwrap();
-    let uses = guest(First::CallImport(vec![1, i32::try_from(NAME).unwrap(), 6]));
+    let uses = guest(First::CallImport(vec![1, i32::try_from(NAME).unwrap(), 6, 0, 0]));
     match run(&uses, terms(&[])).await {
         Err(Stop::Trapped { cause }) => assert!(cause.contains("was not lent"), "{cause}"),
         other => panic!("{other:?}"),

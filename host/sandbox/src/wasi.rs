@@ -99,6 +99,8 @@ pub(crate) struct Context {
     http: WasiHttpCtx,
     requests: http::Requests,
     settings: BTreeMap<String, String>,
+    /// In its directory.
+    room: Option<filesystem::Room>,
 }
 
 impl Context {
@@ -117,10 +119,11 @@ impl Context {
         let mut builder = empty();
         clocks::set(&mut builder, clock.clone(), Instant::now());
         environment::set(&mut builder, scopes, &stand_ins);
-        filesystem::set(&mut builder, scopes)?;
+        let room = filesystem::set(&mut builder, scopes)?;
         let settings = stand_ins.settings();
         let requests = http::Requests::of(grant, stand_ins, flights);
-        Ok(Some(Box::new(Self::new(&mut builder, requests, settings))))
+        let context = Self::new(&mut builder, requests, settings);
+        Ok(Some(Box::new(Self { room, ..context })))
     }
 
     fn new(
@@ -132,7 +135,7 @@ impl Context {
         table.set_max_capacity(RESOURCES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS);
-        Self { ctx: builder.build(), table, http, requests, settings }
+        Self { ctx: builder.build(), table, http, requests, settings, room: None }
     }
 }
 

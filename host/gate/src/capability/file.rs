@@ -149,14 +149,15 @@ impl Reader<'_> {
                 .with_help("say in one sentence what the capability lets a tool do"));
         }
         let keys = written.take_wasi();
-        let scope = self.own_scope(&interface.0, &written.take_scope())?;
+        let others = written.take_scope();
+        let scope = self.own_scope(&interface.0, &others)?;
         let http = if has_destinations(&interface.0) {
             Some(Arc::new(self.scope(written)?))
         } else {
             self.plain(&interface, &written)?;
             None
         };
-        let wasi = self.wasi(&interface.0, &keys, http.as_deref())?;
+        let wasi = self.wasi(&interface.0, &keys, &others, http.as_deref())?;
         Ok(CapabilityDefinition { name, interface, risk, cost, description, http, wasi, scope })
     }
 

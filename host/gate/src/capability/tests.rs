@@ -190,7 +190,7 @@ risk = "low"
     fn what_a_capability_says_of_wasi_is_read() {
         assert_eq!(
             opened("host:notes:read"),
-            WasiScope::Directory { path: "/srv/notes".into(), writable: false }
+            WasiScope::Directory { path: "/srv/notes".into(), quota: None }
         );
         assert_eq!(
             opened("host:region:read"),

@@ -8,11 +8,30 @@ use std::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WasiScope {
     /// One directory of this machine, which the component sees as its root.
-    Directory { path: PathBuf, writable: bool },
+    Directory {
+        path: PathBuf,
+        /// How much may be written; absent where nothing may.
+        quota: Option<DirectoryQuota>,
+    },
     /// Variables of the environment. One that has no value here has that of the host's environment.
     Variables { names: BTreeSet<String>, values: BTreeMap<String, String> },
     /// Where the component finds a stand-in for the capability's credential.
     StandIn(StandIn),
+}
+
+/// How large a directory may be that components write into, with what is in it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryQuota {
+    /// Over all files.
+    pub bytes: u64,
+    /// Files, folders and links.
+    pub entries: u64,
+}
+
+impl Default for DirectoryQuota {
+    fn default() -> Self {
+        Self { bytes: 256 << 20, entries: 10_000 }
+    }
 }
 
 /// A component that was built for another host expects its key in one of these places. It finds a value there

@@ -142,18 +142,24 @@ async fn a06_a_table_grows_to_its_limit_and_one_that_cannot_be_is_refused() {
 const LOG: &str = r#"(import "toolward:tool/log@0.1.0" (instance $log
     (type $l (enum "debug" "info" "warn" "error"))
     (export "level" (type $level (eq $l)))
-    (export "emit" (func (param "level" $level) (param "message" string)))))"#;
+    (type $f (record (field "name" string) (field "value" string)))
+    (export "field" (type $field (eq $f)))
+    (export "emit" (func (param "level" $level) (param "message" string) (param "fields" (list $field))))))"#;
 
 /// Calls `emit` with numbers that no compiler would pass.
 fn emitting(before: &str, level: i32, pointer: i32, length: i32, pages: u32) -> Vec<u8> {
-    let go = format!(
-        "{before} (call $emit (i32.const {level}) (i32.const {pointer}) (i32.const {length}))"
-    );
+    emitting_fields(before, [level, pointer, length, 0, 0], pages)
+}
+
+/// The same, with where fields stand and how many.
+fn emitting_fields(before: &str, numbers: [i32; 5], pages: u32) -> Vec<u8> {
+    let numbers = numbers.map(|number| format!("(i32.const {number})")).join(" ");
+    let go = format!("{before} (call $emit {numbers})");
     Hand {
         imports: LOG,
         lowered: r#"(core func $emit (canon lower (func $log "emit") (memory (core memory $lib "memory"))))"#,
         lent: r#"(export "emit" (func $emit))"#,
-        module: r#"(import "host" "emit" (func $emit (param i32 i32 i32)))"#,
+        module: r#"(import "host" "emit" (func $emit (param i32 i32 i32 i32 i32)))"#,
         go: &go,
         pages,
         ..Hand::default()
@@ -182,6 +188,17 @@ async fn a38_pointers_lengths_cases_and_text_that_lie_end_the_tool() {
         ("a negative case", emitting("", -1, 0, 4, 2)),
         ("no UTF-8", emitting(bad_text, 1, 0, 1, 2)),
         ("half a character", emitting("(i32.store8 (i32.const 0) (i32.const 0xc3))", 1, 0, 1, 2)),
+        ("fields past the end", emitting_fields("", [1, 0, 1, end - 16, 2], 2)),
+        ("fields at an odd place", emitting_fields("", [1, 0, 1, 2, 1], 2)),
+        ("more fields than there is memory", emitting_fields("", [1, 0, 1, 0, -1], 2)),
+        (
+            "a field whose name is far away",
+            emitting_fields(
+                "(i32.store (i32.const 64) (i32.const -8))(i32.store (i32.const 68) (i32.const 9))",
+                [1, 0, 1, 64, 1],
+                2,
+            ),
+        ),
         ("a result at an odd place", capability("", 67, "")),
         ("a result past the end", capability("", end - 4, "")),
     ];
@@ -190,6 +207,7 @@ async fn a38_pointers_lengths_cases_and_text_that_lie_end_the_tool() {
         assert!(trapped(&outcome), "{lie}: {outcome:?}");
     }
     run(emitting("", 1, end - 4, 4, 2), &LOGS).await.unwrap();
+    run(emitting_fields("", [1, 0, 1, end - 16, 1], 2), &LOGS).await.unwrap();
     run(emitting("(i32.store16 (i32.const 0) (i32.const 0xa9c3))", 1, 0, 2, 2), &LOGS)
         .await
         .unwrap();

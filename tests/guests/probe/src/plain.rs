@@ -96,7 +96,10 @@ struct Recital {
 /// Hands over numbered parts until nobody listens, and then answers.
 #[tool(capabilities("host:progress:report"))]
 fn recite(of: Recital) -> Result<Text, ToolError> {
-    let part = |number: u64| format!("{number:0>length$}", length = of.length);
+    let part = |number: u64| {
+        let digits = number.to_string();
+        "0".repeat(of.length.saturating_sub(digits.len())) + &digits
+    };
     let heard = (1..=of.parts).take_while(|number| toolward_sdk::progress::part(&part(*number)));
     Ok(Text::new(format!("{} heard", heard.count())))
 }

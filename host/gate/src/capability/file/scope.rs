@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use toml::Spanned;
 
 use super::Reader;
-use crate::{KeyQuota, Scope, SourceError, ToolsScope};
+use crate::{DirectoryQuota, KeyQuota, Scope, SourceError, ToolsScope};
 
 /// The keys, whatever interface they belong to.
 #[derive(Default)]
@@ -35,15 +35,16 @@ impl Reader<'_> {
 
     fn own(&self, interface: &str, keys: &ScopeKeys) -> Result<(), SourceError> {
         let written = [
-            ("quota_bytes", "key-value", keys.quota_bytes.as_ref().map(Spanned::span)),
-            ("quota_entries", "key-value", keys.quota_entries.as_ref().map(Spanned::span)),
+            ("quota_bytes", QUOTA, keys.quota_bytes.as_ref().map(Spanned::span)),
+            ("quota_entries", QUOTA, keys.quota_entries.as_ref().map(Spanned::span)),
             ("resolution_ms", "clock", keys.resolution_ms.as_ref().map(Spanned::span)),
             ("tools", "tools", keys.tools.as_ref().map(Spanned::span)),
             ("lends", "tools", keys.lends.as_ref().map(Spanned::span)),
         ];
+        let fits = |of: &str| of == interface || (of == QUOTA && interface == "wasi-filesystem");
         for (key, of, span) in written {
             if let Some(span) = span
-                && of != interface
+                && !fits(of)
             {
                 let message = format!(
                     "`{key}` belongs to the interface `{of}`, and this one opens `{interface}`"
@@ -60,6 +61,28 @@ impl Reader<'_> {
             bytes: self.at_most(keys.quota_bytes.as_ref(), usual.bytes, MAX_BYTES)?,
             entries: self.at_most(keys.quota_entries.as_ref(), usual.entries, MAX_ENTRIES)?,
         })
+    }
+
+    /// How large a directory may be that can be written; one that cannot has no quota.
+    pub(super) fn directory_quota(
+        &self,
+        keys: &ScopeKeys,
+        writable: bool,
+    ) -> Result<Option<DirectoryQuota>, SourceError> {
+        let (bytes, entries) = (keys.quota_bytes.as_ref(), keys.quota_entries.as_ref());
+        if writable {
+            let usual = DirectoryQuota::default();
+            let bytes = self.at_most(bytes, usual.bytes, MAX_DIRECTORY_BYTES)?;
+            let entries = self.at_most(entries, usual.entries, MAX_ENTRIES)?;
+            return Ok(Some(DirectoryQuota { bytes, entries }));
+        }
+        match bytes.or(entries) {
+            None => Ok(None),
+            Some(written) => Err(self
+                .file
+                .error(written.span(), "a directory that is lent for reading needs no quota")
+                .with_help("take it out, or write `access = \"read-write\"`")),
+        }
     }
 
     fn resolution(&self, keys: &ScopeKeys) -> Result<Duration, SourceError> {
@@ -101,6 +124,10 @@ impl Reader<'_> {
     }
 }
 
+/// The interface whose keys for a quota others have, too.
+const QUOTA: &str = "key-value";
+/// Of one directory.
+const MAX_DIRECTORY_BYTES: u64 = 1 << 40;
 /// Of one caller of one component.
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_ENTRIES: u64 = 100_000;

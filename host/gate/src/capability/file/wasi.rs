@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Reader;
+use super::{Reader, scope::ScopeKeys};
 use crate::{HttpScope, SourceError, StandIn, WasiScope};
 
 /// The keys, whatever interface they belong to.
@@ -41,11 +41,12 @@ impl Reader<'_> {
         &self,
         interface: &str,
         keys: &WasiKeys,
+        others: &ScopeKeys,
         http: Option<&HttpScope>,
     ) -> Result<Option<Arc<WasiScope>>, SourceError> {
         self.belong(interface, keys)?;
         let scope = match interface {
-            "wasi-filesystem" => Some(self.directory(keys)?),
+            "wasi-filesystem" => Some(self.directory(keys, others)?),
             "wasi-environment" => Some(self.variables(keys)?),
             _ => keys.stand_in.as_ref().map(|written| self.stand_in(written, http)).transpose()?,
         };
@@ -74,7 +75,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn directory(&self, keys: &WasiKeys) -> Result<WasiScope, SourceError> {
+    fn directory(&self, keys: &WasiKeys, others: &ScopeKeys) -> Result<WasiScope, SourceError> {
         let (Some(directory), Some(access)) = (&keys.directory, &keys.access) else {
             return Err(self.lacks(
                 "a capability over `wasi-filesystem` names its `directory` and the `access` to it",
@@ -98,7 +99,7 @@ impl Reader<'_> {
             return Err(wrong("it is all of this machine"));
         }
         let writable = matches!(access.get_ref(), Access::ReadWrite);
-        Ok(WasiScope::Directory { path, writable })
+        Ok(WasiScope::Directory { path, quota: self.directory_quota(others, writable)? })
     }
 
     fn variables(&self, keys: &WasiKeys) -> Result<WasiScope, SourceError> {
