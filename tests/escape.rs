@@ -18,7 +18,7 @@
 //! | A-12 header fields | `escape/extremes` more_header_fields… |
 //! | A-13 extreme times | `escape/extremes` a_time_of_any_length… |
 //! | A-14 a long target | `escape/extremes` a_target_of_any_length… |
-//! | A-15 log lines | `calls/limits` log_lines_over_the_limit…, `escape/floods` a_long_log_line… |
+//! | A-15 log lines | `calls/limits` log_lines_over_the_limit…, `sandbox` capability/log lines_over_the_limit_of_a_second…, `escape/floods` a_long_log_line… |
 //! | A-17 a large result | `calls/limits` a_result_ends_at_its_limit, …would_not_even_read… |
 //! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
 //! | A-20 compressed responses | `vault` egress/tests/responses |
