@@ -78,8 +78,8 @@ fn the_tree_of_a_call_is_shown_from_any_call_in_it() {
     let alone = records(&place.run(&format!("audit show {} --json", calls[0])).exits(0).out);
     assert_eq!(alone, all[..2]);
     let shown = place.run(&format!("audit show {}", calls[4])).exits(0);
-    // The numbers of the records stand to the right.
-    let ends: Vec<usize> = shown.out.lines().map(|line| line.find(" 2").unwrap()).collect();
+    // The first T is that of the time: the number before it stands to the right.
+    let ends: Vec<usize> = shown.out.lines().map(|line| line.find('T').unwrap()).collect();
     assert_eq!(ends, [0, 4, 8, 8, 4, 0].map(|more| ends[0] + more), "{}", shown.told());
     assert!(shown.out.lines().nth(1).unwrap().contains("calls relay_two through tool for "));
     // Nothing but the records of that call is what `tail --call` shows.
