@@ -86,7 +86,8 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
         let data = Some(env!("CARGO_TARGET_TMPDIR").into());
         let key_values: Option<Arc<dyn KeyValues>> = Some(Arc::new(state.clone()));
         let settings = SandboxSettings::default();
-        return start(SandboxSettings { concurrent_calls: 8, data, key_values, ..settings });
+        let concurrent_calls = setting.places.unwrap_or(8);
+        return start(SandboxSettings { concurrent_calls, data, key_values, ..settings });
     }
     if !setting.plain.is_empty() {
         return keeping().await;
