@@ -27,9 +27,9 @@ use proptest::{
 use serde_json::{Value, json};
 use toolward::{config, host::Host, wiring};
 use toolward_gate::{Digest, Principal, ProgressSink, Stop};
-use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
+use toolward_vault::{NoPassphrase, PassphraseSource, Secret};
 
-use crate::world::{Guest, Setting, Upstream, agent};
+use crate::world::{BROKER, Guest, STORE, Setting, Upstream, agent};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test starts itself")]
@@ -156,7 +156,7 @@ impl Place {
         let (shop, folder) = (Upstream::start(false).await, tempfile::tempdir().unwrap());
         write(folder.path(), &shop);
         let config = config::Config::load(&folder.path().join("toolward.toml")).unwrap();
-        let nobody: Arc<dyn PassphraseSource> = Arc::new(Nobody);
+        let nobody: Arc<dyn PassphraseSource> = Arc::new(NoPassphrase);
         let stores = wiring::stores(&config, &nobody).unwrap();
         let value = Secret::new("tok_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6f".to_owned());
         stores["local"].write(&"shop-token".parse().unwrap(), value).await.unwrap();
@@ -279,21 +279,12 @@ fn write(folder: &Path, shop: &Upstream) {
     fs::write(folder.join("probe.wasm"), probe).unwrap();
     let digest = Digest::of(probe);
     let text = format!(
-        "environment = \"development\"\n[component.probe]\npath = \"probe.wasm\"\ndigest = \"{digest}\"\n{STORE}"
+        "environment = \"development\"\n[component.probe]\npath = \"probe.wasm\"\ndigest = \"{digest}\"\n\
+         [secret_store.local]\n{STORE}[credential.shop]\n{BROKER}owner = \"ana\"\n"
     );
     fs::write(folder.join("toolward.toml"), text).unwrap();
 }
 
-struct Nobody;
-
-impl PassphraseSource for Nobody {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
-}
-
-const STORE: &str = "[secret_store.local]\nkind = \"file\"\npath = \"secrets.age\"\nunlock = { key_file = \"secrets.key\" }\n\
-     [credential.shop]\nkind = \"static-token\"\nstore = \"local\"\nsecret = \"shop-token\"\nowner = \"ana\"\n";
 const ALONE: &str = "TOOLWARD_SOAK_ALONE";
 const AT_ONCE: usize = 12;
 const WARM_UP: usize = 6;

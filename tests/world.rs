@@ -8,7 +8,7 @@ mod upstream;
 pub(crate) use guests::{Guest, PlainGuest};
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
-pub(crate) use setting::{Setting, agent, person};
+pub(crate) use setting::{BROKER, STORE, Setting, agent, person};
 pub(crate) use upstream::{ECHOES, MARKER, Upstream, within};
 
 use std::{fs, sync::Arc};

@@ -12,6 +12,9 @@ pub struct SandboxSettings {
     pub large_calls: u32,
     /// The stack of a guest, in bytes. It is the same for every call.
     pub stack_bytes: usize,
+    /// How long a guest runs before the host looks at its life again. A switch that is thrown does not wait for
+    /// it: see [`crate::Sandbox::interrupt`].
+    pub tick: Duration,
     /// No call gets more than this, whatever its terms say.
     pub ceiling: SandboxTerms,
     pub compile: Compile,
@@ -30,6 +33,7 @@ impl Default for SandboxSettings {
             concurrent_calls: 128,
             large_calls: 8,
             stack_bytes: 512 << 10,
+            tick: Duration::from_millis(1),
             ceiling: SandboxTerms::ceiling(),
             compile: Compile::Here,
             data: None,

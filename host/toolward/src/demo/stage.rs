@@ -276,14 +276,6 @@ fn no_passphrase() -> Arc<dyn PassphraseSource> {
     Arc::new(NoPassphrase)
 }
 
-struct NoPassphrase;
-
-impl PassphraseSource for NoPassphrase {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
-}
-
 /// The example tools that the demo calls.
 const COMPONENTS: [&str; 5] = ["weather", "github-issues", "payments", "hostile", "overreach"];
 
