@@ -14,7 +14,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
-use toolward_vault::{PassphraseSource, Secret, SecretName, SecretStoreError};
+use toolward_vault::{NoPassphrase, PassphraseSource, Secret, SecretName};
 use uuid::Uuid;
 
 use super::{
