@@ -2,7 +2,15 @@
 //!
 //! It runs in a process of its own, since it counts that process's memory, descriptors and tasks. It lasts for
 //! some seconds; `TOOLWARD_SOAK_SECONDS` makes it longer.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "quantiles of some thousand numbers"
+)]
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::Write as _,
     path::Path,
@@ -18,10 +26,10 @@ use proptest::{
 };
 use serde_json::{Value, json};
 use toolward::{config, host::Host, wiring};
-use toolward_gate::{Digest, Identity, Kind, Principal, ProgressSink, Stop};
-use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
+use toolward_gate::{Digest, Principal, ProgressSink, Stop};
+use toolward_vault::{NoPassphrase, PassphraseSource, Secret};
 
-use crate::world::{Guest, Setting, Upstream};
+use crate::world::{BROKER, Guest, STORE, Setting, Upstream, agent};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test starts itself")]
@@ -47,24 +55,19 @@ async fn soak() {
         Config::default(),
         proptest::test_runner::TestRng::deterministic_rng(Default::default()),
     );
-    let mut answered = Answered::default();
     for _ in 0..WARM_UP {
-        place.round(&mut runner, &mut answered).await;
+        place.round(&mut runner, &mut Seen::default()).await;
     }
+    let mut seen = Seen::default();
     let before = Left::now();
     let began = Instant::now();
     while began.elapsed() < lasts {
-        place.round(&mut runner, &mut answered).await;
+        place.round(&mut runner, &mut seen).await;
     }
     let after = Left::settled(&before).await;
     let mut out = std::io::stderr();
-    writeln!(
-        out,
-        "{} healthy calls and {} hostile ones; before {before:?}, after {after:?}",
-        answered.healthy, answered.hostile
-    )
-    .unwrap();
-    assert!(answered.healthy > 100 && answered.hostile > 100, "{answered:?}");
+    writeln!(out, "healthy calls:\n{}before {before:?}, after {after:?}", seen.told()).unwrap();
+    assert!(seen.took[&Beside::Hostile].len() > 100, "few calls were made");
     assert!(after.tasks.saturating_sub(before.tasks) <= IDLE, "tasks: {before:?}, {after:?}");
     assert!(
         after.descriptors.saturating_sub(before.descriptors) <= IDLE,
@@ -77,10 +80,34 @@ async fn soak() {
     place.all_places_are_free().await;
 }
 
-#[derive(Debug, Default)]
-struct Answered {
-    healthy: u64,
-    hostile: u64,
+/// What healthy calls have beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Beside {
+    Nobody,
+    Healthy,
+    Hostile,
+}
+
+/// How long healthy calls took.
+#[derive(Default)]
+struct Seen {
+    took: BTreeMap<Beside, Vec<Duration>>,
+}
+
+impl Seen {
+    fn quantile(&self, beside: Beside, quantile: f64) -> Duration {
+        let mut sorted = self.took[&beside].clone();
+        sorted.sort_unstable();
+        sorted[((sorted.len() - 1) as f64 * quantile) as usize]
+    }
+
+    fn told(&self) -> String {
+        let each = self.took.iter().map(|(beside, took)| {
+            let [middle, tail] = [0.5, 0.99].map(|quantile| self.quantile(*beside, quantile));
+            format!("  {} beside {beside:?}: median {middle:.1?}, 99% {tail:.1?}\n", took.len())
+        });
+        each.collect()
+    }
 }
 
 /// What a process holds.
@@ -129,42 +156,40 @@ impl Place {
         let (shop, folder) = (Upstream::start(false).await, tempfile::tempdir().unwrap());
         write(folder.path(), &shop);
         let config = config::Config::load(&folder.path().join("toolward.toml")).unwrap();
-        let nobody: Arc<dyn PassphraseSource> = Arc::new(Nobody);
+        let nobody: Arc<dyn PassphraseSource> = Arc::new(NoPassphrase);
         let stores = wiring::stores(&config, &nobody).unwrap();
         let value = Secret::new("tok_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6f".to_owned());
         stores["local"].write(&"shop-token".parse().unwrap(), value).await.unwrap();
         let host = Arc::new(wiring::host(&config, &nobody, None).await.unwrap());
-        let caller = Principal::authenticated(Identity {
-            id: "agent-7".to_owned(),
-            kind: Kind::Agent,
-            roles: ["assistant".to_owned()].into(),
-            acts_for: Vec::new(),
-            scope: None,
-            ends_at: None,
-        });
-        Self { host, caller, _shop: shop, _folder: folder }
+        Self { host, caller: Principal::authenticated(agent()), _shop: shop, _folder: folder }
     }
 
-    /// Some calls at once, chosen at random; some callers go away before their answer is there.
-    async fn round(&self, runner: &mut TestRunner, answered: &mut Answered) {
-        let plan = proptest::collection::vec(any_call(), AT_ONCE).new_tree(runner).unwrap();
-        let running: Vec<_> =
-            plan.current().into_iter().map(|one| (one, self.start(one))).collect();
-        for (one, run) in running {
-            let outcome = run.await.unwrap();
-            match one {
-                One::Healthy(_) => {
-                    assert!(outcome.is_ok(), "{one:?}: {outcome:?}");
-                    answered.healthy = answered.healthy.saturating_add(1);
-                }
-                One::Hostile(_) | One::Deserted(_) => {
-                    answered.hostile = answered.hostile.saturating_add(1);
-                }
+    /// The same healthy calls three times: alone, beside as many more, and beside hostile ones, all at once
+    /// and chosen at random.
+    async fn round(&self, runner: &mut TestRunner, seen: &mut Seen) {
+        let mut pick = |kind: BoxedStrategy<One>| {
+            proptest::collection::vec(kind, AT_ONCE).new_tree(runner).unwrap().current()
+        };
+        let (ours, more) = (pick(healthy().boxed()), pick(healthy().boxed()));
+        let hostile = pick(hostile().boxed());
+        for (beside, others) in
+            [(Beside::Nobody, &[][..]), (Beside::Healthy, &more), (Beside::Hostile, &hostile)]
+        {
+            let others: Vec<_> = others.iter().map(|one| self.start(*one)).collect();
+            let ours: Vec<_> = ours.iter().map(|one| (*one, self.start(*one))).collect();
+            for (one, run) in ours {
+                let (took, outcome) = run.await.unwrap();
+                assert!(outcome.is_ok(), "{one:?}: {outcome:?}");
+                seen.took.entry(beside).or_default().push(took);
+            }
+            for run in others {
+                drop(run.await.unwrap());
             }
         }
     }
 
-    fn start(&self, one: One) -> tokio::task::JoinHandle<Result<Value, Stop>> {
+    /// How long it takes from the door to the answer, and what that is.
+    fn start(&self, one: One) -> tokio::task::JoinHandle<(Duration, Result<Value, Stop>)> {
         let (tool, arguments) = one.words();
         let arguments = arguments.to_string();
         let tools = &self.host.tools;
@@ -177,7 +202,9 @@ impl Place {
                     One::Healthy(_) | One::Hostile(_) => std::future::pending().await,
                 }
             };
-            host.perform_unless(call, gone).await.map(|output| output.value)
+            let began = Instant::now();
+            let outcome = host.perform_unless(call, gone).await.map(|output| output.value);
+            (began.elapsed(), outcome)
         })
     }
 
@@ -185,7 +212,7 @@ impl Place {
     async fn all_places_are_free(&self) {
         let running: Vec<_> = (0..256).map(|which| self.start(One::Healthy(which))).collect();
         for run in running {
-            run.await.unwrap().unwrap();
+            run.await.unwrap().1.unwrap();
         }
     }
 }
@@ -198,12 +225,13 @@ enum One {
     Deserted(u64),
 }
 
-fn any_call() -> impl Strategy<Value = One> {
-    prop_oneof![
-        3 => (0..64_usize).prop_map(One::Healthy),
-        2 => (0..64_usize).prop_map(One::Hostile),
-        1 => (0..8_u64).prop_map(One::Deserted),
-    ]
+fn healthy() -> impl Strategy<Value = One> {
+    (0..64_usize).prop_map(One::Healthy)
+}
+
+/// Some have callers who go away before the answer is there.
+fn hostile() -> impl Strategy<Value = One> {
+    prop_oneof![2 => (0..64_usize).prop_map(One::Hostile), 1 => (0..8_u64).prop_map(One::Deserted)]
 }
 
 impl One {
@@ -251,23 +279,14 @@ fn write(folder: &Path, shop: &Upstream) {
     fs::write(folder.join("probe.wasm"), probe).unwrap();
     let digest = Digest::of(probe);
     let text = format!(
-        "environment = \"development\"\n[component.probe]\npath = \"probe.wasm\"\ndigest = \"{digest}\"\n{STORE}"
+        "environment = \"development\"\n[component.probe]\npath = \"probe.wasm\"\ndigest = \"{digest}\"\n\
+         [secret_store.local]\n{STORE}[credential.shop]\n{BROKER}owner = \"ana\"\n"
     );
     fs::write(folder.join("toolward.toml"), text).unwrap();
 }
 
-struct Nobody;
-
-impl PassphraseSource for Nobody {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
-}
-
-const STORE: &str = "[secret_store.local]\nkind = \"file\"\npath = \"secrets.age\"\nunlock = { key_file = \"secrets.key\" }\n\
-     [credential.shop]\nkind = \"static-token\"\nstore = \"local\"\nsecret = \"shop-token\"\nowner = \"ana\"\n";
 const ALONE: &str = "TOOLWARD_SOAK_ALONE";
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 12;
 const WARM_UP: usize = 6;
 /// Connections to the shop that wait for the next request: both of their ends are in this process.
 const IDLE: usize = 48;

@@ -8,12 +8,13 @@ mod upstream;
 pub(crate) use guests::{Guest, PlainGuest};
 pub(crate) use parts::log;
 pub(crate) use redact::redacted;
-pub(crate) use setting::{Setting, agent, person};
+pub(crate) use setting::{BROKER, STORE, Setting, agent, person};
 pub(crate) use upstream::{ECHOES, MARKER, Upstream, within};
 
 use std::{fs, sync::Arc};
 
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use toolward::host::Host;
@@ -54,6 +55,11 @@ impl World {
     /// A call as a door reads it. Fails the test where the arguments do not fit the tool.
     pub(crate) fn read(&self, tool: &str, arguments: &Value) -> Call {
         self.read_for(&self.agent, tool, arguments, ProgressSink::default())
+    }
+
+    /// As [`World::read`], for a caller who listens.
+    pub(crate) fn read_heard(&self, tool: &str, arguments: &Value, to: ProgressSink) -> Call {
+        self.read_for(&self.agent, tool, arguments, to)
     }
 
     fn read_for(&self, by: &Principal, tool: &str, arguments: &Value, to: ProgressSink) -> Call {
@@ -128,6 +134,17 @@ impl World {
 
     pub(crate) async fn verified(&self) -> Verified {
         self.state.verify(&mut |_, _| {}).await.unwrap()
+    }
+
+    /// How many calls hold something of their budgets.
+    pub(crate) async fn set_aside(&self) -> i64 {
+        let path = self.directory.path().join("toolward.db");
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = options.connect().await.unwrap();
+        let held = "SELECT count(*) FROM reservations WHERE settled IS NULL";
+        let held = sqlx::query_scalar(held).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        held
     }
 
     /// Waits until one more entry is closed than before the last wait.

@@ -24,11 +24,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use criterion::{BenchmarkId, Criterion};
 use support::{
     desk::{Desk, TOKEN},
-    paired::{Rounds, timed},
+    paired::{Rounds, sum, timed},
     server::Server,
 };
 use tokio::runtime::Runtime;
@@ -137,17 +136,6 @@ fn one_by_one(runtime: &Runtime, subjects: &Subjects) {
     }
     group.finish();
     criterion.final_summary();
-}
-
-async fn sum<F: Future<Output = anyhow::Result<Duration>>>(
-    times: u64,
-    mut once: impl FnMut() -> F,
-) -> Duration {
-    let mut total = Duration::ZERO;
-    for _ in 0..times {
-        total += once().await.context("a request that is measured is answered").unwrap();
-    }
-    total
 }
 
 const BARE: &str = "bare reqwest";

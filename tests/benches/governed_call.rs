@@ -23,12 +23,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use criterion::Criterion;
 use support::{
     bare::Bare,
     house::{House, Parts},
-    paired::{Rounds, timed},
+    paired::{Rounds, ratio, sum, timed},
 };
 use tokio::runtime::Runtime;
 
@@ -117,17 +116,6 @@ fn one_by_one(runtime: &Runtime, subjects: &Subjects) {
     criterion.final_summary();
 }
 
-async fn sum<F: Future<Output = anyhow::Result<Duration>>>(
-    times: u64,
-    mut once: impl FnMut() -> F,
-) -> Duration {
-    let mut total = Duration::ZERO;
-    for _ in 0..times {
-        total += once().await.context("a call that is measured goes through").unwrap();
-    }
-    total
-}
-
 fn report(rounds: &Rounds, in_memory: bool) {
     println!("\nIn turns, medians; the last column is against bare wasmtime:\n");
     println!("{}", rounds.table(BARE));
@@ -145,10 +133,6 @@ fn report(rounds: &Rounds, in_memory: bool) {
             ratio(rounds.median(IN_MEMORY), bare)
         );
     }
-}
-
-fn ratio(one: Duration, other: Duration) -> f64 {
-    one.as_secs_f64() / other.as_secs_f64()
 }
 
 const BARE: &str = "bare wasmtime: instantiate and call";

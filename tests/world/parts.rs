@@ -18,8 +18,8 @@ use toolward_gate::{
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
 use toolward_vault::{
-    BrokerConfig, Credentials, EgressSettings, PassphraseSource, Secret, SecretStore,
-    SecretStoreConfig, SecretStoreError, Vault,
+    BrokerConfig, Credentials, EgressSettings, NoPassphrase, Secret, SecretStore,
+    SecretStoreConfig, Vault,
 };
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -86,7 +86,8 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
         let data = Some(env!("CARGO_TARGET_TMPDIR").into());
         let key_values: Option<Arc<dyn KeyValues>> = Some(Arc::new(state.clone()));
         let settings = SandboxSettings::default();
-        return start(SandboxSettings { concurrent_calls: 8, data, key_values, ..settings });
+        let concurrent_calls = setting.places.unwrap_or(8);
+        return start(SandboxSettings { concurrent_calls, data, key_values, ..settings });
     }
     if !setting.plain.is_empty() {
         return keeping().await;
@@ -158,7 +159,7 @@ fn gate(
 
 async fn vault(setting: &Setting, directory: &TempDir, upstream: &Upstream, token: &str) -> Vault {
     let config: SecretStoreConfig = toml::from_str(STORE).unwrap();
-    let store = config.open(directory.path(), Arc::new(NobodyToAsk)).unwrap();
+    let store = config.open(directory.path(), Arc::new(NoPassphrase)).unwrap();
     if setting.secret {
         let value = Secret::new(token.to_owned());
         store.write(&"shop-token".parse().unwrap(), value).await.unwrap();
@@ -183,15 +184,6 @@ pub(crate) fn log() -> String {
         tap
     };
     String::from_utf8_lossy(&TAP.get_or_init(listen).bytes()).into_owned()
-}
-
-/// The store is unlocked by a key file.
-struct NobodyToAsk;
-
-impl PassphraseSource for NobodyToAsk {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
 }
 
 /// A value that nobody else has.

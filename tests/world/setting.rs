@@ -143,9 +143,9 @@ fn identity(id: &str, kind: Kind, roles: &[&str]) -> Identity {
 }
 
 /// The secret store and the broker, as a configuration writes them.
-pub(super) const STORE: &str =
+pub(crate) const STORE: &str =
     "kind = \"file\"\npath = \"secrets.age\"\nunlock = { key_file = \"secrets.key\" }\n";
-pub(super) const BROKER: &str =
+pub(crate) const BROKER: &str =
     "kind = \"static-token\"\nstore = \"local\"\nsecret = \"shop-token\"\n";
 
 /// What the shop lends.

@@ -82,8 +82,8 @@ fn start(settings: &SandboxSettings, profile: Profile) -> Result<Engine, Sandbox
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, profile)));
     let engine =
         Engine::new(&config).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-    let weak = engine.weak();
-    thread::Builder::new().name("sandbox-epoch".to_owned()).spawn(move || tick(&weak))?;
+    let (weak, pause) = (engine.weak(), settings.tick);
+    thread::Builder::new().name("sandbox-epoch".to_owned()).spawn(move || tick(&weak, pause))?;
     Ok(engine)
 }
 
@@ -92,11 +92,11 @@ pub(crate) fn compiler() -> Result<Engine, SandboxError> {
     Engine::new(&compiling()).map_err(|error| SandboxError::Engine(format!("{error:#}")))
 }
 
-fn tick(engine: &EngineWeak) {
+fn tick(engine: &EngineWeak, pause: Duration) {
     while let Some(engine) = engine.upgrade() {
         engine.increment_epoch();
         drop(engine);
-        thread::sleep(TICK);
+        thread::sleep(pause);
     }
 }
 
@@ -169,7 +169,5 @@ fn pool(settings: &SandboxSettings, profile: Profile) -> PoolingAllocationConfig
     pool
 }
 
-/// How long a guest runs before the host looks at its life again.
-const TICK: Duration = Duration::from_millis(1);
 /// What host functions need of a call's stack, beyond the guest's part.
 const HOST_STACK: usize = 512 << 10;

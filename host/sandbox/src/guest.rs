@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use toolward_gate::{Cause, Clock, KeyValues, Limit, SandboxTerms, Scope};
 use toolward_vault::Grant;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store};
 
 use crate::{
     capability::{clock, handles, log, progress},
     limits::Quota,
+    pace::{Pace, Turns},
     service::ToolCaller,
     wasi,
 };
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct Guest {
     pub(crate) grant: Grant,
     pub(crate) quota: Quota,
+    pub(crate) pace: Pace,
     pub(crate) handles: handles::Handles,
     pub(crate) log: log::Log,
     pub(crate) clock: clock::Watch,
@@ -33,6 +35,7 @@ pub(crate) struct Guest {
 pub(crate) struct Means {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
+    pub(crate) turns: Turns,
 }
 
 /// The finest clock that a granted capability allows.
@@ -53,6 +56,7 @@ impl Guest {
     ) -> Self {
         Self {
             quota: Quota::new(terms),
+            pace: Pace::new(means.turns.clone()),
             handles: handles::Handles::new(grant.permit(), terms),
             log: log::Log::new(grant.call().notes.clone(), terms),
             clock: clock::Watch::new(means.clock.clone(), Instant::now(), resolution(terms)),
@@ -77,6 +81,7 @@ pub(crate) fn store(
     let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
     let life = grant.permit().life().clone();
     let mut store = Store::new(engine, Guest::new(grant, terms, means, wasi));
+    let pace = store.data().pace.clone();
     store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));
@@ -84,8 +89,7 @@ pub(crate) fn store(
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         life.check().map_err(|cause| wasmtime::Error::new(Over(cause)))?;
-        // `UpdateDeadline::Yield` would starve the timers of the runtime.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        Ok(pace.tick())
     });
     store
 }

@@ -21,6 +21,7 @@ mod installed;
 mod limits;
 mod link;
 mod manifest;
+mod pace;
 mod plain;
 mod queue;
 mod run;

@@ -39,6 +39,8 @@ pub(crate) const SEND: Imported = Imported("toolward:tool/http@0.1.0", "send", 1
 pub(crate) enum First {
     Nothing,
     Spin,
+    /// Emits an empty line, and then never ends. `emit` is its first import.
+    EmitAndSpin,
     Recurse,
     /// Grows its memory by so many pages of 64 KiB, and gives up when it gets none.
     Grow(i32),
@@ -46,18 +48,6 @@ pub(crate) enum First {
     GrowTable(i32),
     /// Calls its first import with these arguments.
     CallImport(Vec<i32>),
-    /// Looks for what another call left behind, and crashes when there is something; called with longer
-    /// arguments than `{}`, it writes all over a memory of so many pages, and then does this.
-    Soil(i32, Then),
-}
-
-/// How a guest ends that has written everywhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Then {
-    Crash,
-    Spin,
-    /// Looks for its own traces: for the tests of the test.
-    Look,
 }
 
 pub(crate) struct Guest {
@@ -188,6 +178,17 @@ impl Guest {
                 Instruction::Br(0),
                 Instruction::End,
             ]),
+            First::EmitAndSpin => write(&[
+                Instruction::I32Const(1),
+                Instruction::I32Const(0),
+                Instruction::I32Const(0),
+                Instruction::I32Const(0),
+                Instruction::I32Const(0),
+                Instruction::Call(0),
+                Instruction::Loop(wasm_encoder::BlockType::Empty),
+                Instruction::Br(0),
+                Instruction::End,
+            ]),
             First::Recurse => write(&[
                 Instruction::LocalGet(0),
                 Instruction::LocalGet(1),
@@ -215,7 +216,6 @@ impl Guest {
                 Instruction::Unreachable,
                 Instruction::End,
             ]),
-            First::Soil(pages, then) => soil(*pages, *then, &mut write),
             First::CallImport(arguments) => {
                 for argument in arguments {
                     write(&[Instruction::I32Const(*argument)]);
@@ -226,46 +226,6 @@ impl Guest {
         write(&[Instruction::I32Const(i32::try_from(RESULT).unwrap()), Instruction::End]);
         body
     }
-}
-
-/// Local 3 is the length of the arguments: longer ones ask for a mess.
-fn soil(pages: i32, then: Then, write: &mut dyn FnMut(&[Instruction<'_>])) {
-    let block = wasm_encoder::BlockType::Empty;
-    let end = (pages + 2) * 65_536;
-    write(&[Instruction::I32Const(pages), Instruction::MemoryGrow(0), Instruction::Drop]);
-    write(&[Instruction::LocalGet(3), Instruction::I32Const(2), Instruction::I32GtU]);
-    write(&[Instruction::If(block)]);
-    write(&[Instruction::I32Const(0), Instruction::I32Const(0xaa), Instruction::I32Const(end)]);
-    write(&[Instruction::MemoryFill(0)]);
-    match then {
-        Then::Crash => write(&[Instruction::Unreachable]),
-        Then::Spin => {
-            // An empty line of the log says that the mess is made.
-            write(&[Instruction::I32Const(1), Instruction::I32Const(0), Instruction::I32Const(0)]);
-            write(&[Instruction::I32Const(0), Instruction::I32Const(0)]);
-            write(&[Instruction::Call(0), Instruction::Loop(block), Instruction::Br(0)]);
-            write(&[Instruction::End]);
-        }
-        Then::Look => {}
-    }
-    write(&[Instruction::End]);
-    // The words of the answer stand below, and what the host wrote to call the guest in between.
-    for (from, to) in [(16_384, 65_536), (131_072, end)] {
-        look(from, to, write);
-    }
-}
-
-/// Crashes when one of these bytes is not nought. Local 0 is used.
-fn look(from: i32, to: i32, write: &mut dyn FnMut(&[Instruction<'_>])) {
-    let block = wasm_encoder::BlockType::Empty;
-    let target = wasm_encoder::MemArgTarget::Memory(0);
-    let word = wasm_encoder::MemArg { offset: 0, align: 3, target, ordering: None };
-    write(&[Instruction::I32Const(from), Instruction::LocalSet(0), Instruction::Loop(block)]);
-    write(&[Instruction::LocalGet(0), Instruction::I64Load(word), Instruction::I64Eqz]);
-    write(&[Instruction::I32Eqz, Instruction::If(block), Instruction::Unreachable]);
-    write(&[Instruction::End, Instruction::LocalGet(0), Instruction::I32Const(8)]);
-    write(&[Instruction::I32Add, Instruction::LocalTee(0), Instruction::I32Const(to)]);
-    write(&[Instruction::I32LtU, Instruction::BrIf(0), Instruction::End]);
 }
 
 /// Takes the next bytes, aligned, and never gives them back.

@@ -2,6 +2,7 @@
 mod clean;
 mod engines;
 mod hostile;
+mod kill;
 mod limits;
 
 use std::time::Duration;

@@ -252,12 +252,14 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
     SandboxSettings {
         concurrent_calls: set.concurrent_calls,
         large_calls: set.large_calls,
+        computing_calls: set.computing_calls,
         stack_bytes: set.stack_bytes,
         ceiling: set.ceiling.clone(),
         compile,
         data: Some(config.data.clone()),
         clock: clock(),
         key_values: Some(Arc::new(state.clone())),
+        ..SandboxSettings::default()
     }
 }
 

@@ -30,7 +30,7 @@ pub use marker::Marker;
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{
-    EnvConfig, FileConfig, PassphraseSource, SecretStore, SecretStoreConfig, SecretStoreError,
-    Unlock,
+    EnvConfig, FileConfig, NoPassphrase, PassphraseSource, SecretStore, SecretStoreConfig,
+    SecretStoreError, Unlock,
 };
 pub use transport::Raw;

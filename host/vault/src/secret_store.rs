@@ -64,6 +64,16 @@ pub trait PassphraseSource: Send + Sync {
     fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError>;
 }
 
+/// Has none: for a host whose stores are opened without one.
+#[derive(Clone, Copy, Debug)]
+pub struct NoPassphrase;
+
+impl PassphraseSource for NoPassphrase {
+    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
+        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
+    }
+}
+
 /// Every kind of store, as it is configured.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use toolward::{config::Config, host::Host, wiring};
 use toolward_gate::{Call, Digest, Ending, Identity, Kind, Principal, ProgressSink};
-use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
+use toolward_vault::{NoPassphrase, PassphraseSource};
 
 pub(crate) struct House {
     pub(crate) host: Arc<Host>,
@@ -34,7 +34,7 @@ impl House {
         let config = Config::load(&folder.path().join("toolward.toml"))
             .ok()
             .context("the configuration of the bench does not load")?;
-        let nobody: Arc<dyn PassphraseSource> = Arc::new(Nobody);
+        let nobody: Arc<dyn PassphraseSource> = Arc::new(NoPassphrase);
         let host = Arc::new(wiring::host(&config, &nobody, None).await?);
         Ok(Self { host, caller: caller(), _folder: folder })
     }
@@ -112,15 +112,6 @@ fn caller() -> Principal {
         scope: None,
         ends_at: None,
     })
-}
-
-/// There are no secrets here.
-struct Nobody;
-
-impl PassphraseSource for Nobody {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
 }
 
 const POLICY: &str = r#"@id("nothing")

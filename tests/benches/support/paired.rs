@@ -1,6 +1,8 @@
 //! How long did each of several things take, when they took turns?
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 /// Samples of several things, in columns. A round takes one of each, so that what slows the machine down for
 /// a while slows down all of them.
 pub(crate) struct Rounds {
@@ -30,7 +32,7 @@ impl Rounds {
         let mut table = String::new();
         for name in &self.names {
             let (median, tail) = (self.median(name), self.quantile(name, 0.95));
-            let times = median.as_secs_f64() / self.median(base).as_secs_f64();
+            let times = ratio(median, self.median(base));
             let (median, tail) = (micros(median), micros(tail));
             let line = format!("  {name:<44}{median:>12}   95%: {tail:>12}   {times:>8.2} x\n");
             table.push_str(&line);
@@ -52,6 +54,23 @@ pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
     let began = Instant::now();
     let done = work.await;
     (began.elapsed(), done)
+}
+
+/// What so many take in all, one after the other: for criterion.
+pub(crate) async fn sum<F: Future<Output = anyhow::Result<Duration>>>(
+    times: u64,
+    mut once: impl FnMut() -> F,
+) -> Duration {
+    let mut total = Duration::ZERO;
+    for _ in 0..times {
+        total += once().await.context("what is measured goes through").unwrap();
+    }
+    total
+}
+
+/// How many times the other it is.
+pub(crate) fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
 }
 
 fn micros(duration: Duration) -> String {

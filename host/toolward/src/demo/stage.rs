@@ -14,7 +14,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
-use toolward_vault::{PassphraseSource, Secret, SecretName, SecretStoreError};
+use toolward_vault::{NoPassphrase, PassphraseSource, Secret, SecretName};
 use uuid::Uuid;
 
 use super::{
@@ -274,14 +274,6 @@ async fn store_secrets(config: &Config, secrets: &Secrets) -> anyhow::Result<()>
 /// The demo's store is unlocked by a key file.
 fn no_passphrase() -> Arc<dyn PassphraseSource> {
     Arc::new(NoPassphrase)
-}
-
-struct NoPassphrase;
-
-impl PassphraseSource for NoPassphrase {
-    fn ask(&self, prompt: &str) -> Result<Secret, SecretStoreError> {
-        Err(SecretStoreError::NoPassphrase(prompt.to_owned()))
-    }
 }
 
 /// The example tools that the demo calls.

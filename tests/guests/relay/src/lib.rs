@@ -1,4 +1,5 @@
 //! Tools that have other tools do something, and that use handles to their end.
+mod everything;
 mod handles;
 
 use std::time::Duration;

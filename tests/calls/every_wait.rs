@@ -1,0 +1,237 @@
+//! A call that ends at any of its waits leaves nothing: no place, no task, no open entry, nothing set aside.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use toolward_gate::{
+    Clock as _, Progress, ProgressSink, Stop, Switch, SwitchFeed as _, SwitchTarget,
+};
+use toolward_sandbox::Output;
+
+use crate::world::{Guest, MARKER, Setting, World, within};
+
+const LENT: &str = r#"
+[capability."house:tools:call"]
+description = "Have the shop's tools do something."
+interface = "tools"
+tools = ["read_item"]
+lends = ["shop:items:read"]
+risk = "low"
+"#;
+
+const PERMITTED: &str = r#"
+@id("house")
+permit(
+    principal in Role::"assistant",
+    action in [Action::"house:tools:call", Action::"shop:items:read", Action::"shop:notes:use"],
+    resource in Component::"relay"
+);
+"#;
+
+/// One place for the tool, and one for the tool that it calls: one that was not given back would be missed.
+async fn world() -> World {
+    let usual = Setting { remembers: true, places: Some(2), ..Setting::default() };
+    usual.guest(Guest::Relay).capability(LENT).policy(PERMITTED).world().await
+}
+
+/// Is ready when it is polled for the `nth` time, as often as the call beside it is.
+struct AtPoll {
+    left: usize,
+}
+
+impl Future for AtPoll {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match self.left {
+            0 => Poll::Ready(()),
+            left => {
+                self.left = left.saturating_sub(1);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// What the tool said last before its call ended, and how it ended. There is room for one word of it, so that it
+/// waits for its listener, too.
+async fn call_until(
+    world: &World,
+    cancelled: impl Future<Output = ()> + Send + 'static,
+) -> (u64, Result<Output, Stop>) {
+    let (to, mut heard) = mpsc::channel::<Progress>(1);
+    let call = world.read_heard("do_everything", &json!({ "item": "1" }), ProgressSink::to(to));
+    let listen = async {
+        let mut last = 0;
+        while let Some(progress) = heard.recv().await {
+            last = progress.done;
+        }
+        last
+    };
+    let (outcome, last) = tokio::join!(within(world.host.perform_unless(call, cancelled)), listen);
+    (last, outcome)
+}
+
+async fn call(world: &World) -> Output {
+    call_until(world, std::future::pending()).await.1.unwrap()
+}
+
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// The tasks of a host at rest after a whole call: some connections are kept for the next one.
+async fn at_rest(world: &World) -> usize {
+    let before = tasks();
+    assert!(call(world).await.text().contains(MARKER));
+    within(async {
+        // The host's own, and those of one connection: both of its ends are here.
+        while tasks() > before + 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    before + 2
+}
+
+/// Entries that were opened and not closed.
+async fn open_entries(world: &World) -> usize {
+    let trail = world.trail().await;
+    let count = |kind: &str| trail.iter().filter(|one: &&Value| one["record"] == kind).count();
+    count("opened").saturating_sub(count("closed"))
+}
+
+/// Waits until as little is there as before; what a call of a call has to close is closed by then.
+async fn nothing_is_left(world: &World, before: usize) {
+    let settled = async {
+        while tasks() > before || open_entries(world).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(settled).await;
+    assert_eq!(world.set_aside().await, 0, "what was set aside is given back");
+}
+
+#[tokio::test]
+async fn what_a_running_call_holds_is_noticed() {
+    let world = world().await;
+    let before = at_rest(&world).await;
+    let slow = json!({ "method": "GET", "target": "/items/slow" });
+    let running = async {
+        world.upstream.slow_began().await;
+        assert!(tasks() > before);
+        assert_eq!((open_entries(&world).await, world.set_aside().await), (1, 1));
+        // Its own place is free, and that of the tool that it calls is not.
+        let refused = call_until(&world, std::future::pending()).await.1;
+        let Err(Stop::Failed(failure)) = &refused else { panic!("{refused:?}") };
+        assert_eq!(failure.code, "queue-full");
+        world.upstream.release();
+    };
+    let (outcome, ()) = tokio::join!(world.call("fetch", slow), running);
+    outcome.unwrap();
+    // Both calls were there at once: there is one more connection.
+    nothing_is_left(&world, before + 2).await;
+    assert!(call(&world).await.text().contains(MARKER));
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
+    let world = world().await;
+    let before = at_rest(&world).await;
+    let (mut stages, mut whole) = (BTreeSet::new(), 0);
+    for nth in 0.. {
+        let (stage, outcome) = call_until(&world, AtPoll { left: nth }).await;
+        let sent = world.upstream.seen().len();
+        nothing_is_left(&world, before).await;
+        if outcome.is_ok() {
+            whole += 1;
+            // One call waits less often than another.
+            if whole == ENOUGH {
+                break;
+            }
+            continue;
+        }
+        assert!(matches!(outcome, Err(Stop::Cancelled)), "{nth}: {outcome:?}");
+        stages.insert(stage);
+        // A called tool may have been about to send.
+        assert!(world.upstream.seen().len() <= sent.saturating_add(1));
+        assert!(call(&world).await.text().contains(MARKER), "after wait {nth}");
+        nothing_is_left(&world, before).await;
+    }
+    let each: Vec<u64> = stages.into_iter().collect();
+    assert_eq!(each, [0, 1, 2, 3, 4, 5], "it was cancelled in each of its waits");
+    assert!(world.verified().await.fault.is_none());
+}
+
+#[tokio::test]
+async fn a_call_that_is_killed_at_any_of_its_waits_leaves_nothing() {
+    let world = world().await;
+    let before = at_rest(&world).await;
+    let (mut stages, mut whole) = (BTreeSet::new(), 0);
+    for nth in 0.. {
+        let reached = Arc::new(AtomicBool::new(false));
+        let kill = kill_at(&world, nth, reached.clone());
+        let (stage, outcome) = call_until(&world, kill).await;
+        nothing_is_left(&world, before).await;
+        if !reached.load(SeqCst) {
+            outcome.unwrap();
+            whole += 1;
+            if whole == ENOUGH {
+                break;
+            }
+            continue;
+        }
+        match outcome {
+            Err(Stop::Halted(_)) => drop(stages.insert(stage)),
+            // It had not begun, or was done before the switch was.
+            Err(Stop::Refused(_)) | Ok(_) => {}
+            Err(other) => panic!("{nth}: {other:?}"),
+        }
+        world.state.lift(&target(), "ana", "it was a drill").await.unwrap();
+        let lifted = async {
+            while !world.host.gate.switches.known().thrown.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(lifted).await;
+        assert!(call(&world).await.text().contains(MARKER), "after wait {nth}");
+    }
+    assert!(stages.len() > 1, "it was killed in several of its waits: {stages:?}");
+}
+
+/// Calls that were over before it was their turn to be ended.
+const ENOUGH: usize = 20;
+
+fn target() -> SwitchTarget {
+    SwitchTarget::Tool("do_everything".to_owned())
+}
+
+/// Throws the switch of the tool when it is polled for the `nth` time, and does not cancel anything.
+fn kill_at(
+    world: &World,
+    nth: usize,
+    reached: Arc<AtomicBool>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (host, by) = (world.host.clone(), "ana".to_owned());
+    let switch = Switch {
+        target: target(),
+        reason: "a drill".to_owned(),
+        by,
+        since: world.clock.now(),
+        expires_at: None,
+    };
+    async move {
+        AtPoll { left: nth }.await;
+        reached.store(true, SeqCst);
+        host.gate.switches.throw(switch).await.unwrap();
+        std::future::pending().await
+    }
+}
