@@ -37,11 +37,17 @@ fn main() {
                 }
             }
         }
-        println!("{:>8} {:>16} {:>14} {:>14}", "callers", "records / s", "wait, median", "wait, 99 %");
+        println!(
+            "{:>8} {:>16} {:>14} {:>14}",
+            "callers", "records / s", "wait, median", "wait, 99 %"
+        );
         for (callers, samples) in CALLERS.into_iter().zip(&mut found) {
             samples.sort_by(|one, other| one.rate.total_cmp(&other.rate));
             let middle = &samples[samples.len() / 2];
-            println!("{callers:>8} {:>16.0} {:>14?} {:>14?}", middle.rate, middle.median, middle.tail);
+            println!(
+                "{callers:>8} {:>16.0} {:>14?} {:>14?}",
+                middle.rate, middle.median, middle.tail
+            );
         }
         let verified = state.verify(&mut |_, _| ()).await.unwrap();
         assert!(verified.fault.is_none(), "the chain of the bench is whole");
@@ -95,6 +101,7 @@ fn opened(call: CallId) -> Record {
         tool_digest: Digest::of(b"shop"),
         arguments_digest: Digest::of(b"{}"),
         parent: None,
+        host: None,
     })
 }
 

@@ -124,6 +124,7 @@ pub(super) fn opened(call: &Call) -> Record {
         tool_digest: call.tool.digest,
         arguments_digest: call.arguments.digest(),
         parent: None,
+        host: None,
     })
 }
 
