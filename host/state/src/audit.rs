@@ -15,13 +15,15 @@ pub use retention::Retention;
 pub use search::{Decided, Search};
 pub use verify::{Evidence, Fault, Removed, Verified};
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 use async_trait::async_trait;
 use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
 use toolward_gate::{
     AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Unavailable,
 };
+
+use key::AuditKey;
 
 use crate::{State, StateError, budgets, faults, unavailable, writer::Writing};
 
@@ -259,6 +261,12 @@ impl State {
                 .map_err(unavailable)?;
         }
         Ok(writing.commit().await?)
+    }
+
+    /// Makes the key of the trail of a database that is still to be made; what checkpoints of it are verified
+    /// with. A key that is there stays.
+    pub fn make_key(database: &Path) -> Result<PublicKey, StateError> {
+        Ok(AuditKey::made_beside(database)?.public())
     }
 
     /// What checkpoints of this trail are verified with.

@@ -45,6 +45,13 @@ impl AuditKey {
         Self::read(&path)
     }
 
+    /// The key beside a database that is still to be made.
+    pub(crate) fn made_beside(database: &Path) -> Result<Self, StateError> {
+        let path = path(database);
+        make(&path).map_err(|error| failed(&path, &error))?;
+        Self::read(&path)
+    }
+
     fn read(path: &Path) -> Result<Self, StateError> {
         sqlite::check_private(path).map_err(|error| match error {
             StateError::Open { cause, path } => StateError::Key { path, cause },
@@ -142,7 +149,7 @@ pub(crate) fn path(database: &Path) -> PathBuf {
 }
 
 /// Makes a key where there is none. Of several who do so at once, one makes it and all use that one.
-pub(crate) fn make(path: &Path) -> io::Result<()> {
+fn make(path: &Path) -> io::Result<()> {
     let mut seed = Zeroizing::new([0; 32]);
     rand::fill(seed.as_mut()).map_err(|_| io::Error::other("there are no random numbers"))?;
     let text = Zeroizing::new(format!("{FORM}{}\n", hex::encode(seed.as_ref())));

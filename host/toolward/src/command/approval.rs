@@ -157,7 +157,7 @@ fn word(value: &impl Serialize) -> String {
 }
 
 /// Text from elsewhere, with what a terminal would act on or hide written out.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let hidden = |one: char| {
         one.is_control()
             || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
