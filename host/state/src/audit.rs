@@ -70,7 +70,7 @@ impl State {
         let last = self.last_in(writing).await?;
         let (record, host) = self.with_host(record)?;
         let next = Link::after(last.as_ref(), self.clock.now(), &record)?;
-        faults::at("record").await?;
+        faults::at("record")?;
         sqlx::query("INSERT INTO audit (sequence, at, kind, call, host, record, previous, hash, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(i64::try_from(next.sequence).map_err(unavailable)?)
             .bind(next.at.to_string())

@@ -7,8 +7,12 @@ pub(crate) use crate::tests::faults::at;
 
 /// A step that can fail, by its name.
 #[cfg(not(test))]
-#[expect(clippy::unused_async, reason = "tests wait here")]
 #[inline]
-pub(crate) async fn at(_step: &'static str) -> Result<(), Unavailable> {
+pub(crate) fn at(_step: &'static str) -> Result<(), Unavailable> {
     Ok(())
+}
+
+/// As [`at`], among failures of the system.
+pub(crate) fn io(step: &'static str) -> std::io::Result<()> {
+    at(step).map_err(|error| std::io::Error::other(error.cause.to_string()))
 }

@@ -16,6 +16,7 @@ use toolward_gate::{Clock, Unavailable};
 
 use crate::{
     audit::{self, key::AuditKey},
+    faults,
     lease::Lease,
     unavailable,
     writer::{Writer, Writing},
@@ -104,22 +105,29 @@ impl State {
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
         }
-        let name = to.to_str().ok_or_else(|| fail("its name is not UTF-8".to_owned()))?;
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(fail("there is a file of this name".to_owned()));
+        }
+        let unfinished = to.with_extension(format!("{}.unfinished", uuid::Uuid::new_v4()));
+        let copied = self.copy(&unfinished, to).await;
+        let removed = fs::remove_file(&unfinished);
+        copied.and(removed.map_err(unavailable)).map_err(|error| fail(error.cause.to_string()))
+    }
+
+    /// Whole or not at all: half a copy would be taken for a backup.
+    async fn copy(&self, unfinished: &Path, to: &Path) -> Result<(), Unavailable> {
+        let name = unfinished.to_str().ok_or_else(|| unavailable("its name is not UTF-8"))?;
         // SQLite writes into an empty file, which is its owner's alone from the beginning.
-        create(to).map_err(|error| fail(error.to_string()))?;
-        let copied = async {
-            sqlx::query("VACUUM INTO ?")
-                .bind(name)
-                .execute(self.writer.pool())
-                .await
-                .map_err(unavailable)?;
-            fs::File::open(to).and_then(|file| file.sync_all()).map_err(unavailable)?;
-            self.key.copy_beside(to).map_err(unavailable)
-        };
-        let Err(error) = copied.await else { return Ok(()) };
-        // An empty or half a copy would be taken for a backup.
-        fs::remove_file(to).map_err(|error| fail(error.to_string()))?;
-        Err(fail(error.cause.to_string()))
+        create(unfinished).map_err(unavailable)?;
+        faults::at("backup")?;
+        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(self.writer.pool()).await;
+        copied.map_err(unavailable)?;
+        faults::at("backup-written")?;
+        fs::File::open(unfinished).and_then(|file| file.sync_all()).map_err(unavailable)?;
+        self.key.copy_beside(to).map_err(unavailable)?;
+        fs::hard_link(unfinished, to).map_err(unavailable)?;
+        faults::at("backup-linked")?;
+        sync_folder(to).map_err(unavailable)
     }
 
     /// Closes every connection, so that all is in the one file.
@@ -193,7 +201,9 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<bool, StateError> {
     // As `run` does it; the future of `run` itself cannot be sent to another thread from here.
     let migrated = MIGRATIONS.run_direct(None, &mut *writing, false).await;
     migrated.map_err(|error| not_migrated(path, &error))?;
+    faults::io("migrate").map_err(sqlx::Error::Io).map_err(open)?;
     writing.commit().await.map_err(open)?;
+    faults::io("migrated").map_err(sqlx::Error::Io).map_err(open)?;
     Ok(unsealed)
 }
 

@@ -3,6 +3,8 @@ mod anchors;
 mod approvals;
 mod audit;
 mod budgets;
+mod contract;
+mod crash;
 pub(crate) mod faults;
 mod group;
 mod interrupted;

@@ -63,7 +63,7 @@ impl Writer {
 
     /// A write that holds the database's write lock from its beginning.
     pub(crate) async fn write(&self) -> Result<Writing, Unavailable> {
-        faults::at("write").await?;
+        faults::at("write")?;
         let mut held = self.0.group.clone().lock_owned().await;
         if self.0.broken.load(Ordering::Acquire) {
             return Err(unavailable(BROKEN));
@@ -107,9 +107,9 @@ async fn finish(inner: Arc<Inner>) {
         if group.torn {
             run(&mut group.connection, UNDO).await?;
         }
-        faults::at("commit").await?;
+        faults::at("commit")?;
         group.keep(&inner).await?;
-        faults::at("committed").await
+        faults::at("committed")
     };
     let committed = committed.await;
     let done = group.done.clone();
@@ -121,7 +121,7 @@ async fn finish(inner: Arc<Inner>) {
 
 impl Group {
     async fn keep(&mut self, inner: &Inner) -> Result<(), Unavailable> {
-        if let Err(error) = faults::at("sync").await {
+        if let Err(error) = faults::at("sync") {
             inner.broken.store(true, Ordering::Release);
             return Err(error);
         }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use toolward_gate::Digest;
 use zeroize::Zeroizing;
 
-use crate::{StateError, sqlite};
+use crate::{StateError, faults, sqlite};
 
 /// The secret half. It is neither shown nor written anywhere but to its file.
 pub(crate) struct AuditKey {
@@ -160,13 +160,17 @@ fn make(path: &Path) -> io::Result<()> {
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension(format!("{}.new", uuid::Uuid::new_v4()));
     let written = sqlite::create(&unfinished).and_then(|mut file| {
+        faults::io("file")?;
         file.write_all(bytes)?;
+        faults::io("file-written")?;
         file.sync_all()?;
+        faults::io("file-synced")?;
         match fs::hard_link(&unfinished, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             linked => linked,
         }
     });
+    faults::io("file-linked")?;
     let removed = fs::remove_file(&unfinished);
     written.and(removed)?;
     sqlite::sync_folder(path)

@@ -38,10 +38,10 @@ impl CheckpointPlace for FilePlace {
     }
 
     async fn put(&self, checkpoint: &Checkpoint) -> Result<(), Unavailable> {
-        faults::at("checkpoint").await?;
+        faults::at("checkpoint")?;
         let (path, line) = (self.0.clone(), checkpoint.line());
         blocking(move || add(&path, &line)).await?;
-        faults::at("checkpointed").await
+        faults::at("checkpointed")
     }
 
     async fn lines(&self) -> Result<Option<Vec<String>>, Unavailable> {
@@ -69,6 +69,7 @@ fn add(path: &Path, line: &str) -> io::Result<()> {
     }
     // One write, so that the lines of two hosts do not mix.
     file.write_all(text.as_bytes())?;
+    faults::io("checkpoint-written")?;
     file.sync_all()?;
     if is_new { sqlite::sync_folder(path) } else { Ok(()) }
 }

@@ -71,9 +71,9 @@ impl State {
         let first = after.saturating_add(1);
         let path = folder.join(format!("audit-{first:012}-{through:012}.jsonl"));
         std::fs::create_dir_all(folder).map_err(unavailable)?;
-        faults::at("archive").await?;
+        faults::at("archive")?;
         key::put(&path, lines.as_bytes()).map_err(unavailable)?;
-        faults::at("archived").await?;
+        faults::at("archived")?;
         Ok(())
     }
 

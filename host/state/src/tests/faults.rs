@@ -1,6 +1,13 @@
 //! Faults that a test asks for: at the n-th time that a step is reached, it fails, or the process waits for its
 //! end.
-use std::{cell::RefCell, io::Write as _, sync::OnceLock};
+use std::{
+    cell::RefCell,
+    io::Write as _,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use toolward_gate::Unavailable;
 
@@ -27,8 +34,7 @@ pub(super) fn passed() -> Vec<&'static str> {
     PASSED.take()
 }
 
-#[expect(clippy::unused_async, reason = "as the one that does nothing")]
-pub(crate) async fn at(step: &'static str) -> Result<(), Unavailable> {
+pub(crate) fn at(step: &'static str) -> Result<(), Unavailable> {
     PASSED.with_borrow_mut(|passed| passed.push(step));
     wait_for_the_end(step);
     let fails = FAIL.with_borrow_mut(|fault| match fault {
@@ -48,20 +54,25 @@ pub(crate) async fn at(step: &'static str) -> Result<(), Unavailable> {
 /// In a child that was told where to stop: says that it is there, and stays until it is killed.
 fn wait_for_the_end(step: &str) {
     static STOP: OnceLock<Option<usize>> = OnceLock::new();
-    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let stop = STOP.get_or_init(|| std::env::var(STOP_AT).ok()?.parse().ok());
-    let Some(stop) = stop else { return };
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-    if count == *stop {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "\n{REACHED}{step}").unwrap();
-        out.flush().unwrap();
-        loop {
-            std::thread::park();
-        }
+    let count = COUNT.fetch_add(1, Ordering::SeqCst);
+    if *stop != Some(count) {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{REACHED}{step}").unwrap();
+    out.flush().unwrap();
+    loop {
+        std::thread::park();
     }
 }
 
+/// How many steps this process has passed.
+pub(super) fn count() -> usize {
+    COUNT.load(Ordering::SeqCst)
+}
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// The number of the step at which a child stops.
 pub(super) const STOP_AT: &str = "TOOLWARD_TEST_STOP_AT";
 pub(super) const REACHED: &str = "reached the step ";
