@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent, Stop,
-    ToolName, Unavailable,
+    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent,
+    Reservation, Stop, ToolName, Unavailable,
 };
 
 /// Field names that the log and the audit share.
@@ -124,6 +124,38 @@ pub struct Opened {
     /// The call of the tool that calls this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<CallId>,
+    /// The process that carries the call, as the log knows it: it fills this in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// Written together with what is set aside and spent for a call, before anything of it leaves the host.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Admitted {
+    pub call: CallId,
+    /// Why the policy said yes.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
+    /// The yes that is spent on this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    pub reserved: Cost,
+}
+
+impl Admitted {
+    pub fn of(reservation: &Reservation<'_>) -> Self {
+        let allowed = |note: Note| match note {
+            Note::Allowed(basis) => Some(basis),
+            _ => None,
+        };
+        Self {
+            call: reservation.call.id,
+            basis: reservation.call.notes.read().into_iter().rev().find_map(allowed),
+            approval: reservation.approval.as_ref().map(Approval::id),
+            reserved: reservation.cost,
+        }
+    }
 }
 
 /// Written after a call, in whatever way it ended.
@@ -175,6 +207,7 @@ pub struct Change {
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
     Opened(Opened),
+    Admitted(Admitted),
     Closed(Closed),
     Changed(Change),
 }
@@ -183,6 +216,7 @@ impl Record {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Opened(_) => "opened",
+            Self::Admitted(_) => "admitted",
             Self::Closed(_) => "closed",
             Self::Changed(_) => "changed",
         }
@@ -190,6 +224,7 @@ impl Record {
     pub fn call(&self) -> Option<CallId> {
         match self {
             Self::Opened(opened) => Some(opened.call),
+            Self::Admitted(admitted) => Some(admitted.call),
             Self::Closed(closed) => Some(closed.call),
             Self::Changed(_) => None,
         }
@@ -254,6 +289,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// A chain whose links up to this one were removed.
+    pub fn following(sequence: u64, hash: Digest) -> Self {
+        Self { last: Some((sequence, hash)) }
+    }
+
     /// Fails with what is wrong about the next link.
     pub fn check(&mut self, link: &Link) -> Result<(), &'static str> {
         let (last, previous) = self.last.unwrap_or((0, Digest::ZERO));
@@ -282,6 +322,10 @@ pub trait AuditLog: Send + Sync {
     async fn append(&self, record: &Record) -> Result<(), Unavailable>;
     /// Appends the closing record and settles what was reserved under the call's id, in one transaction.
     async fn close(&self, closed: Closed) -> Result<(), Unavailable>;
+    /// Says for the last time, elsewhere, how far the trail goes. After a crash that is not said.
+    async fn stop(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
 }
 
 /// The trail, as `perform` uses it.
@@ -299,6 +343,11 @@ impl Audit {
         Self(log)
     }
 
+    /// The host ends in order.
+    pub async fn stop(&self) -> Result<(), Unavailable> {
+        self.0.stop().await
+    }
+
     /// Opens the entry of a call. Fails when it cannot be recorded: then nothing happens.
     pub async fn open(&self, call: &Call) -> Result<Entry, Unavailable> {
         let opened = Opened {
@@ -311,6 +360,7 @@ impl Audit {
             tool_digest: call.tool.digest,
             arguments_digest: call.arguments.digest(),
             parent: call.parent.as_ref().map(Parent::call),
+            host: None,
         };
         self.0.append(&Record::Opened(opened)).await?;
         Ok(Entry {

@@ -30,8 +30,8 @@ pub use approval::{
     Filing, Question, Request, Verdict,
 };
 pub use audit::{
-    Audit, AuditLog, Chain, Change, Closed, Ending, Entry, Link, Note, Notes, Opened, Record,
-    fields,
+    Admitted, Audit, AuditLog, Chain, Change, Closed, Ending, Entry, Link, Note, Notes, Opened,
+    Record, fields,
 };
 pub use budget::{BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError};
 pub use call::{

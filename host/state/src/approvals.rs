@@ -2,14 +2,14 @@
 use std::{str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
-use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Row as _, sqlite::SqliteRow};
 use tokio::time::Instant;
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, Filing, Record, Refusal,
     Request, ReserveError, Unavailable, Verdict,
 };
 
-use crate::{State, micros, timestamp, unavailable};
+use crate::{State, micros, timestamp, unavailable, writer::Writing};
 
 #[async_trait]
 impl ApprovalBook for State {
@@ -107,11 +107,7 @@ impl State {
         })
     }
 
-    async fn save(
-        &self,
-        writing: &mut Transaction<'static, Sqlite>,
-        request: &Request,
-    ) -> Result<(), Unavailable> {
+    async fn save(&self, writing: &mut Writing, request: &Request) -> Result<(), Unavailable> {
         let state = match request.state {
             ApprovalState::Approved => "approved",
             ApprovalState::Denied => "denied",
@@ -131,7 +127,7 @@ impl State {
 
 /// Spends a yes, so that it serves one call: of several who try, one wins.
 pub(crate) async fn spend(
-    writing: &mut Transaction<'static, Sqlite>,
+    writing: &mut Writing,
     id: ApprovalId,
     now: i64,
 ) -> Result<(), ReserveError> {
@@ -147,7 +143,7 @@ pub(crate) async fn spend(
 /// The question already filed for the same call, open or approved and still good. A denied one stands
 /// until it expires, so that asking again does not ask another person.
 async fn same_question(
-    writing: &mut Transaction<'static, Sqlite>,
+    writing: &mut Writing,
     filing: &Filing,
 ) -> Result<Option<ApprovalId>, Unavailable> {
     let id: Option<String> = sqlx::query_scalar(

@@ -1,14 +1,32 @@
 //! The audit trail: one chain, whoever writes.
-use std::collections::BTreeSet;
+mod anchored;
+mod checkpoint;
+pub(crate) mod key;
+mod places;
+mod retention;
+mod search;
+mod tree;
+mod verify;
+
+pub use anchored::{AnchoredLog, Anchoring, OnFailure};
+pub use checkpoint::{Checkpoint, CheckpointKind};
+pub use key::PublicKey;
+pub use places::{CheckpointPlace, FilePlace};
+pub use retention::Retention;
+pub use search::{Decided, Search};
+pub use verify::{Evidence, Fault, Removed, Verified};
+
+use std::{borrow::Cow, path::Path};
 
 use async_trait::async_trait;
-use serde_json::Value;
-use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
 use toolward_gate::{
-    AuditLog, CallId, Chain, Change, Closed, Cost, Digest, Ending, Link, Note, Record, Unavailable,
+    AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Unavailable,
 };
 
-use crate::{State, StateError, budgets, unavailable};
+use key::AuditKey;
+
+use crate::{State, StateError, budgets, faults, unavailable, writer::Writing};
 
 /// Which links to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,22 +37,6 @@ pub struct LinkFilter {
     pub last: Option<u32>,
     /// Only links of this call.
     pub call: Option<CallId>,
-}
-
-/// What a check of the chain found.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    pub links: u64,
-    /// The hash of the last link: noted elsewhere, it anchors the chain.
-    pub head: Digest,
-    pub fault: Option<Fault>,
-}
-
-/// The first place where the chain is broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub sequence: u64,
-    pub what: String,
 }
 
 #[async_trait]
@@ -63,32 +65,51 @@ impl State {
     /// the same place.
     pub(crate) async fn add(
         &self,
-        writing: &mut Transaction<'static, Sqlite>,
+        writing: &mut Writing,
         record: &Record,
     ) -> Result<(), Unavailable> {
-        let last = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1")
-            .fetch_optional(&mut **writing)
-            .await
-            .map_err(unavailable)?;
-        let last = last.as_ref().map(link).transpose()?;
-        let next = Link::after(last.as_ref(), self.clock.now(), record)?;
-        let host = match record {
-            Record::Opened(_) => Some(self.lease.hold().map_err(unavailable)?),
-            Record::Closed(_) | Record::Changed(_) => None,
-        };
-        sqlx::query("INSERT INTO audit (sequence, at, kind, call, host, record, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        let last = self.last_in(writing).await?;
+        let (record, host) = self.with_host(record)?;
+        let next = Link::after(last.as_ref(), self.clock.now(), &record)?;
+        faults::at("record")?;
+        sqlx::query("INSERT INTO audit (sequence, at, kind, call, host, record, previous, hash, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(i64::try_from(next.sequence).map_err(unavailable)?)
             .bind(next.at.to_string())
             .bind(record.kind())
             .bind(record.call().map(|call| call.to_string()))
             .bind(host)
-            .bind(next.record)
+            .bind(&next.record)
             .bind(next.previous.to_string())
             .bind(next.hash.to_string())
+            .bind(self.key.seal(next.hash))
             .execute(&mut **writing)
             .await
             .map_err(unavailable)?;
+        *writing.last() = Some(Some(next));
         Ok(())
+    }
+
+    /// The last link. There is one wherever there was one: the removal of links is a link itself.
+    pub(crate) async fn last_in(&self, writing: &mut Writing) -> Result<Option<Link>, Unavailable> {
+        if let Some(last) = writing.last() {
+            return Ok(last.clone());
+        }
+        let last = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1")
+            .fetch_optional(&mut **writing)
+            .await
+            .map_err(unavailable)?;
+        last.as_ref().map(link).transpose()
+    }
+
+    /// A record that names who carries the call, where it opens one.
+    fn with_host<'a>(
+        &self,
+        record: &'a Record,
+    ) -> Result<(Cow<'a, Record>, Option<String>), Unavailable> {
+        let Record::Opened(opened) = record else { return Ok((Cow::Borrowed(record), None)) };
+        let host = Some(self.lease.hold().map_err(unavailable)?);
+        let opened = Opened { host: host.clone(), ..opened.clone() };
+        Ok((Cow::Owned(Record::Opened(opened)), host))
     }
 
     /// Closes the entries that a host left open when it crashed; how many there were.
@@ -98,7 +119,8 @@ impl State {
             if !self.lease.is_dead(&host).map_err(unavailable)? {
                 continue;
             }
-            let detail = Some("the host ended before the call did".to_owned());
+            let admitted = self.was_admitted(call).await?;
+            let detail = Some(if admitted { LOST } else { UNBEGUN }.to_owned());
             let ending = Ending { outcome: "interrupted".to_owned(), detail };
             // What the call did is not known; what was set aside for it gives back when it expires.
             let record = Closed {
@@ -120,6 +142,16 @@ impl State {
         Ok(closed)
     }
 
+    async fn was_admitted(&self, call: CallId) -> Result<bool, Unavailable> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM audit WHERE call = ? AND kind = 'admitted')",
+        )
+        .bind(call.to_string())
+        .fetch_one(self.read_pool())
+        .await
+        .map_err(unavailable)
+    }
+
     async fn open_entries(&self) -> Result<Vec<(CallId, String)>, Unavailable> {
         let rows = sqlx::query(
             "SELECT call, host FROM audit AS opened WHERE kind = 'opened' \
@@ -137,6 +169,35 @@ impl State {
         rows.iter().map(entry).collect()
     }
 
+    /// The last link of the chain.
+    pub(crate) async fn last_link(&self) -> Result<Option<Link>, Unavailable> {
+        let row = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1")
+            .fetch_optional(self.read_pool())
+            .await
+            .map_err(unavailable)?;
+        row.as_ref().map(link).transpose()
+    }
+
+    pub(crate) async fn link_at(&self, sequence: u64) -> Result<Option<Link>, Unavailable> {
+        let row = sqlx::query("SELECT * FROM audit WHERE sequence = ?")
+            .bind(i64::try_from(sequence).map_err(unavailable)?)
+            .fetch_optional(self.read_pool())
+            .await
+            .map_err(unavailable)?;
+        row.as_ref().map(link).transpose()
+    }
+
+    /// So many links after one, in the order of the chain.
+    pub(crate) async fn links_after(&self, after: u64, most: u64) -> Result<Vec<Link>, StateError> {
+        let rows = sqlx::query("SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?")
+            .bind(i64::try_from(after).map_err(unavailable)?)
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(unavailable)?;
+        Ok(rows.iter().map(link).collect::<Result<_, _>>()?)
+    }
+
     /// Links in the order of the chain.
     pub async fn links(&self, filter: LinkFilter) -> Result<Vec<Link>, StateError> {
         let rows = sqlx::query(
@@ -151,152 +212,9 @@ impl State {
         .map_err(unavailable)?;
         Ok(rows.iter().map(link).collect::<Result<_, _>>()?)
     }
-
-    /// Every link of a call, of those that were made for it in however many steps, and of those that it was made
-    /// for, in the order of the chain. Empty where there is no such call.
-    pub async fn tree(&self, call: CallId) -> Result<Vec<Link>, StateError> {
-        let Some(first) = self.outermost(call).await? else { return Ok(Vec::new()) };
-        let mut tree = Tree::default();
-        let mut next = first.sequence;
-        loop {
-            let rows = self.batch_from(i64::try_from(next).map_err(unavailable)?).await?;
-            for row in &rows {
-                let link = link(row)?;
-                next = link.sequence.saturating_add(1);
-                if tree.grow(link) {
-                    return Ok(tree.links);
-                }
-            }
-            if rows.is_empty() {
-                return Ok(tree.links);
-            }
-        }
-    }
-
-    /// The opening link of the call from a door that a call was made for.
-    async fn outermost(&self, call: CallId) -> Result<Option<Link>, StateError> {
-        let mut opened = self.opening(call).await?;
-        while let Some(above) = opened.as_ref().and_then(|link| field(link, "parent")) {
-            let above = self.opening(above).await?;
-            // In a file that somebody changed, a call could stand above itself.
-            let is_before =
-                |above: &Link| opened.as_ref().is_none_or(|one| above.sequence < one.sequence);
-            let Some(above) = above.filter(is_before) else { break };
-            opened = Some(above);
-        }
-        Ok(opened)
-    }
-
-    async fn opening(&self, call: CallId) -> Result<Option<Link>, StateError> {
-        let row = sqlx::query(
-            "SELECT * FROM audit WHERE call = ? AND kind = 'opened' ORDER BY sequence LIMIT 1",
-        )
-        .bind(call.to_string())
-        .fetch_optional(self.read_pool())
-        .await
-        .map_err(unavailable)?;
-        Ok(row.as_ref().map(link).transpose()?)
-    }
-
-    /// Checks the whole chain; `progress` hears how many links of how many are done.
-    pub async fn verify(
-        &self,
-        progress: &mut (dyn FnMut(u64, u64) + Send),
-    ) -> Result<Verified, StateError> {
-        let total: i64 = sqlx::query_scalar("SELECT count(*) FROM audit")
-            .fetch_one(self.read_pool())
-            .await
-            .map_err(unavailable)?;
-        let total = u64::try_from(total).unwrap_or_default();
-        let (mut chain, mut links, mut fault) = (Chain::default(), 0_u64, None);
-        // A row before the first link is a fault, too.
-        let mut next = i64::MIN;
-        loop {
-            let rows = self.batch_from(next).await?;
-            for row in &rows {
-                let sequence: i64 = row.try_get("sequence").map_err(unavailable)?;
-                next = sequence.saturating_add(1);
-                if let Err(what) = check(&mut chain, row) {
-                    fault.get_or_insert(Fault {
-                        sequence: u64::try_from(sequence).unwrap_or_default(),
-                        what,
-                    });
-                }
-                links = links.saturating_add(1);
-            }
-            progress(links, total);
-            if rows.is_empty() || next == i64::MAX {
-                return Ok(Verified { links, head: chain.head(), fault });
-            }
-        }
-    }
-
-    async fn batch_from(&self, sequence: i64) -> Result<Vec<SqliteRow>, Unavailable> {
-        sqlx::query("SELECT * FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT 1000")
-            .bind(sequence)
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(unavailable)
-    }
 }
 
-/// Calls that were made for one another, as they are found link by link: a call is opened after the one that it
-/// is made for, and before that one is closed.
-#[derive(Default)]
-struct Tree {
-    links: Vec<Link>,
-    calls: BTreeSet<CallId>,
-    open: BTreeSet<CallId>,
-}
-
-impl Tree {
-    /// Whether the tree is whole.
-    fn grow(&mut self, link: Link) -> bool {
-        let Some(call) = field(&link, "call") else { return false };
-        let is_first = self.links.is_empty();
-        if is_first || field(&link, "parent").is_some_and(|above| self.calls.contains(&above)) {
-            self.calls.insert(call);
-            self.open.insert(call);
-        } else if !self.open.remove(&call) {
-            return false;
-        }
-        self.links.push(link);
-        self.open.is_empty()
-    }
-}
-
-/// A call that a record names; absent where it names none.
-fn field(link: &Link, name: &str) -> Option<CallId> {
-    let record: Value = serde_json::from_str(&link.record).ok()?;
-    record.get(name)?.as_str()?.parse().ok().map(CallId::from_uuid)
-}
-
-/// A row that cannot even be read as a link is a fault of the chain, not of the database.
-fn check(chain: &mut Chain, row: &SqliteRow) -> Result<(), String> {
-    let link =
-        link(row).map_err(|error| format!("it is not a link of the chain: {}", error.cause))?;
-    chain.check(&link).map_err(str::to_owned)?;
-    check_columns(row, &link)
-}
-
-/// The hash covers the record alone; the columns that rows are found by must say the same.
-fn check_columns(row: &SqliteRow, link: &Link) -> Result<(), String> {
-    let record: Value = serde_json::from_str(&link.record).map_err(|error| error.to_string())?;
-    let agrees = |column: &str, field: &str| {
-        let in_record = record.get(field).and_then(Value::as_str);
-        row.try_get::<Option<String>, _>(column).is_ok_and(|found| found.as_deref() == in_record)
-    };
-    if agrees("kind", "record") && agrees("call", "call") {
-        Ok(())
-    } else {
-        Err("it is filed under another kind or call than its record names".to_owned())
-    }
-}
-
-async fn is_open(
-    writing: &mut Transaction<'static, Sqlite>,
-    call: CallId,
-) -> Result<bool, Unavailable> {
+async fn is_open(writing: &mut Writing, call: CallId) -> Result<bool, Unavailable> {
     sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM audit WHERE call = ? AND kind = 'closed')")
         .bind(call.to_string())
         .fetch_one(&mut **writing)
@@ -304,7 +222,7 @@ async fn is_open(
         .map_err(unavailable)
 }
 
-fn link(row: &SqliteRow) -> Result<Link, Unavailable> {
+pub(crate) fn link(row: &SqliteRow) -> Result<Link, Unavailable> {
     let text = |column| row.try_get::<String, _>(column).map_err(unavailable);
     let sequence: i64 = row.try_get("sequence").map_err(unavailable)?;
     Ok(Link {
@@ -315,3 +233,50 @@ fn link(row: &SqliteRow) -> Result<Link, Unavailable> {
         hash: text("hash")?.parse().map_err(unavailable)?,
     })
 }
+
+/// Whether nothing was ever written.
+pub(crate) async fn is_empty(pool: &SqlitePool) -> Result<bool, Unavailable> {
+    sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT 1 FROM audit) AND NOT EXISTS (SELECT 1 FROM audit_removed)",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(unavailable)
+}
+
+impl State {
+    /// Seals a trail that was written before there was a key, as it is found.
+    pub(crate) async fn seal_what_is_there(&self) -> Result<(), StateError> {
+        let mut writing = self.write().await?;
+        let rows = sqlx::query("SELECT sequence, hash FROM audit WHERE seal IS NULL")
+            .fetch_all(&mut *writing)
+            .await
+            .map_err(unavailable)?;
+        for row in &rows {
+            let hash: String = row.try_get("hash").map_err(unavailable)?;
+            let Ok(hash) = hash.parse() else { continue };
+            sqlx::query("UPDATE audit SET seal = ? WHERE sequence = ?")
+                .bind(self.key.seal(hash))
+                .bind(row.try_get::<i64, _>("sequence").map_err(unavailable)?)
+                .execute(&mut *writing)
+                .await
+                .map_err(unavailable)?;
+        }
+        Ok(writing.commit().await?)
+    }
+
+    /// Makes the key of the trail of a database that is still to be made; what checkpoints of it are verified
+    /// with. A key that is there stays.
+    pub fn make_key(database: &Path) -> Result<PublicKey, StateError> {
+        Ok(AuditKey::made_beside(database)?.public())
+    }
+
+    /// What checkpoints of this trail are verified with.
+    pub fn public_key(&self) -> PublicKey {
+        self.key.public()
+    }
+}
+
+/// How a call ended that a crash cut off.
+const LOST: &str = "the host ended before the call did; what the call did until then is not known";
+const UNBEGUN: &str = "the host ended before the call was admitted; nothing of it has left";

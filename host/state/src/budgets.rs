@@ -1,16 +1,15 @@
 //! What is counted and set aside before a call, and settled after it.
 use async_trait::async_trait;
-use sqlx::{Sqlite, Transaction};
 use toolward_gate::{
-    BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Refusal, Reservation, ReserveError,
-    Unavailable,
+    Admitted, BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Record, Refusal, Reservation,
+    ReserveError, Unavailable,
 };
 
-use crate::{State, approvals, micros, unavailable};
+use crate::{State, approvals, micros, unavailable, writer::Writing};
 
 #[async_trait]
 impl BudgetLedger for State {
-    /// Counts, sets aside and spends in one transaction: all of it, or nothing.
+    /// Counts, sets aside, spends and records that in one transaction: all of it, or nothing.
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError> {
         let mut writing = self.write().await?;
         let who = Account::of(&reservation);
@@ -25,6 +24,7 @@ impl BudgetLedger for State {
             approvals::spend(&mut writing, approval.id(), now).await?;
         }
         who.set_aside(&mut writing, &reservation, now).await?;
+        self.add(&mut writing, &Record::Admitted(Admitted::of(&reservation))).await?;
         writing.commit().await.map_err(unavailable)?;
         Ok(())
     }
@@ -43,11 +43,7 @@ impl Account {
     }
 
     /// The time, or the latest time on record where the clock has stepped back: a window never reopens.
-    async fn now(
-        &self,
-        writing: &mut Transaction<'static, Sqlite>,
-        now: i64,
-    ) -> Result<i64, Unavailable> {
+    async fn now(&self, writing: &mut Writing, now: i64) -> Result<i64, Unavailable> {
         let latest: Option<i64> =
             sqlx::query_scalar("SELECT max(at) FROM reservations WHERE principal = ? AND tool = ?")
                 .bind(&self.principal)
@@ -60,7 +56,7 @@ impl Account {
 
     async fn check_rate(
         &self,
-        writing: &mut Transaction<'static, Sqlite>,
+        writing: &mut Writing,
         rate: &RateLimit,
         now: i64,
     ) -> Result<(), ReserveError> {
@@ -86,7 +82,7 @@ impl Account {
 
     async fn check_budget(
         &self,
-        writing: &mut Transaction<'static, Sqlite>,
+        writing: &mut Writing,
         budget: &BudgetLimit,
         cost: Cost,
         now: i64,
@@ -111,7 +107,7 @@ impl Account {
 
     async fn set_aside(
         &self,
-        writing: &mut Transaction<'static, Sqlite>,
+        writing: &mut Writing,
         reservation: &Reservation<'_>,
         now: i64,
     ) -> Result<(), ReserveError> {
@@ -137,7 +133,7 @@ impl Account {
 /// Ends what was set aside under a call's id: keeps what it cost, at most what was set aside. A call that
 /// set nothing aside, or was settled before, is left as it is.
 pub(crate) async fn settle(
-    writing: &mut Transaction<'static, Sqlite>,
+    writing: &mut Writing,
     call: CallId,
     cost: Cost,
 ) -> Result<(), Unavailable> {

@@ -1,9 +1,8 @@
 //! What tools remember, each in a space of its own.
 use async_trait::async_trait;
-use sqlx::{Sqlite, Transaction};
 use toolward_gate::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues, Unavailable};
 
-use crate::{State, unavailable};
+use crate::{State, unavailable, writer::Writing};
 
 #[async_trait]
 impl KeyValues for State {
@@ -63,8 +62,6 @@ impl KeyValues for State {
         .map_err(unavailable)
     }
 }
-
-type Writing = Transaction<'static, Sqlite>;
 
 async fn holds(
     writing: &mut Writing,

@@ -9,6 +9,8 @@ use std::{
 
 use uuid::Uuid;
 
+use crate::faults;
+
 /// This host's sign of life.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -30,7 +32,9 @@ impl Lease {
         if held.is_none() {
             fs::create_dir_all(&self.folder)?;
             let file = File::create_new(self.path(&self.id.to_string()))?;
+            faults::io("lease")?;
             file.lock()?;
+            faults::io("lease-locked")?;
             *held = Some(file);
         }
         Ok(self.id.to_string())

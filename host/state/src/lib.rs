@@ -4,14 +4,19 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod faults;
 mod key_values;
 mod lease;
 mod sqlite;
 mod switches;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-pub use audit::{Fault, LinkFilter, Verified};
+pub use audit::{
+    AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
+    FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
+};
 pub use sqlite::{State, StateError};
 
 use jiff::Timestamp;

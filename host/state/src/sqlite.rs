@@ -7,14 +7,20 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{sync::Notify, time::Instant};
 use toolward_gate::{Clock, Unavailable};
 
-use crate::{lease::Lease, unavailable};
+use crate::{
+    audit::{self, key::AuditKey},
+    faults,
+    lease::Lease,
+    unavailable,
+    writer::{Writer, Writing},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -31,6 +37,14 @@ pub enum StateError {
     NotOurs { path: PathBuf, cause: String },
     #[error("`{path}` can be read by others (mode {mode:03o}); run `chmod 600 {path}`")]
     Readable { path: PathBuf, mode: u32 },
+    #[error(
+        "`{path}`, the key of the audit trail, is not there, but the trail is: put the key back from a backup; without it, move the `data` directory away and start a new trail"
+    )]
+    KeyLost { path: PathBuf },
+    #[error("`{path}`, the key of the audit trail, cannot be used: {cause}")]
+    Key { path: PathBuf, cause: String },
+    #[error("{0}")]
+    Trail(String),
     #[error("`{path}` is a symbolic link; name the file itself")]
     Link { path: PathBuf },
     #[error("`{path}` cannot be opened: {cause}")]
@@ -42,9 +56,9 @@ pub enum StateError {
 /// What the host remembers. Clones share the connections.
 #[derive(Clone)]
 pub struct State {
-    /// One connection: writes wait for each other here, not inside SQLite.
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
+    pub(crate) key: Arc<AuditKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<Lease>,
     /// Wakes those who wait for an answer given in this process.
@@ -72,37 +86,59 @@ impl State {
             .busy_timeout(BUSY);
         let open = |error: sqlx::Error| not_opened(path, &error);
         let writer = connect(1, options.clone()).await.map_err(open)?;
-        migrate(&writer, path).await?;
+        let unsealed = migrate(&writer, path).await?;
+        let fresh = async || Ok(unsealed || audit::is_empty(&writer).await?);
+        let key = Arc::new(AuditKey::beside(path, fresh).await?);
         let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
-        Ok(Self { writer, readers, clock, lease, answered: Arc::default() })
+        let writer = Writer::on(writer);
+        let state = Self { writer, readers, key, clock, lease, answered: Arc::default() };
+        if unsealed {
+            state.seal_what_is_there().await?;
+        }
+        Ok(state)
     }
 
-    /// Writes a whole copy of the database to a new file.
+    /// Writes a whole copy of the database to a new file, and the key of its trail beside it.
     pub async fn backup(&self, to: &Path) -> Result<(), StateError> {
         let fail = |cause: String| StateError::Open { path: to.to_owned(), cause };
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
         }
-        let name = to.to_str().ok_or_else(|| fail("its name is not UTF-8".to_owned()))?;
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(fail("there is a file of this name".to_owned()));
+        }
+        let unfinished = to.with_extension(format!("{}.unfinished", uuid::Uuid::new_v4()));
+        let copied = self.copy(&unfinished, to).await;
+        let removed = fs::remove_file(&unfinished);
+        copied.and(removed.map_err(unavailable)).map_err(|error| fail(error.cause.to_string()))
+    }
+
+    /// Whole or not at all: half a copy would be taken for a backup.
+    async fn copy(&self, unfinished: &Path, to: &Path) -> Result<(), Unavailable> {
+        let name = unfinished.to_str().ok_or_else(|| unavailable("its name is not UTF-8"))?;
         // SQLite writes into an empty file, which is its owner's alone from the beginning.
-        create(to).map_err(|error| fail(error.to_string()))?;
-        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&self.writer).await;
-        let Err(error) = copied else { return Ok(()) };
-        // An empty or half a copy would be taken for a backup.
-        fs::remove_file(to).map_err(|error| fail(error.to_string()))?;
-        Err(fail(error.to_string()))
+        create(unfinished).map_err(unavailable)?;
+        faults::at("backup")?;
+        let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(self.writer.pool()).await;
+        copied.map_err(unavailable)?;
+        faults::at("backup-written")?;
+        fs::File::open(unfinished).and_then(|file| file.sync_all()).map_err(unavailable)?;
+        self.key.copy_beside(to).map_err(unavailable)?;
+        fs::hard_link(unfinished, to).map_err(unavailable)?;
+        faults::at("backup-linked")?;
+        sync_folder(to).map_err(unavailable)
     }
 
     /// Closes every connection, so that all is in the one file.
     pub async fn shut(self) {
         self.readers.close().await;
-        self.writer.close().await;
+        self.writer.pool().close().await;
     }
 
-    /// A transaction that holds the write lock from its beginning.
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, Unavailable> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)
+    /// A write of its own, which is on the disk once it is committed.
+    pub(crate) async fn write(&self) -> Result<Writing, Unavailable> {
+        self.writer.write().await
     }
 
     pub(crate) fn read_pool(&self) -> &SqlitePool {
@@ -114,11 +150,22 @@ impl State {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let open =
         |error: io::Error| StateError::Open { path: path.to_owned(), cause: error.to_string() };
-    match create(path) {
+    match create(path).map(drop) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             check_found(path, &fs::symlink_metadata(path).map_err(open)?)
         }
         made => made.map_err(open),
+    }
+}
+
+/// Checks that a file is one, and its owner's alone.
+pub(crate) fn check_private(path: &Path) -> Result<(), StateError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => check_found(path, &found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(StateError::KeyLost { path: path.to_owned() })
+        }
+        Err(error) => Err(StateError::Open { path: path.to_owned(), cause: error.to_string() }),
     }
 }
 
@@ -145,14 +192,19 @@ async fn connect(most: u32, options: SqliteConnectOptions) -> Result<SqlitePool,
 }
 
 /// In one transaction: of two hosts that open a new file, one waits for the other, and a file that is
-/// not ours stays as it was.
-async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), StateError> {
+/// not ours stays as it was. Says whether there is a trail that was written before there was a key.
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<bool, StateError> {
     let open = |error: sqlx::Error| not_opened(path, &error);
     let mut writing = writer.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
+    let unsealed: bool =
+        sqlx::query_scalar(UNSEALED).fetch_one(&mut *writing).await.map_err(open)?;
     // As `run` does it; the future of `run` itself cannot be sent to another thread from here.
     let migrated = MIGRATIONS.run_direct(None, &mut *writing, false).await;
     migrated.map_err(|error| not_migrated(path, &error))?;
-    writing.commit().await.map_err(open)
+    faults::io("migrate").map_err(sqlx::Error::Io).map_err(open)?;
+    writing.commit().await.map_err(open)?;
+    faults::io("migrated").map_err(sqlx::Error::Io).map_err(open)?;
+    Ok(unsealed)
 }
 
 #[cfg(unix)]
@@ -172,12 +224,18 @@ fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), StateError> {
 }
 
 /// A new file that is its owner's alone; never one that is there, nor where a link points.
-fn create(path: &Path) -> io::Result<()> {
+pub(crate) fn create(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)
+}
+
+/// A file that was made in a folder is there after a power failure once the folder is on the disk, too.
+pub(crate) fn sync_folder(of: &Path) -> io::Result<()> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if cfg!(unix) { fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {
@@ -204,6 +262,9 @@ fn not_migrated(path: &Path, error: &MigrateError) -> StateError {
     }
 }
 
+/// Whether there is a trail, and nothing to seal it with.
+const UNSEALED: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'hash') \
+    AND NOT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'seal')";
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long to wait before connecting again.

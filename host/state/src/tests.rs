@@ -1,12 +1,20 @@
 //! Real files, opened by one host or by several, and a clock that is set by hand.
+mod anchors;
 mod approvals;
 mod audit;
 mod budgets;
+mod contract;
+mod crash;
+pub(crate) mod faults;
+mod group;
 mod interrupted;
 mod ledger;
 #[cfg(unix)]
 mod opening;
+mod retention;
+mod search;
 mod spending;
 mod support;
 mod switches;
+mod tampering;
 mod together;

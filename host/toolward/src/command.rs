@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 mod approval;
 mod audit;
+mod backup;
 mod build;
 mod call;
 mod check;
@@ -74,9 +75,11 @@ enum Command {
     /// Throw and lift kill switches.
     #[command(subcommand)]
     Kill(kill::Kill),
-    /// Read and check the audit trail.
+    /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Copy the database and the key of its trail, while hosts run.
+    Backup(backup::Backup),
     /// Compile a component from standard input to standard output, for a host that runs.
     #[command(hide = true)]
     Compile(compile::Compile),
@@ -273,6 +276,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
+            Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.
             Command::Compile(_) => Ok(()),
         }

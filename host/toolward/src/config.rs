@@ -1,9 +1,11 @@
 //! What the settings mean.
+mod audit;
 mod edit;
 mod file;
 mod find;
 mod sandbox;
 
+pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use sandbox::SandboxConfig;
@@ -41,6 +43,7 @@ pub struct Config {
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
     pub sandbox: SandboxConfig,
+    pub audit: AuditConfig,
 }
 
 /// Which world a host is in. Credentials of another one do not load.

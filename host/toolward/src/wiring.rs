@@ -11,13 +11,13 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use toolward_gate::{
-    Audit, Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
+    Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
     SourceError, SourceFile, Switchboard, SystemClock, Unavailable, Want,
 };
 use toolward_sandbox::{
     Apart, Compile, Inspection, Sandbox, SandboxError, SandboxSettings, inspect_wanting,
 };
-use toolward_state::{State, StateError};
+use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
     Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
 };
@@ -31,6 +31,9 @@ use crate::{
 
 mod called;
 mod lent;
+mod trail;
+
+pub use trail::{checkpoint_places, retention};
 
 pub use called::{Called, Callee};
 
@@ -204,7 +207,7 @@ async fn assembled(
         switches,
         clock: clock(),
     };
-    Ok(Host { tools, audit: Audit::new(Arc::new(state)), gate, vault, sandbox })
+    Ok(Host { tools, audit: trail::audit(config, state).await?, gate, vault, sandbox })
 }
 
 /// Installs as many components at once as there are processors.
@@ -263,13 +266,23 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
     }
 }
 
-/// The database of this host.
-pub async fn state(config: &Config) -> Result<State, StartError> {
+/// Makes the key of the audit trail, where there is none; what its checkpoints are verified with.
+pub fn audit_key(config: &Config) -> Result<PublicKey, StartError> {
+    data_folder(config)?;
+    Ok(State::make_key(&config.database())?)
+}
+
+fn data_folder(config: &Config) -> Result<(), SourceError> {
     private_folder(&config.data).map_err(|error| {
         let message =
             format!("the data directory `{}` cannot be made: {error}", config.data.display());
         config.file.error(0..0, message)
-    })?;
+    })
+}
+
+/// The database of this host.
+pub async fn state(config: &Config) -> Result<State, StartError> {
+    data_folder(config)?;
     Ok(State::open(&config.database(), clock()).await?)
 }
 
@@ -423,12 +436,12 @@ fn unconfigured(config: &Config, definition: &CapabilityDefinition) -> Option<St
 }
 
 #[cfg(unix)]
-fn private_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(not(unix))]
-fn private_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)
 }

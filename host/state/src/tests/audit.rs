@@ -138,7 +138,7 @@ async fn fault_after(statements: &'static str) -> Option<(u64, String)> {
 const CHANGED: &str = "it was changed after it was written";
 const UNLINKED: &str = "it does not follow the record before it";
 const MISSING: &str = "a record before it is missing, or stands elsewhere";
-const MISFILED: &str = "it is filed under another kind or call than its record names";
+const MISFILED: &str = "it is filed under another kind, call or host than its record names";
 
 async fn assert_fault(statements: &'static str, sequence: u64, what: &str) {
     assert_eq!(fault_after(statements).await, Some((sequence, what.to_owned())), "{statements}");
@@ -214,19 +214,19 @@ async fn swapped_links_are_found() {
 async fn an_inserted_link_is_found() {
     let between = "UPDATE audit SET sequence = -sequence WHERE sequence > 3; \
          UPDATE audit SET sequence = 1 - sequence WHERE sequence < 0; \
-         INSERT INTO audit SELECT 4, at, kind, call, host, record, previous, hash FROM audit WHERE sequence = 3";
+         INSERT INTO audit SELECT 4, at, kind, call, host, record, previous, hash, seal FROM audit WHERE sequence = 3";
     assert_fault(between, 4, UNLINKED).await;
-    let at_the_end = "INSERT INTO audit SELECT 8, at, kind, call, host, record, hash, hash FROM audit WHERE sequence = 7";
+    let at_the_end = "INSERT INTO audit SELECT 8, at, kind, call, host, record, hash, hash, seal FROM audit WHERE sequence = 7";
     assert_fault(at_the_end, 8, CHANGED).await;
-    let far_away = "INSERT INTO audit SELECT 70, at, kind, call, host, record, hash, hash FROM audit WHERE sequence = 7";
+    let far_away = "INSERT INTO audit SELECT 70, at, kind, call, host, record, hash, hash, seal FROM audit WHERE sequence = 7";
     assert_fault(far_away, 70, MISSING).await;
 }
 
 #[tokio::test]
 async fn a_row_before_the_first_link_is_found() {
-    let zeroth = "INSERT INTO audit SELECT 0, at, kind, call, host, record, previous, hash FROM audit WHERE sequence = 1";
+    let zeroth = "INSERT INTO audit SELECT 0, at, kind, call, host, record, previous, hash, seal FROM audit WHERE sequence = 1";
     assert_fault(zeroth, 0, MISSING).await;
-    let negative = "INSERT INTO audit SELECT -9, at, kind, call, host, record, previous, hash FROM audit WHERE sequence = 1";
+    let negative = "INSERT INTO audit SELECT -9, at, kind, call, host, record, previous, hash, seal FROM audit WHERE sequence = 1";
     let (sequence, what) = fault_after(negative).await.unwrap();
     assert_eq!(sequence, 0);
     assert!(what.starts_with("it is not a link of the chain"), "{what}");

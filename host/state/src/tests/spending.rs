@@ -16,7 +16,7 @@ use crate::State;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Asks a person about every call, and allows what was approved.
-struct Asks(Terms);
+pub(super) struct Asks(pub(super) Terms);
 
 impl Policy for Asks {
     fn decide(&self, _: &Call, facts: &Facts) -> Decision {
@@ -28,7 +28,7 @@ impl Policy for Asks {
     }
 }
 
-fn terms(calls: u32) -> Terms {
+pub(super) fn terms(calls: u32) -> Terms {
     Terms {
         time: Duration::from_secs(10),
         cost: Cost(1),

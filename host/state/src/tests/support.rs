@@ -19,6 +19,10 @@ use crate::{LinkFilter, State};
 pub(super) struct SetClock(Mutex<Timestamp>);
 
 impl SetClock {
+    pub(super) fn at_ten() -> Arc<Self> {
+        Arc::new(Self(Mutex::new("2026-01-05T10:00:00Z".parse().unwrap())))
+    }
+
     pub(super) fn pass(&self, time: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(time).unwrap();
@@ -44,8 +48,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new() -> Self {
-        let start = "2026-01-05T10:00:00Z".parse().unwrap();
-        Self { folder: TempDir::new().unwrap(), clock: Arc::new(SetClock(Mutex::new(start))) }
+        Self { folder: TempDir::new().unwrap(), clock: SetClock::at_ten() }
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -124,6 +127,7 @@ pub(super) fn opened(call: &Call) -> Record {
         tool_digest: call.tool.digest,
         arguments_digest: call.arguments.digest(),
         parent: None,
+        host: None,
     })
 }
 
@@ -138,12 +142,16 @@ pub(super) fn closed(call: &Call, cost: u64) -> Closed {
 }
 
 pub(super) fn answer(place: &Place, by: &str, verdict: Verdict) -> Answer {
+    answer_at(place.now(), by, verdict)
+}
+
+pub(super) fn answer_at(at: Timestamp, by: &str, verdict: Verdict) -> Answer {
     Answer {
         by: by.to_owned(),
         roles: ["payer".to_owned()].into(),
         verdict,
         comment: "as agreed".to_owned(),
-        at: place.now(),
+        at,
     }
 }
 

@@ -1,5 +1,9 @@
 //! `toolward audit`: what happened, and whether the record of it still holds.
-use std::collections::BTreeMap;
+mod entry;
+mod ocsf;
+mod search;
+mod show;
+mod verify;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -7,7 +11,7 @@ use toolward_gate::{CallId, Link};
 use toolward_state::LinkFilter;
 use uuid::Uuid;
 
-use super::{Context, Exit, Failure};
+use super::{Context, Failure, approval::visible};
 use crate::wiring;
 
 #[derive(Subcommand)]
@@ -26,20 +30,35 @@ pub(super) enum Audit {
     },
     /// Print everything about one call: its records, those of the calls that its tool made, and those of the call
     /// that it was made for. With `--json`, one object a line.
-    Show {
-        /// The call's id.
-        call: Uuid,
+    Show(show::Show),
+    /// Find calls and changes.
+    Search(search::Searching),
+    /// Write everything, or what a search finds, one JSON object a line.
+    Export(search::Export),
+    /// Check the whole chain, and against its checkpoints.
+    Verify(verify::Verify),
+    /// Print what checkpoints of this host are verified with.
+    Key,
+    /// Remove records whose time is over, as hosts do by themselves.
+    Prune,
+    /// Go on with a trail that lost records, as after a backup was put back.
+    Resume {
+        #[arg(long)]
+        reason: String,
     },
-    /// Check the whole chain.
-    Verify,
 }
 
 impl Audit {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Tail { lines, call, follow } => tail(context, lines, call, follow).await,
-            Self::Show { call } => show(context, CallId::from_uuid(call)).await,
-            Self::Verify => verify(context).await,
+            Self::Show(show) => show.run(context).await,
+            Self::Search(search) => search.run(context).await,
+            Self::Export(export) => export.run(context).await,
+            Self::Verify(verify) => verify.run(context).await,
+            Self::Key => key(context),
+            Self::Prune => prune(context).await,
+            Self::Resume { reason } => resume(context, &reason).await,
         }
     }
 }
@@ -56,7 +75,7 @@ async fn tail(
     loop {
         let links = state.links(filter).await?;
         for link in &links {
-            context.terminal.show(&whole(link), || brief(link))?;
+            context.terminal.show(&whole(link), || visible(&brief(link)))?;
         }
         if !follow {
             return Ok(());
@@ -70,35 +89,12 @@ async fn tail(
     }
 }
 
-/// The tree of a call: each line stands under the call that it was made for.
-async fn show(context: &Context, call: CallId) -> Result<(), Failure> {
-    let state = wiring::state(&context.config()?).await?;
-    let links = state.tree(call).await?;
-    if links.is_empty() {
-        let missing = format!("there is no call `{call}`; `toolward audit tail` shows the newest");
-        return Err(Failure::NotFound(missing));
-    }
-    let mut depths: BTreeMap<String, usize> = BTreeMap::new();
-    for link in &links {
-        let record = record(link);
-        let named = |name: &str| record.get(name).and_then(Value::as_str);
-        let above = named("parent").and_then(|parent| depths.get(parent).copied());
-        let call = named("call").unwrap_or_default().to_owned();
-        let depth =
-            *depths.entry(call).or_insert_with(|| above.map_or(0, |above| above.saturating_add(1)));
-        context
-            .terminal
-            .show(&whole(link), || format!("{}{}", "    ".repeat(depth), brief(link)))?;
-    }
-    Ok(())
-}
-
 fn record(link: &Link) -> Value {
     serde_json::from_str(&link.record).unwrap_or_else(|_| Value::String(link.record.clone()))
 }
 
 fn whole(link: &Link) -> Value {
-    json!({ "sequence": link.sequence, "at": link.at, "record": record(link), "hash": link.hash })
+    json!({ "sequence": link.sequence, "at": link.at, "record": record(link), "previous": link.previous, "hash": link.hash })
 }
 
 fn brief(link: &Link) -> String {
@@ -114,6 +110,10 @@ fn brief(link: &Link) -> String {
             let (principal, tool, door) = (field("principal"), field("tool"), field("door"));
             format!("{principal} calls {tool} through {door}{parent}")
         }
+        "admitted" => format!(
+            "admitted by {}",
+            record.get("policies").map(Value::to_string).unwrap_or_default()
+        ),
         "closed" => format!("{} {}", field("outcome"), field("detail")),
         _ => format!(
             "{} by {}: {} {}",
@@ -139,27 +139,42 @@ fn short(id: &str) -> String {
     id.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect()
 }
 
-async fn verify(context: &Context) -> Result<(), Failure> {
-    let state = wiring::state(&context.config()?).await?;
-    let progress = context.terminal.progress();
-    let verified = state
-        .verify(&mut |done, total| progress.step(&format!("{done} of {total} records")))
-        .await?;
-    drop(progress);
-    let fault = verified
-        .fault
-        .as_ref()
-        .map(|fault| json!({ "sequence": fault.sequence, "what": fault.what }));
-    let data = json!({ "records": verified.links, "head": verified.head, "whole": fault.is_none(), "fault": fault, "anchored": 0 });
-    context.terminal.show(&data, || match &verified.fault {
-        None => format!("{} records, the chain is whole\nhead {}", verified.links, verified.head),
-        Some(fault) => format!(
-            "{} records, the chain is broken at record {}: {}",
-            verified.links, fault.sequence, fault.what
-        ),
+fn key(context: &Context) -> Result<(), Failure> {
+    let key = wiring::audit_key(&context.config()?)?;
+    context.terminal.show(&json!({ "key": key }), || key.to_string())?;
+    Ok(())
+}
+
+async fn resume(context: &Context, reason: &str) -> Result<(), Failure> {
+    let config = context.config()?;
+    let state = wiring::state(&config).await?;
+    let places = wiring::checkpoint_places(&config);
+    let resumed = state.resume(&places, &config.operator_id(), reason).await?;
+    context.terminal.show(&json!({ "resumed": resumed }), || {
+        let told = if resumed {
+            "the trail goes on from here; what its checkpoints stood for beyond is given up"
+        } else {
+            "nothing is missing: the trail agrees with its checkpoints"
+        };
+        told.to_owned()
     })?;
-    context.terminal.say("anchored up to record 0: no checkpoint was kept elsewhere, so a tail that was cut off, or a file that was replaced whole, does not show");
-    if verified.fault.is_some() { Err(Failure::Silent(Exit::Failure)) } else { Ok(()) }
+    Ok(())
+}
+
+async fn prune(context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
+    let retention = wiring::retention(&config).ok_or_else(|| {
+        Failure::Usage(
+            "records are kept for ever: write `[audit]` and how long, as in `keep = \"90d\"`"
+                .to_owned(),
+        )
+    })?;
+    let state = wiring::state(&config).await?;
+    let removed = state.retain(&retention, &config.operator_id()).await?;
+    context.terminal.show(&json!({ "removed": removed, "archive": retention.archive }), || {
+        format!("{removed} records were archived and removed")
+    })?;
+    Ok(())
 }
 
 /// How often `--follow` looks for new records.

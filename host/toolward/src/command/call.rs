@@ -79,6 +79,8 @@ impl Call {
             }
         };
         drop(progress);
+        // What fails here is in the log; the call is over either way.
+        drop(host.audit.stop().await);
         let output = outcome.map_err(|stop| Failure::Stopped { stop })?;
         let shown = || serde_json::to_string_pretty(&output.value).unwrap_or_default();
         context.terminal.show(&json!({ "result": output.value }), shown)?;

@@ -5,6 +5,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Context, Failure};
+use crate::{
+    config::Config,
+    wiring::{self, StartError},
+};
 
 #[derive(Args)]
 pub(super) struct Init {
@@ -26,10 +30,15 @@ impl Init {
         for (path, text) in &files {
             fs::File::create_new(path)?.write_all(text.as_bytes())?;
         }
+        let config = Config::load(&self.folder.join("toolward.toml")).map_err(StartError::from)?;
+        let key = wiring::audit_key(&config)?;
         let paths: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
-        context.terminal.show(&json!({ "written": paths }), || {
+        context.terminal.show(&json!({ "written": paths, "audit_key": key }), || {
             paths.iter().map(|path| format!("wrote {path}\n")).collect()
         })?;
+        context.terminal.say(format_args!(
+            "the audit trail's checkpoints are verified with {key}; note it elsewhere"
+        ));
         context
             .terminal
             .say("next: `toolward check TOOL.wasm`, then `toolward tool add TOOL.wasm`");

@@ -25,8 +25,11 @@ impl Run {
             principal.id = principal.id(),
             "serving MCP on standard input and output"
         );
-        mcp_stdio::serve(host, principal).await?;
-        Ok(())
+        let audit = host.audit.clone();
+        let served = mcp_stdio::serve(host, principal).await;
+        // What fails here is in the log.
+        drop(audit.stop().await);
+        Ok(served?)
     }
 }
 

@@ -15,8 +15,9 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    CallerConfig, ComponentConfig, Config, CredentialConfig, Environment, IssuerConfig,
-    OperatorConfig, StoreConfig, Unlinked,
+    AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
+    IssuerConfig, OperatorConfig, StoreConfig, Unlinked,
+    audit::Audit,
     sandbox::{Sandbox, SandboxConfig},
 };
 
@@ -42,6 +43,7 @@ struct File {
     #[serde(default)]
     egress: Egress,
     sandbox: Option<Spanned<Sandbox>>,
+    audit: Option<Spanned<Audit>>,
 }
 
 #[derive(Deserialize)]
@@ -122,11 +124,17 @@ impl Reader<'_> {
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
             sandbox: SandboxConfig::default(),
+            audit: AuditConfig::default(),
         };
         if let Some(sandbox) = written.sandbox {
             let span = sandbox.span();
             let read = sandbox.into_inner().read().map_err(|why| self.file.error(span, why));
             config.sandbox = self.keep(read).unwrap_or_default();
+        }
+        if let Some(audit) = written.audit {
+            let span = audit.span();
+            let read = audit.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
+            config.audit = self.keep(read).unwrap_or_default();
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);
