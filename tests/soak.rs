@@ -138,6 +138,7 @@ impl Place {
             id: "agent-7".to_owned(),
             kind: Kind::Agent,
             roles: ["assistant".to_owned()].into(),
+            groups: [].into(),
             acts_for: Vec::new(),
             scope: None,
             ends_at: None,

@@ -374,6 +374,7 @@ fn call(asked: &Asked, notes: Notes) -> Call {
             id: "ana".to_owned(),
             kind: Kind::User,
             roles: [].into(),
+            groups: [].into(),
             acts_for: vec![],
             scope: None,
             ends_at: None,

@@ -194,6 +194,7 @@ fn call() -> Call {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: set(&["assistant"]),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,
