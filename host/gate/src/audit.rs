@@ -313,6 +313,11 @@ impl Audit {
         Self(log)
     }
 
+    /// Records what was changed about this host. Fails when it cannot be recorded: then it is not to be changed.
+    pub async fn change(&self, change: Change) -> Result<(), Unavailable> {
+        self.0.append(&Record::Changed(change)).await
+    }
+
     /// Opens the entry of a call. Fails when it cannot be recorded: then nothing happens.
     pub async fn open(&self, call: &Call) -> Result<Entry, Unavailable> {
         let opened = Opened {

@@ -331,6 +331,7 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
             defined: Arc::new(DEFINED.iter().map(one).collect()),
             ..SandboxTerms::default()
         },
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: vec![], policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }

@@ -185,6 +185,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
         budgets: Vec::new(),
         egress: EgressTerms { http },
         sandbox: SandboxTerms::default(),
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
