@@ -275,7 +275,9 @@ fn shipped(path: &str) -> String {
 
 fn policy(component: &str) -> String {
     match component {
-        "github-issues" | "payments" => shipped(&format!("policies/examples/{component}.cedar")),
+        "github-issues" | "payments" | "weather" => {
+            shipped(&format!("policies/examples/{component}.cedar"))
+        }
         "hostile" => shipped("host/toolward/src/demo/demo.cedar"),
         _ => format!(
             "@id(\"{component}\")\npermit(principal in Role::\"assistant\", action == Action::\"call\", resource in Component::\"{component}\");\n"
@@ -300,11 +302,12 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-const COMPONENTS: [(&str, &str); 4] = [
+const COMPONENTS: [(&str, &str); 5] = [
     ("github-issues", "example-tools/github-issues"),
     ("hostile", "example-tools/hostile"),
     ("payments", "example-tools/payments"),
     ("teller", "tests/guests/teller"),
+    ("weather", "example-tools/weather"),
 ];
 
 const CONFIGURATION: &str = r#"# Mine.

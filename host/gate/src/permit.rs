@@ -140,7 +140,7 @@ impl Gate {
 fn note_allowed(call: &Call, terms: &Terms) {
     call.notes.add(Note::Allowed(terms.basis.clone()));
     let recording = terms.recording;
-    if let Some(arguments) = recording.of(call.arguments.value()) {
+    if let Some(arguments) = recording.of(&call.arguments) {
         call.notes.add(Note::Arguments { recording, arguments });
     }
 }

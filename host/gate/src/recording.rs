@@ -2,6 +2,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Arguments;
+
 /// From most to least: where policies disagree, the trail holds the least, since nothing is taken back from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,11 +27,15 @@ impl Recording {
     }
 
     /// What the trail holds of these arguments besides their digest.
-    pub(crate) fn of(self, arguments: &Value) -> Option<Value> {
+    pub(crate) fn of(self, arguments: &Arguments) -> Option<Value> {
+        let length = arguments.canonical().len();
         match self {
-            Self::Whole => Some(arguments.clone()),
-            Self::Redacted => Some(redacted(arguments)),
             Self::Digest => None,
+            Self::Whole | Self::Redacted if length > MAX_BYTES => Some(Value::String(format!(
+                "[{length} bytes, of which at most {MAX_BYTES} are kept]"
+            ))),
+            Self::Whole => Some(arguments.value().clone()),
+            Self::Redacted => Some(redacted(arguments.value())),
         }
     }
 }
@@ -46,19 +52,40 @@ fn redacted(value: &Value) -> Value {
     }
 }
 
+/// Of the arguments of one call, in an entry. What is longer stands there by its digest.
+const MAX_BYTES: usize = 64 << 10;
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
+    fn taken(value: Value) -> Arguments {
+        Arguments::from_value(value).unwrap()
+    }
+
     #[test]
     fn a_redacted_recording_holds_no_text() {
-        let arguments =
-            json!({"to": "ana", "amount": 3, "lines": ["a secret", true], "deep": {"more": "é"}});
-        let expected = json!({"to": "[text of 3 bytes]", "amount": 3, "lines": ["[text of 8 bytes]", true], "deep": {"more": "[text of 2 bytes]"}});
+        let (lines, deep) = (json!(["a secret", true]), json!({"more": "\u{e9}"}));
+        let arguments = taken(json!({"to": "ana", "amount": 3, "lines": lines, "deep": deep}));
+        let (lines, deep) =
+            (json!(["[text of 8 bytes]", true]), json!({"more": "[text of 2 bytes]"}));
+        let expected =
+            json!({"to": "[text of 3 bytes]", "amount": 3, "lines": lines, "deep": deep});
         assert_eq!(Recording::Redacted.of(&arguments), Some(expected));
         assert_eq!(Recording::Digest.of(&arguments), None);
-        assert_eq!(Recording::Whole.of(&arguments), Some(arguments));
+        assert_eq!(Recording::Whole.of(&arguments).as_ref(), Some(arguments.value()));
+    }
+
+    /// I-17.
+    #[test]
+    fn arguments_of_any_length_take_a_bounded_place() {
+        for (bytes, kept) in [(60_000, true), (70_000, false)] {
+            let long = taken(json!({"text": "x".repeat(bytes)}));
+            let recorded = Recording::Whole.of(&long).unwrap();
+            assert_eq!(recorded.is_object(), kept);
+            assert!(recorded.to_string().len() <= MAX_BYTES);
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! What is counted and set aside before a call, and settled after it.
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 use toolward_gate::{
-    BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Refusal, Reservation, ReserveError,
+    BudgetLedger, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal, Reservation, ReserveError,
     Unavailable,
 };
 
-use crate::{State, approvals, micros, unavailable};
+use crate::{State, approvals, micros, remaining::remaining, unavailable};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -27,6 +28,15 @@ impl BudgetLedger for State {
         who.set_aside(&mut writing, &reservation, now).await?;
         writing.commit().await.map_err(unavailable)?;
         Ok(())
+    }
+
+    async fn remaining(
+        &self,
+        call: &Call,
+        budgets: &[BudgetLimit],
+        now: Timestamp,
+    ) -> Result<Option<Cost>, Unavailable> {
+        remaining(self, call, budgets, now).await
     }
 }
 

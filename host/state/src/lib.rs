@@ -6,6 +6,7 @@ mod audit;
 mod budgets;
 mod key_values;
 mod lease;
+mod remaining;
 mod sqlite;
 mod switches;
 #[cfg(test)]

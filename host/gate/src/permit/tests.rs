@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod delegated;
+mod exchanged;
 
 const CAPABILITIES: &str = r#"
 [capability."money:charges:create"]

@@ -86,7 +86,7 @@ struct Told<'a> {
 impl<'a> Told<'a> {
     fn of(finding: &'a Finding, plan: &Plan) -> Self {
         let confirmed = match &finding.verdict {
-            ProofVerdict::Refuted { call } => Some(confirmed(call, plan)),
+            ProofVerdict::Refuted { call } => Some(confirmed(finding.claim, call, plan)),
             ProofVerdict::Proved | ProofVerdict::Unknown { .. } => None,
         };
         Self { finding, confirmed }
@@ -146,7 +146,8 @@ fn line(call: &Counterexample) -> String {
 }
 
 /// Whether the call goes through here: the solver knows of no relation between hour, day and second.
-fn confirmed(call: &Counterexample, plan: &Plan) -> bool {
+fn confirmed(claim: &str, call: &Counterexample, plan: &Plan) -> bool {
+    let unasked = claim.contains("person's yes");
     let goes_through = |now: Timestamp| {
         let remaining = call.remaining.and_then(|left| u64::try_from(left).ok()).map(Cost);
         let supposed = Supposed {
@@ -163,7 +164,11 @@ fn confirmed(call: &Counterexample, plan: &Plan) -> bool {
             when: Supposition { now, approved_by: call.approved_by.clone(), remaining },
         };
         let explained = supposed.explained(plan);
-        explained.is_ok_and(|explained| !matches!(explained.outcome, Outcome::Refuse { .. }))
+        explained.is_ok_and(|explained| match explained.outcome {
+            Outcome::Allow { .. } => true,
+            Outcome::Ask { .. } => !unasked,
+            Outcome::Refuse { .. } => false,
+        })
     };
     times(call).into_iter().any(goes_through)
 }

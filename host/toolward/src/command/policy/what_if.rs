@@ -201,7 +201,9 @@ impl Recorded {
             return Err("its tool is another one by now");
         }
         let whole = self.note("arguments").filter(|note| text(note, "recording") == "whole");
-        let Some(arguments) = whole.and_then(|note| note.get("arguments")) else {
+        // Where they were too long, a text says so.
+        let whole = whole.and_then(|note| note.get("arguments")).filter(|one| one.is_object());
+        let Some(arguments) = whole else {
             let prospects = plan.policy.prospects(&authn::supposed(&caller), &tool.installed());
             let certain = certain(&prospects).ok_or(
                 "the policies look at its arguments, and the trail holds their digest: `@audit(\"whole\")` would keep them",
