@@ -18,9 +18,11 @@ mod json;
 mod killing;
 mod other_hosts;
 mod place;
+mod policies;
+mod proving;
 mod redact;
 mod secrets;
 mod upstream;
 
-pub(crate) use place::{KEY, Place, Ran, TOKEN};
+pub(crate) use place::{KEY, Place, Ran, TOKEN, command};
 pub(crate) use upstream::PATIENCE;

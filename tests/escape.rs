@@ -47,6 +47,15 @@
 //! | B-25 re-entrancy | `hostile` b25 |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
 //!
+//! Of the others, those about policies:
+//!
+//! | case | test |
+//! |---|---|
+//! | G-04 a yes under other policies | `gate` permit/tests/exchanged |
+//! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only… |
+//! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |
+//! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
+//!
 //! Not here: A-16 (there is no standard output to write to before one is lent), A-19 (memory of the host under many
 //! results needs a process of its own to measure), A-22 and A-24 (slow and hostile servers are the vault's, and
 //! HTTP/2 is not spoken to a tool's destination by default), A-25 to A-27 (queue, descriptors and the compiler stand

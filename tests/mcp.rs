@@ -5,4 +5,5 @@ mod calling;
 mod client;
 mod ending;
 mod errors;
+mod reloading;
 mod waiting;

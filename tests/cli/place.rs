@@ -275,7 +275,9 @@ fn shipped(path: &str) -> String {
 
 fn policy(component: &str) -> String {
     match component {
-        "github-issues" | "payments" => shipped(&format!("policies/examples/{component}.cedar")),
+        "github-issues" | "payments" | "weather" => {
+            shipped(&format!("policies/examples/{component}.cedar"))
+        }
         "hostile" => shipped("host/toolward/src/demo/demo.cedar"),
         _ => format!(
             "@id(\"{component}\")\npermit(principal in Role::\"assistant\", action == Action::\"call\", resource in Component::\"{component}\");\n"
@@ -306,6 +308,7 @@ const COMPONENTS: [(&str, &str); 5] = [
     ("payments", "example-tools/payments"),
     ("relay", "tests/guests/relay"),
     ("teller", "tests/guests/teller"),
+    ("weather", "example-tools/weather"),
 ];
 
 const CONFIGURATION: &str = r#"# Mine.

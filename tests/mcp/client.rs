@@ -65,6 +65,11 @@ impl Client {
         client
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn initialize(&mut self) -> Value {
         let answer = self.ask(
             "initialize",

@@ -136,6 +136,7 @@ fn identity(id: &str, kind: Kind, roles: &[&str]) -> Identity {
         id: id.to_owned(),
         kind,
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

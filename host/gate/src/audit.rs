@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent,
-    Reservation, Stop, ToolName, Unavailable,
+    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Kind,
+    Parent, Recording, Reservation, Stop, ToolName, Unavailable,
 };
 
 /// Field names that the log and the audit share.
@@ -29,6 +29,18 @@ pub enum Note {
     Allowed(Basis),
     Asked {
         approval: ApprovalId,
+        policy_version: Digest,
+    },
+    /// What the policies refused.
+    Refused {
+        /// The policies that forbade it; empty where none permits it.
+        policies: Vec<String>,
+        policy_version: Digest,
+    },
+    /// The arguments, as far as the policies have them recorded.
+    Arguments {
+        recording: Recording,
+        arguments: serde_json::Value,
     },
     Approved {
         approval: ApprovalId,
@@ -114,6 +126,10 @@ impl Notes {
 pub struct Opened {
     pub call: CallId,
     pub principal: String,
+    pub kind: Kind,
+    pub roles: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
     pub acts_for: Vec<String>,
     pub door: &'static str,
     pub component: ComponentName,
@@ -348,11 +364,19 @@ impl Audit {
         self.0.stop().await
     }
 
+    /// Records what was changed about this host. Fails when it cannot be recorded: then it is not to be changed.
+    pub async fn change(&self, change: Change) -> Result<(), Unavailable> {
+        self.0.append(&Record::Changed(change)).await
+    }
+
     /// Opens the entry of a call. Fails when it cannot be recorded: then nothing happens.
     pub async fn open(&self, call: &Call) -> Result<Entry, Unavailable> {
         let opened = Opened {
             call: call.id,
             principal: call.principal.id().to_owned(),
+            kind: call.principal.kind(),
+            roles: call.principal.roles().clone(),
+            groups: call.principal.groups().clone(),
             acts_for: call.principal.acts_for().to_vec(),
             door: call.door,
             component: call.tool.component.clone(),

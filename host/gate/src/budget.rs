@@ -83,4 +83,14 @@ pub enum ReserveError {
 #[async_trait]
 pub trait BudgetLedger: Send + Sync {
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError>;
+
+    /// The least that is left of these budgets for the caller of this tool; `None` where that is not known.
+    async fn remaining(
+        &self,
+        _call: &Call,
+        _budgets: &[BudgetLimit],
+        _now: Timestamp,
+    ) -> Result<Option<Cost>, Unavailable> {
+        Ok(None)
+    }
 }

@@ -46,7 +46,10 @@ pub enum Kind {
 pub struct Identity {
     pub id: String,
     pub kind: Kind,
+    /// What it may do, as its issuer or its operator says.
     pub roles: BTreeSet<String>,
+    /// Where it belongs, as in a team or a tenant.
+    pub groups: BTreeSet<String>,
     /// For whom it acts, nearest first.
     pub acts_for: Vec<String>,
     /// The capabilities its token allows; `None` where the token says nothing. A scope only narrows.
@@ -72,6 +75,9 @@ impl Principal {
     }
     pub fn roles(&self) -> &BTreeSet<String> {
         &self.0.roles
+    }
+    pub fn groups(&self) -> &BTreeSet<String> {
+        &self.0.groups
     }
     pub fn acts_for(&self) -> &[String] {
         &self.0.acts_for

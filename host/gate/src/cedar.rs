@@ -4,13 +4,22 @@
 //! wants. The terms come from the annotations of the policies that allowed; the strictest of each applies.
 //! A policy that fails while it is evaluated refuses the action: Cedar alone would leave it out, and a
 //! `forbid` that is left out allows.
+mod explain;
 mod load;
+mod names;
 mod obligations;
 mod prospects;
+mod prove;
+mod reload;
 mod request;
 mod schema;
+mod slices;
 
+pub use explain::{Action, Explanation, Obligation, Outcome, Supposition};
 pub use prospects::{Prospect, Prospects, WantProspect};
+pub use prove::{Counterexample, Finding, ProveError, Verdict as ProofVerdict};
+pub use reload::Exchange;
+pub use schema::Unmapped;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,16 +28,18 @@ use std::{
     time::Duration,
 };
 
-use cedar_policy::{Authorizer, Decision as Answer, PolicyId, PolicySet};
+use cedar_policy::{Authorizer, Decision as Answer, PolicyId};
 use serde_json::Value;
 
 use crate::{
-    Basis, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName, Decision,
-    Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Refusal, Risk,
-    SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
+    Basis, BudgetLimit, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName,
+    Decision, Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Recording,
+    Refusal, Risk, SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
 };
 use obligations::Obligations;
+use request::Circumstances;
 use schema::ActionTypes;
+use slices::Slices;
 
 /// What the policies may know of a tool: from its manifest, before it runs.
 #[derive(Clone, Debug)]
@@ -47,8 +58,11 @@ pub struct CedarPolicy {
     /// What each capability opens.
     defined: Arc<BTreeMap<CapabilityName, Interface>>,
     types: ActionTypes,
-    /// The policies whose scope can match, by action.
-    slices: BTreeMap<String, PolicySet>,
+    /// The arguments that no policy can speak of.
+    unmapped: Vec<Unmapped>,
+    slices: Slices,
+    /// Whether a policy looks at what is left of a budget.
+    asks_remaining: bool,
     rules: HashMap<PolicyId, Rule>,
     environment: String,
     version: Digest,
@@ -62,6 +76,8 @@ pub struct CedarPolicy {
 struct Rule {
     id: String,
     obligations: Obligations,
+    /// The annotations, as they were written.
+    written: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for CedarPolicy {
@@ -101,6 +117,16 @@ impl CedarPolicy {
         &self.schema
     }
 
+    /// The arguments of the tools that no policy can speak of, each with the reason.
+    pub fn unmapped(&self) -> &[Unmapped] {
+        &self.unmapped
+    }
+
+    /// How many policies there are.
+    pub fn count(&self) -> usize {
+        self.slices.len()
+    }
+
     /// What a principal could do with a tool, as far as that can be said without arguments.
     pub fn prospects(&self, principal: &Principal, tool: &InstalledTool) -> Prospects {
         prospects::prospects(self, principal, tool)
@@ -109,30 +135,70 @@ impl CedarPolicy {
 
 impl Policy for CedarPolicy {
     fn decide(&self, call: &Call, facts: &Facts) -> Decision {
-        match self.allowed(call, facts) {
-            Ok(allowed) => allowed.decide(self, facts),
-            Err(refusal) => Decision::Refuse(refusal),
-        }
+        self.decide_knowing(call, facts.into())
     }
+
+    fn version(&self) -> Digest {
+        self.version
+    }
+
+    fn wants_remaining(&self, call: &Call) -> Vec<BudgetLimit> {
+        let heads = request::heads(&call.principal, &call.tool.name, &call.tool.component);
+        let mut budgets = Vec::new();
+        for action in self.actions(call).filter(|_| self.asks_remaining) {
+            let rules =
+                self.slices.fitting(action, &heads).filter_map(|one| self.rules.get(one.id()));
+            budgets.extend(rules.flat_map(|rule| rule.obligations.budgets.iter().cloned()));
+        }
+        budgets
+    }
+
+    fn refused_by(&self, call: &Call, facts: &Facts) -> Vec<String> {
+        let heard = self.actions(call).map(|action| self.ask(call, facts.into(), action));
+        let against = heard.filter(|heard| !heard.allowed).flat_map(|heard| heard.determining);
+        against.map(|rule| rule.id.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+/// What the policies say about one action.
+#[derive(Default)]
+struct Heard<'a> {
+    allowed: bool,
+    /// Those that permit it, or those that forbid it.
+    determining: Vec<&'a Rule>,
+    /// Why it cannot be decided, which refuses.
+    errors: Vec<String>,
 }
 
 /// The policies that allowed something, and the capabilities they allowed.
 #[derive(Default)]
 struct Allowed<'a> {
-    policies: BTreeSet<&'a str>,
-    obligations: Vec<&'a Obligations>,
+    rules: Vec<&'a Rule>,
     capabilities: Vec<&'a CapabilityDefinition>,
 }
 
 impl CedarPolicy {
+    fn decide_knowing(&self, call: &Call, known: Circumstances<'_>) -> Decision {
+        match self.allowed(call, known) {
+            Ok(allowed) => allowed.decide(self, known),
+            Err(refusal) => Decision::Refuse(refusal),
+        }
+    }
+
+    /// What a call asks for: itself, and each capability that its tool wants.
+    fn actions<'a>(&self, call: &'a Call) -> impl Iterator<Item = &'a str> {
+        let wants = call.tool.wants.iter().map(|want| want.capability.as_str());
+        [CALL].into_iter().chain(wants)
+    }
+
     /// Asks for the call and for every capability that the tool wants.
-    fn allowed(&self, call: &Call, facts: &Facts) -> Result<Allowed<'_>, Refusal> {
+    fn allowed(&self, call: &Call, known: Circumstances<'_>) -> Result<Allowed<'_>, Refusal> {
         let mut allowed = Allowed::default();
-        if !self.ask(call, facts, CALL, &mut allowed) {
+        if !allowed.takes(self.ask(call, known, CALL)) {
             return Err(Refusal::Forbidden);
         }
         for want in call.tool.wants.iter() {
-            match self.granted(call, facts, &want.capability, &mut allowed) {
+            match self.granted(call, known, &want.capability, &mut allowed) {
                 Some(definition) => allowed.capabilities.push(definition),
                 None if want.required => return Err(self.not_granted(call, &want.capability)),
                 None => {}
@@ -145,45 +211,40 @@ impl CedarPolicy {
     fn granted<'a>(
         &'a self,
         call: &Call,
-        facts: &Facts,
+        known: Circumstances<'_>,
         capability: &CapabilityName,
         allowed: &mut Allowed<'a>,
     ) -> Option<&'a CapabilityDefinition> {
         let definition = self.capabilities.find(capability)?;
         let granted = call.principal.in_scope(capability)
-            && self.ask(call, facts, capability.as_str(), allowed);
+            && allowed.takes(self.ask(call, known, capability.as_str()));
         granted.then_some(definition)
     }
 
-    /// Whether the policies allow one action; those that did are noted.
-    fn ask<'a>(
-        &'a self,
-        call: &Call,
-        facts: &Facts,
-        action: &str,
-        allowed: &mut Allowed<'a>,
-    ) -> bool {
-        let Some(slice) = self.slices.get(action) else { return false };
-        let (request, entities) = match self.request(call, facts, action) {
+    /// Whether the policies allow one action, and which of them.
+    fn ask(&self, call: &Call, known: Circumstances<'_>, action: &str) -> Heard<'_> {
+        let heads = request::heads(&call.principal, &call.tool.name, &call.tool.component);
+        let asked = self.request(call, known, action);
+        let set =
+            self.slices.set(action, &heads).ok_or_else(|| "two policies share an id".to_owned());
+        let ((request, entities), set) = match asked.and_then(|asked| Ok((asked, set?))) {
             Ok(parts) => parts,
             Err(cause) => {
                 tracing::warn!(call.id = %call.id, action, %cause, "the policies cannot be asked");
-                return false;
+                return Heard { errors: vec![cause], ..Heard::default() };
             }
         };
-        let response = self.authorizer.is_authorized(&request, slice, &entities);
-        if let Some(error) = response.diagnostics().errors().next() {
+        let response = self.authorizer.is_authorized(&request, &set, &entities);
+        let diagnostics = response.diagnostics();
+        let errors: Vec<String> = diagnostics.errors().map(ToString::to_string).collect();
+        for error in &errors {
             tracing::warn!(call.id = %call.id, action, %error, "a policy cannot be evaluated, which refuses the action");
-            return false;
         }
-        if response.decision() != Answer::Allow {
-            return false;
-        }
-        for rule in response.diagnostics().reason().filter_map(|id| self.rules.get(id)) {
-            allowed.policies.insert(&rule.id);
-            allowed.obligations.push(&rule.obligations);
-        }
-        true
+        let allowed = response.decision() == Answer::Allow && errors.is_empty();
+        let heard = diagnostics.reason().filter_map(|id| self.rules.get(id));
+        // What permits counts for nothing where something cannot be evaluated.
+        let counts = |_: &&Rule| allowed || response.decision() == Answer::Deny;
+        Heard { allowed, determining: heard.filter(counts).collect(), errors }
     }
 
     fn not_granted(&self, call: &Call, capability: &CapabilityName) -> Refusal {
@@ -197,16 +258,35 @@ impl CedarPolicy {
     }
 }
 
-impl Allowed<'_> {
-    fn decide(&self, policy: &CedarPolicy, facts: &Facts) -> Decision {
-        let obligations = Obligations::strictest(&self.obligations);
+impl<'a> Allowed<'a> {
+    /// Notes who allowed it; whether anybody did.
+    fn takes(&mut self, heard: Heard<'a>) -> bool {
+        if heard.allowed {
+            self.rules.extend(heard.determining);
+        }
+        heard.allowed
+    }
+
+    fn strictest(&self) -> Obligations {
+        let all: Vec<&Obligations> = self.rules.iter().map(|rule| &rule.obligations).collect();
+        Obligations::strictest(&all)
+    }
+
+    fn decide(&self, policy: &CedarPolicy, known: Circumstances<'_>) -> Decision {
+        let obligations = self.strictest();
         let defined = self.capabilities.iter().map(|definition| definition.risk).max();
         let risk = obligations.risk.unwrap_or_default().max(defined.unwrap_or_default());
         let asks = risk >= Risk::Medium || obligations.approvers.is_some();
-        if asks && facts.approval.is_none() {
+        if asks && known.approved_by.is_none() {
             return self.ask(policy, obligations, risk.max(Risk::Medium));
         }
         Decision::Allow(self.terms(policy, obligations, risk))
+    }
+
+    /// The ids of the policies that allowed.
+    fn policies(&self) -> Vec<String> {
+        let ids: BTreeSet<&str> = self.rules.iter().map(|rule| rule.id.as_str()).collect();
+        ids.into_iter().map(str::to_owned).collect()
     }
 
     fn ask(&self, policy: &CedarPolicy, obligations: Obligations, risk: Risk) -> Decision {
@@ -229,6 +309,10 @@ impl Allowed<'_> {
     }
 
     fn terms(&self, policy: &CedarPolicy, obligations: Obligations, risk: Risk) -> Terms {
+        // No `..`: an obligation that becomes no term does not compile. The risk is passed on, and whoever was to
+        // be asked has been.
+        let Obligations { risk: _, approvers: _, time, budgets, rates, recording, projections } =
+            obligations;
         let costs = self.capabilities.iter().map(|definition| definition.cost);
         let cost = costs.reduce(Add::add).unwrap_or_default();
         let http = self
@@ -248,23 +332,21 @@ impl Allowed<'_> {
             .iter()
             .filter_map(|definition| Some((definition.name.clone(), definition.scope.clone()?)));
         Terms {
-            time: obligations.time.unwrap_or(DEFAULT_TIME),
+            time: time.unwrap_or(DEFAULT_TIME),
             cost,
-            rates: obligations.rates,
-            budgets: obligations.budgets,
+            rates,
+            budgets,
+            recording: recording.unwrap_or(Recording::Digest),
             egress: EgressTerms { http: http.collect() },
             sandbox: SandboxTerms {
                 capabilities: interfaces.collect(),
                 defined: policy.defined.clone(),
                 wasi: wasi.collect(),
                 scopes: scopes.collect(),
+                projections,
                 ..policy.limits.clone()
             },
-            basis: Basis {
-                policies: self.policies.iter().map(|&id| id.to_owned()).collect(),
-                policy_version: policy.version,
-                risk,
-            },
+            basis: Basis { policies: self.policies(), policy_version: policy.version, risk },
         }
     }
 }

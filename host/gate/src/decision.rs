@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Question,
-    RateLimit, Refusal, Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Projection,
+    Question, RateLimit, Recording, Refusal, Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -47,6 +47,8 @@ pub struct Terms {
     pub budgets: Vec<BudgetLimit>,
     pub egress: EgressTerms,
     pub sandbox: SandboxTerms,
+    /// What the audit entry holds of the arguments.
+    pub recording: Recording,
     pub basis: Basis,
 }
 
@@ -78,6 +80,8 @@ pub struct SandboxTerms {
     pub wasi: BTreeMap<CapabilityName, Arc<WasiScope>>,
     /// What the granted capabilities say about interfaces of this host.
     pub scopes: BTreeMap<CapabilityName, Arc<Scope>>,
+    /// What may be handed out of the result: what every one of them keeps.
+    pub projections: Vec<Projection>,
     /// Tools that may wait for each other: this call, those that it is made for, and the one that it calls.
     pub call_depth: usize,
     /// Over all linear memories of the call, in bytes.
@@ -121,6 +125,7 @@ impl Default for SandboxTerms {
             defined: Arc::default(),
             wasi: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            projections: Vec::new(),
             call_depth: 4,
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
@@ -147,9 +152,31 @@ impl Default for SandboxTerms {
 pub struct Facts {
     pub now: Timestamp,
     pub approval: Option<Approval>,
+    /// Absent where no policy asks for it, or no budget applies.
+    pub remaining: Option<Cost>,
 }
 
 /// Pure: it awaits nothing and remembers nothing.
 pub trait Policy: Send + Sync {
     fn decide(&self, call: &Call, facts: &Facts) -> Decision;
+
+    /// The policy of this moment, where it can be exchanged: what is asked of it has one version.
+    fn current(&self) -> Option<Arc<dyn Policy>> {
+        None
+    }
+
+    /// Names the policy, for the audit.
+    fn version(&self) -> Digest {
+        Digest::ZERO
+    }
+
+    /// The budgets that the policy wants to know the rest of before it decides.
+    fn wants_remaining(&self, _call: &Call) -> Vec<BudgetLimit> {
+        Vec::new()
+    }
+
+    /// The policies that had a call refused, by id: for the audit, never for the caller.
+    fn refused_by(&self, _call: &Call, _facts: &Facts) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -22,6 +22,8 @@ mod life;
 mod name;
 mod path;
 mod permit;
+mod projection;
+mod recording;
 mod source;
 mod stop;
 
@@ -42,7 +44,10 @@ pub use capability::{
     Capabilities, CapabilityDefinition, Destination, DirectoryQuota, HeaderScheme, HttpScope,
     Interface, ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
 };
-pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
+pub use cedar::{
+    Action, CedarPolicy, Counterexample, Exchange, Explanation, Finding, InstalledTool, Obligation,
+    Outcome, ProofVerdict, Prospect, Prospects, ProveError, Supposition, Unmapped, WantProspect,
+};
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
 pub use delegation::Parent;
@@ -54,5 +59,7 @@ pub use life::{
 pub use name::{CapabilityName, ComponentName, CredentialName, Digest, NameError, ToolName};
 pub use path::{PathPattern, PathPatternError};
 pub use permit::{Gate, Permit, Settled};
+pub use projection::Projection;
+pub use recording::Recording;
 pub use source::{SourceError, SourceFile, nearest};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};

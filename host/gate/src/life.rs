@@ -293,7 +293,8 @@ fn subjects(call: &Call, terms: &Terms) -> Vec<SwitchTarget> {
     subjects
 }
 
-fn provider(capability: &CapabilityName) -> &str {
+/// The service that a capability is of: the first word of its name.
+pub(crate) fn provider(capability: &CapabilityName) -> &str {
     capability.as_str().split(':').next().unwrap_or_default()
 }
 

@@ -1,9 +1,11 @@
 //! The way from a call to a permit. Nothing outside this file can make a [`Permit`].
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
+
 use crate::{
-    Approval, ApprovalBook, BudgetLedger, Call, Clock, Decision, Facts, Filing, Life, Note, Policy,
-    Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms, Unavailable,
+    Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Facts, Filing, Life, Note,
+    Policy, Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms, Unavailable,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -42,21 +44,51 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
-        let mut facts = Facts { now: self.clock.now(), approval: None };
+        let mut facts = Facts { now: self.clock.now(), approval: None, remaining: None };
+        let mut asked_under = None;
         loop {
-            match self.policy.decide(&call, &facts) {
+            // One policy for one round: it may be exchanged while a person is asked.
+            let policy = self.policy.current().unwrap_or_else(|| self.policy.clone());
+            let version = policy.version();
+            if asked_under.is_some_and(|asked| asked != version) {
+                // A yes that was given under other policies does not fit: it stays unspent.
+                facts.approval = None;
+            }
+            facts.remaining = self.remaining(policy.as_ref(), &call, facts.now).await?;
+            match policy.decide(&call, &facts) {
                 Decision::Allow(terms) => {
-                    call.notes.add(Note::Allowed(terms.basis.clone()));
+                    note_allowed(&call, &terms);
                     return Ok(Settled { call, terms, approval: facts.approval });
                 }
-                Decision::Refuse(refusal) => return Err(refusal.into()),
+                Decision::Refuse(refusal) => {
+                    note_refused(policy.as_ref(), &call, &facts);
+                    return Err(refusal.into());
+                }
                 // A question that an answer did not settle would be asked for ever.
                 Decision::Ask(_) if facts.approval.is_some() => {
+                    note_refused(policy.as_ref(), &call, &facts);
                     return Err(Refusal::Forbidden.into());
                 }
-                Decision::Ask(question) => facts.approval = Some(self.ask(&call, &question).await?),
+                Decision::Ask(question) => {
+                    facts.approval = Some(self.ask(&call, &question).await?);
+                    asked_under = Some(version);
+                }
             }
         }
+    }
+
+    /// What is left of the tightest budget, where the policy wants to know.
+    async fn remaining(
+        &self,
+        policy: &dyn Policy,
+        call: &Call,
+        now: Timestamp,
+    ) -> Result<Option<Cost>, Unavailable> {
+        let budgets = policy.wants_remaining(call);
+        if budgets.is_empty() {
+            return Ok(None);
+        }
+        self.budgets.remaining(call, &budgets, now).await
     }
 
     /// The last checks, made at the moment of running. What is spent here is spent on this run.
@@ -70,7 +102,7 @@ impl Gate {
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
         let filing = Filing::new(call, question, self.clock.now())?;
         let approval = self.approvals.file(&filing).await?;
-        call.notes.add(Note::Asked { approval });
+        call.notes.add(Note::Asked { approval, policy_version: question.policy_version });
         let answer = self.approvals.wait(approval, question.patience);
         // A tool that calls this one waits as long as its own call lasts, and no longer.
         let request = match &call.parent {
@@ -92,7 +124,10 @@ impl Gate {
         terms: &Terms,
         approval: Option<Approval>,
     ) -> Result<(), Stop> {
-        let Terms { time, cost, rates, budgets, .. } = terms;
+        // No `..`: an obligation that nobody enforces does not compile. The vault and the sandbox take theirs
+        // from the permit; what is recorded was noted when the call was settled.
+        let Terms { time, cost, rates, budgets, egress: _, sandbox: _, recording: _, basis: _ } =
+            terms;
         let now = self.clock.now();
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
@@ -104,6 +139,20 @@ impl Gate {
             ReserveError::Unavailable(unavailable) => unavailable.into(),
         })
     }
+}
+
+/// What the audit entry is to hold of a call that the policies allow.
+fn note_allowed(call: &Call, terms: &Terms) {
+    call.notes.add(Note::Allowed(terms.basis.clone()));
+    let recording = terms.recording;
+    if let Some(arguments) = recording.of(&call.arguments) {
+        call.notes.add(Note::Arguments { recording, arguments });
+    }
+}
+
+fn note_refused(policy: &dyn Policy, call: &Call, facts: &Facts) {
+    let policies = policy.refused_by(call, facts);
+    call.notes.add(Note::Refused { policies, policy_version: policy.version() });
 }
 
 impl Permit {

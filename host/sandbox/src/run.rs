@@ -6,7 +6,9 @@ use std::{
 };
 
 use serde_json::Value;
-use toolward_gate::{Call, Digest, Limit, SandboxTerms, Stop, ToolName, Unavailable, Want};
+use toolward_gate::{
+    Call, Digest, Limit, Projection, SandboxTerms, Stop, ToolName, Unavailable, Want,
+};
 use toolward_vault::Grant;
 use wasmtime::{
     Store,
@@ -50,6 +52,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// What every projection keeps of a result. With one, it need not fit the tool's output schema.
+    fn kept(value: Value, projections: &[Projection]) -> Self {
+        Self { value: projections.iter().fold(value, |value, one| one.of(&value)) }
+    }
+
     /// The value as JSON.
     pub fn text(&self) -> String {
         self.value.to_string()
@@ -145,6 +152,7 @@ impl Sandbox {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
         let terms = self.terms(&grant);
+        let projections = terms.projections.clone();
         let unlinked = self.unlinked(grant.call().tool.digest);
         let links = links(&installed.inspection, &tool, &terms, unlinked)?;
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
@@ -156,14 +164,14 @@ impl Sandbox {
         match linked {
             Linked::Named(linked) => {
                 let (answer, most) = answer(store, &linked, &tool).await?;
-                Ok(Output { value: installed.output(&tool, &answer, most)? })
+                Ok(Output::kept(installed.output(&tool, &answer, most)?, &projections))
             }
             Linked::Plain(linked) => {
                 let (value, most) = result(store, &linked, installed.callable(&tool)?).await?;
                 if value.to_string().len() > most {
                     return Err(Stop::Limit(Limit::Output));
                 }
-                Ok(Output { value })
+                Ok(Output::kept(value, &projections))
             }
         }
     }

@@ -292,6 +292,7 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
             defined: Arc::new(DEFINED.iter().map(one).collect()),
             ..SandboxTerms::default()
         },
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: vec![], policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
@@ -335,6 +336,7 @@ fn call(asked: &Asked, notes: Notes) -> Call {
             id: "ana".to_owned(),
             kind: Kind::User,
             roles: [].into(),
+            groups: [].into(),
             acts_for: vec![],
             scope: None,
             ends_at: None,

@@ -1,11 +1,12 @@
 //! What is counted and set aside before a call, and settled after it.
 use async_trait::async_trait;
+use jiff::Timestamp;
 use toolward_gate::{
-    Admitted, BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Record, Refusal, Reservation,
-    ReserveError, Unavailable,
+    Admitted, BudgetLedger, BudgetLimit, Call, CallId, Cost, RateLimit, Record, Refusal,
+    Reservation, ReserveError, Unavailable,
 };
 
-use crate::{State, approvals, micros, unavailable, writer::Writing};
+use crate::{State, approvals, micros, remaining::remaining, unavailable, writer::Writing};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -27,6 +28,15 @@ impl BudgetLedger for State {
         self.add(&mut writing, &Record::Admitted(Admitted::of(&reservation))).await?;
         writing.commit().await.map_err(unavailable)?;
         Ok(())
+    }
+
+    async fn remaining(
+        &self,
+        call: &Call,
+        budgets: &[BudgetLimit],
+        now: Timestamp,
+    ) -> Result<Option<Cost>, Unavailable> {
+        remaining(self, call, budgets, now).await
     }
 }
 

@@ -7,6 +7,7 @@ mod budgets;
 mod faults;
 mod key_values;
 mod lease;
+mod remaining;
 mod sqlite;
 mod switches;
 #[cfg(test)]

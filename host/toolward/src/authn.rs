@@ -129,6 +129,8 @@ struct Claims {
     kind: Option<Kind>,
     #[serde(default)]
     roles: BTreeSet<String>,
+    #[serde(default)]
+    groups: BTreeSet<String>,
     /// Capabilities, with spaces between them (RFC 8693 section 4.2).
     scope: Option<String>,
     /// Who acts for the subject (RFC 8693 section 4.1).
@@ -171,6 +173,7 @@ impl Claims {
             id,
             kind,
             roles: self.roles,
+            groups: self.groups,
             acts_for: chain,
             scope,
             ends_at: Some(ends_at),
@@ -188,6 +191,7 @@ fn of_caller(caller: &CallerConfig) -> Principal {
         id: caller.id.clone(),
         kind: caller.kind,
         roles: caller.roles.clone(),
+        groups: caller.groups.clone(),
         acts_for: caller.acts_for.clone(),
         scope: None,
         ends_at: None,

@@ -9,6 +9,7 @@ mod compile;
 mod demo;
 mod init;
 mod kill;
+mod policy;
 mod run;
 mod secret;
 mod terminal;
@@ -75,6 +76,9 @@ enum Command {
     /// Throw and lift kill switches.
     #[command(subcommand)]
     Kill(kill::Kill),
+    /// Check, explain, test and prove what the policies say.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -275,6 +279,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Run(run) => run.run(context).await,
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
+            Command::Policy(policy) => policy.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.

@@ -120,6 +120,8 @@ pub struct CallerConfig {
     #[serde(default)]
     pub roles: BTreeSet<String>,
     #[serde(default)]
+    pub groups: BTreeSet<String>,
+    #[serde(default)]
     pub acts_for: Vec<String>,
 }
 

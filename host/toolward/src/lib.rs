@@ -7,5 +7,6 @@ pub mod config;
 pub mod demo;
 pub mod door;
 pub mod host;
+pub mod reload;
 pub mod tools;
 pub mod wiring;

@@ -11,7 +11,7 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use toolward_gate::{
-    Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Gate,
+    Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Exchange, Gate,
     SourceError, SourceFile, Switchboard, SystemClock, Unavailable, Want,
 };
 use toolward_sandbox::{
@@ -146,15 +146,39 @@ fn planned(
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    let files = policy_files(&config.policies)?;
-    let policy = CedarPolicy::load(
-        &files,
-        capabilities.clone(),
-        &tools.installed(),
-        config.environment.name(),
-    )?
-    .limiting(config.sandbox.limits.clone());
+    let policy = checked(config, &tools, capabilities.clone())?;
     Ok(Plan { tools, capabilities, policy, components })
+}
+
+/// Reads capabilities and policies anew, for tools that are there. All of it is right, or none of it counts.
+pub fn policies(config: &Config, tools: &Tools) -> Result<CedarPolicy, StartError> {
+    let capabilities = Arc::new(capabilities(&config.policies)?);
+    let mut errors = missing(config, tools, &capabilities);
+    errors.extend(lent::wrong(config, &capabilities));
+    if errors.is_empty() { checked(config, tools, capabilities) } else { Err(errors.into()) }
+}
+
+fn checked(
+    config: &Config,
+    tools: &Tools,
+    capabilities: Arc<Capabilities>,
+) -> Result<CedarPolicy, StartError> {
+    let (files, environment) = (policy_files(&config.policies)?, config.environment.name());
+    let policy = CedarPolicy::load(&files, capabilities, &tools.installed(), environment)?;
+    Ok(policy.limiting(config.sandbox.limits.clone()))
+}
+
+/// Names what capabilities and policies say at this moment, whether or not it can be loaded.
+pub fn policies_digest(folder: &Path) -> Digest {
+    let mut texts: Vec<String> = source(&folder.join(CAPABILITIES))
+        .map_or_else(|error| vec![error.to_string()], |file| vec![file.text.to_string()]);
+    match policy_files(folder) {
+        Ok(files) => texts.extend(
+            files.iter().flat_map(|file| [file.path.display().to_string(), file.text.to_string()]),
+        ),
+        Err(error) => texts.push(error.to_string()),
+    }
+    Digest::of_parts(&texts.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
 
 /// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
@@ -166,6 +190,15 @@ pub async fn host(
     passphrases: &Arc<dyn PassphraseSource>,
     program: Option<PathBuf>,
 ) -> Result<Host, StartError> {
+    Ok(host_and_policies(config, passphrases, program).await?.0)
+}
+
+/// The same, with what exchanges its policies while it runs.
+pub async fn host_and_policies(
+    config: &Config,
+    passphrases: &Arc<dyn PassphraseSource>,
+    program: Option<PathBuf>,
+) -> Result<(Host, Arc<Exchange>), StartError> {
     assembled(config, passphrases, program, plan(config)?).await
 }
 
@@ -180,7 +213,7 @@ pub async fn host_for(
     let mut plan = plan(config)?;
     let reached = called::reached(&plan.tools, &plan.capabilities, tool);
     plan.components.retain(|found| reached.contains(&found.digest));
-    assembled(config, passphrases, program, plan).await
+    Ok(assembled(config, passphrases, program, plan).await?.0)
 }
 
 async fn assembled(
@@ -188,7 +221,7 @@ async fn assembled(
     passphrases: &Arc<dyn PassphraseSource>,
     program: Option<PathBuf>,
     plan: Plan,
-) -> Result<Host, StartError> {
+) -> Result<(Host, Arc<Exchange>), StartError> {
     let Plan { tools, policy, components, .. } = plan;
     let vault = vault(config, passphrases)?;
     let state = state(config).await?;
@@ -200,14 +233,16 @@ async fn assembled(
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
+    let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
-        policy: Arc::new(policy),
+        policy: policies.clone(),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches,
         clock: clock(),
     };
-    Ok(Host { tools, audit: trail::audit(config, state).await?, gate, vault, sandbox })
+    let audit = trail::audit(config, state).await?;
+    Ok((Host { tools, audit, gate, vault, sandbox }, policies))
 }
 
 /// Installs as many components at once as there are processors.
@@ -349,7 +384,7 @@ fn read(
 
 /// Reads `capabilities.toml`.
 fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
-    let path = folder.join("capabilities.toml");
+    let path = folder.join(CAPABILITIES);
     let file = source(&path)?;
     let interfaces: Vec<&str> = Sandbox::interfaces().collect();
     Ok(Capabilities::parse(&file, &interfaces)?)
@@ -445,3 +480,5 @@ pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
 pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)
 }
+
+const CAPABILITIES: &str = "capabilities.toml";

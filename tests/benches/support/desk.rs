@@ -80,6 +80,7 @@ fn terms(scope: HttpScope) -> Terms {
             http: [("shop:items:read".parse().unwrap(), Arc::new(scope))].into(),
         },
         sandbox: SandboxTerms::default(),
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }

@@ -108,6 +108,7 @@ fn caller() -> Principal {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: ["assistant".to_owned()].into(),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

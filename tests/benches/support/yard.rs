@@ -144,6 +144,7 @@ fn terms(calls: usize) -> Terms {
             calls_per_principal: calls,
             ..SandboxTerms::default()
         },
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }

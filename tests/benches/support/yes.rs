@@ -35,6 +35,7 @@ pub(crate) fn call(
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: [].into(),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

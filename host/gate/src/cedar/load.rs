@@ -1,21 +1,17 @@
 //! Reading the policies: everything that can be wrong with them is found here, and stops the start.
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode,
-    Validator,
+    Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
 use super::{
-    CALL, CedarPolicy, InstalledTool, Rule, USE,
+    CedarPolicy, InstalledTool, Rule,
+    names::{Unknown, unknown},
     obligations::{ANNOTATIONS, Mistake, Obligations},
-    request::action_uid,
-    schema::ActionTypes,
+    schema::{ActionTypes, Unmapped},
+    slices::Slices,
 };
 use crate::{
     Capabilities, CapabilityDefinition, CapabilityName, Digest, SourceError, SourceFile, nearest,
@@ -32,6 +28,7 @@ pub(super) fn load(
     let mut reading = Reading::default();
     files.iter().enumerate().for_each(|(number, file)| reading.file(number, file));
     reading.validate(&schema, files);
+    reading.names(&types, &types.unmapped(tools), files);
     if !reading.errors.is_empty() {
         return Err(reading.errors);
     }
@@ -43,12 +40,17 @@ pub(super) fn load(
         (name.clone(), definition.interface.clone())
     };
     let defined = Arc::new(capabilities.0.iter().map(open).collect());
-    let slices = slices(&reading.policies, &types);
+    let asks_remaining = reading.policies.policies().any(|policy| {
+        // Where it only stands in a text, the ledger is read for nothing.
+        policy.to_string().contains("remaining")
+    });
     Ok(CedarPolicy {
         capabilities,
         defined,
+        unmapped: types.unmapped(tools),
         types,
-        slices,
+        slices: Slices::of(&reading.policies),
+        asks_remaining,
         rules: reading.rules,
         environment,
         version,
@@ -107,7 +109,9 @@ impl Reading {
             return;
         }
         let obligations = self.obligations(file, policy);
-        self.rules.insert(policy_id.clone(), Rule { id, obligations });
+        let written = policy.annotations().filter(|(name, _)| *name != "id");
+        let written = written.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.rules.insert(policy_id.clone(), Rule { id, obligations, written });
         self.origins.insert(policy_id.clone(), number);
         // The id is new to the set: the rules have the same keys.
         if let Err(error) = self.policies.add(policy.new_id(policy_id)) {
@@ -145,6 +149,27 @@ impl Reading {
             self.errors.push(error);
         }
         obligations
+    }
+
+    fn names(&mut self, types: &ActionTypes, unmapped: &[Unmapped], files: &[SourceFile]) {
+        for policy in self.policies.policies() {
+            let Some(file) = self.origins.get(policy.id()).and_then(|number| files.get(*number))
+            else {
+                continue;
+            };
+            for Unknown { name, known } in unknown(policy, types) {
+                let why =
+                    unmapped.iter().find(|one| one.argument.rsplit('.').next() == Some(&name));
+                let near = nearest(&name, known.iter().map(String::as_str));
+                let help = match (why, near) {
+                    (Some(one), _) => format!("no policy can speak of it: {}", one.why),
+                    (None, Some(near)) => format!("did you mean `{near}`?"),
+                    (None, None) => format!("there are `{}`", known.join("`, `")),
+                };
+                let message = format!("`has {name}` is never true: nothing of that name is there");
+                self.errors.push(file.error(asked(file, &name), message).with_help(help));
+            }
+        }
     }
 
     fn validate(&mut self, schema: &str, files: &[SourceFile]) {
@@ -188,6 +213,13 @@ fn message(error: &dyn Diagnostic) -> String {
     text.replace('\n', " ")
 }
 
+/// Where a name is asked for with `has`; the start of the file where it cannot be found.
+fn asked(file: &SourceFile, name: &str) -> Range<usize> {
+    let forms = [format!("has {name}"), format!("has \"{name}\"")];
+    let found = forms.iter().find_map(|form| Some((file.text.find(form)?, form.len())));
+    found.map_or(0..0, |(at, length)| at..at.saturating_add(length))
+}
+
 /// Where an annotation stands; the start of the file where it cannot be found.
 fn annotation(file: &SourceFile, name: &str, value: &str) -> Range<usize> {
     let begin = format!("@{name}");
@@ -199,25 +231,4 @@ fn annotation(file: &SourceFile, name: &str, value: &str) -> Range<usize> {
     // The last one: of two equal ids, the second is the mistake.
     let at = places.filter(says).last();
     at.map_or(0..0, |at| at..at.saturating_add(name.len()).saturating_add(1))
-}
-
-/// The policies whose action can match, for each action. Leaving out those that cannot is sound: they would
-/// not be satisfied, whatever principal and resource are.
-fn slices(policies: &PolicySet, types: &ActionTypes) -> BTreeMap<String, PolicySet> {
-    let slice = |action: &str| {
-        let fits = policies.policies().filter(|policy| can_match(policy, action)).cloned();
-        PolicySet::from_policies(fits).unwrap_or_else(|_| policies.clone())
-    };
-    types.actions().map(|action| (action.to_owned(), slice(action))).collect()
-}
-
-fn can_match(policy: &Policy, action: &str) -> bool {
-    let (this, any_use) = (action_uid(action), action_uid(USE));
-    match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => one == this,
-        ActionConstraint::In(several) => {
-            several.iter().any(|one| *one == this || (action != CALL && *one == any_use))
-        }
-    }
 }

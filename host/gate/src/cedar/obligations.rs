@@ -1,7 +1,7 @@
 //! What a policy that allows asks for: its annotations, read and typed once, at load.
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{Approvers, BudgetLimit, Cost, RateLimit, Risk};
+use crate::{Approvers, BudgetLimit, Cost, Projection, RateLimit, Recording, Risk};
 
 /// The obligations of one policy, or the strictest of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) struct Obligations {
     pub(super) time: Option<Duration>,
     pub(super) budgets: Vec<BudgetLimit>,
     pub(super) rates: Vec<RateLimit>,
+    pub(super) recording: Option<Recording>,
+    pub(super) projections: Vec<Projection>,
 }
 
 /// How many people must agree, and which roles they may have.
@@ -76,7 +78,26 @@ impl Obligations {
         self.rates.extend(
             other.rates.iter().filter(|one| !self.rates.contains(one)).cloned().collect::<Vec<_>>(),
         );
+        // The later one holds less.
+        self.recording = self.recording.max(other.recording);
+        for one in &other.projections {
+            if !self.projections.contains(one) {
+                self.projections.push(one.clone());
+            }
+        }
         self
+    }
+
+    /// Whether what this one asks for under a name holds in the strictest of several, too.
+    pub(super) fn prevails(&self, name: &str, strictest: &Self) -> bool {
+        match name {
+            "risk" => self.risk == strictest.risk,
+            "approval" => self.approvers == strictest.approvers,
+            "ttl" => self.time == strictest.time,
+            "audit" => self.recording == strictest.recording,
+            // Every one of them counts.
+            _ => true,
+        }
     }
 
     /// Takes one annotation. Fails with what is wrong, and how it is written.
@@ -101,9 +122,13 @@ impl Obligations {
             "rate" => self.rates.push(rate(value).ok_or(wrong(
                 "calls per `second`, `minute`, `hour` or `day`, as in `10/minute`",
             ))?),
-            // What the trail does with every call; other ways are not built, and must not be believed in.
-            "audit" if value == "digest" => {}
-            "audit" => return Err(wrong("`digest`: the trail holds the digest of the arguments")),
+            "audit" => {
+                self.recording =
+                    Some(Recording::parse(value).ok_or(wrong("`digest`, `redacted` or `whole`"))?);
+            }
+            "project" => self.projections.push(Projection::parse(value).ok_or(wrong(
+                "the fields of the result that stay, as JSON Pointers with spaces between them, as in `/id /items/*/title`",
+            ))?),
             _ => return Err(Mistake::Unknown),
         }
         Ok(())
@@ -121,8 +146,8 @@ pub(super) enum Mistake {
 }
 
 /// Every annotation that means something.
-pub(super) const ANNOTATIONS: [&str; 7] =
-    ["id", "risk", "approval", "ttl", "budget", "rate", "audit"];
+pub(super) const ANNOTATIONS: [&str; 8] =
+    ["id", "risk", "approval", "ttl", "budget", "rate", "audit", "project"];
 
 fn risk(value: &str) -> Option<Risk> {
     match value {
@@ -241,6 +266,8 @@ mod tests {
             ("rate", "0/minute"),
             ("rate", "1/week"),
             ("audit", "none"),
+            ("project", "id"),
+            ("project", ""),
         ];
         for (name, value) in wrong {
             assert!(

@@ -9,9 +9,12 @@ use serde::Serialize;
 use super::{
     CALL, CedarPolicy, DEFAULT_TIME, InstalledTool,
     obligations::{Agreement, Obligations},
-    request::{principal_uid, tool_uid, uid},
+    request::{heads, parents, principal_uid, tool_uid, uid},
+    slices::Heads,
 };
-use crate::{Approvers, BudgetLimit, CapabilityName, Principal, RateLimit, Risk, ToolName};
+use crate::{
+    Approvers, BudgetLimit, CapabilityName, ComponentName, Principal, RateLimit, Risk, ToolName,
+};
 
 /// What the policies say about one action before the arguments are known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,7 +68,7 @@ pub(super) fn prospects(
     principal: &Principal,
     tool: &InstalledTool,
 ) -> Prospects {
-    let scope = Scope::of(principal, tool);
+    let scope = Scope::of(principal, &tool.name, &tool.component);
     let (call, mut met) = scope.prospect(policy, CALL);
     let mut risk = Risk::Low;
     let mut capabilities = Vec::new();
@@ -120,20 +123,22 @@ fn summary(
 }
 
 /// What the heads of policies are compared with.
-struct Scope {
+pub(super) struct Scope {
     principal: EntityUid,
-    roles: BTreeSet<EntityUid>,
+    parents: BTreeSet<EntityUid>,
     tool: EntityUid,
     component: EntityUid,
+    heads: Heads,
 }
 
 impl Scope {
-    fn of(principal: &Principal, tool: &InstalledTool) -> Self {
+    pub(super) fn of(principal: &Principal, tool: &ToolName, component: &ComponentName) -> Self {
         Self {
             principal: principal_uid(principal),
-            roles: principal.roles().iter().map(|role| uid("Role", role)).collect(),
-            tool: tool_uid(&tool.name),
-            component: uid("Component", tool.component.as_str()),
+            parents: parents(principal).collect(),
+            tool: tool_uid(tool),
+            component: uid("Component", component.as_str()),
+            heads: heads(principal, tool, component),
         }
     }
 
@@ -143,7 +148,7 @@ impl Scope {
         policy: &'a CedarPolicy,
         action: &str,
     ) -> (Prospect, Vec<&'a Obligations>) {
-        let slice = policy.slices.get(action).into_iter().flat_map(|slice| slice.policies());
+        let slice = policy.slices.fitting(action, &self.heads);
         let (mut permits, mut forbids, mut always, mut met) =
             (Vec::new(), Vec::new(), false, Vec::new());
         for one in slice.filter(|one| self.fits(one)) {
@@ -168,27 +173,33 @@ impl Scope {
         (prospect, met)
     }
 
-    fn fits(&self, policy: &Policy) -> bool {
-        let principal = match policy.principal_constraint() {
+    pub(super) fn fits(&self, policy: &Policy) -> bool {
+        self.fits_principal(policy) && self.fits_tool(policy)
+    }
+
+    pub(super) fn fits_principal(&self, policy: &Policy) -> bool {
+        match policy.principal_constraint() {
             PrincipalConstraint::Any => true,
             PrincipalConstraint::Eq(one) => one == self.principal,
             PrincipalConstraint::In(group) => self.principal_in(&group),
             PrincipalConstraint::Is(kind) => self.is(&kind),
             PrincipalConstraint::IsIn(kind, group) => self.is(&kind) && self.principal_in(&group),
-        };
+        }
+    }
+
+    pub(super) fn fits_tool(&self, policy: &Policy) -> bool {
         let tool = |group: &EntityUid| *group == self.tool || *group == self.component;
-        let resource = match policy.resource_constraint() {
+        match policy.resource_constraint() {
             ResourceConstraint::Any => true,
             ResourceConstraint::Eq(one) => one == self.tool,
             ResourceConstraint::In(group) => tool(&group),
             ResourceConstraint::Is(kind) => kind == *self.tool.type_name(),
             ResourceConstraint::IsIn(kind, group) => kind == *self.tool.type_name() && tool(&group),
-        };
-        principal && resource
+        }
     }
 
     fn principal_in(&self, group: &EntityUid) -> bool {
-        *group == self.principal || self.roles.contains(group)
+        *group == self.principal || self.parents.contains(group)
     }
 
     fn is(&self, kind: &EntityTypeName) -> bool {
@@ -197,7 +208,7 @@ impl Scope {
 }
 
 /// Whether a policy has a `when` or an `unless`. One that cannot be read counts as having one.
-fn has_conditions(policy: &Policy) -> bool {
+pub(super) fn has_conditions(policy: &Policy) -> bool {
     let conditions =
         policy.to_json().ok().and_then(|json| Some(json.get("conditions")?.as_array()?.len()));
     conditions != Some(0)

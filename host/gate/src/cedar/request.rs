@@ -1,50 +1,83 @@
 //! A call in Cedar's words.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{CALL, CedarPolicy, USE};
-use crate::{Call, ComponentName, Digest, Facts, Kind, Principal, ToolName};
+use super::{CedarPolicy, USE, slices::Heads};
+use crate::{
+    Call, CapabilityDefinition, ComponentName, Cost, Digest, Facts, Kind, Principal, Risk,
+    ToolName, life::provider,
+};
+
+/// What is known besides the call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances<'a> {
+    pub(super) now: Timestamp,
+    /// Who said yes.
+    pub(super) approved_by: Option<&'a BTreeSet<String>>,
+    pub(super) remaining: Option<Cost>,
+}
+
+impl<'a> From<&'a Facts> for Circumstances<'a> {
+    fn from(Facts { now, approval, remaining }: &'a Facts) -> Self {
+        let approved_by = approval.as_ref().map(|approval| approval.by());
+        Self { now: *now, approved_by, remaining: *remaining }
+    }
+}
 
 impl CedarPolicy {
     /// The question whether this call may do `action`, and everything the policies may look at.
     pub(super) fn request(
         &self,
         call: &Call,
-        facts: &Facts,
+        known: Circumstances<'_>,
         action: &str,
     ) -> Result<(Request, Entities), String> {
-        let context = self.context(call, facts, action)?;
+        let named = action.parse().ok();
+        let capability = named.and_then(|name| self.capabilities.find(&name));
+        let context = self.context(call, known, action, capability)?;
         let (principal, tool) = (principal_uid(&call.principal), tool_uid(&call.tool.name));
         let request = Request::new(principal, action_uid(action), tool, context, None);
-        let entities = entities(
-            &call.principal,
-            &call.tool.name,
-            &call.tool.component,
-            call.tool.digest,
-            action,
-        )?;
+        let mut all = callers(&call.principal);
+        all.extend(called(&call.tool.name, &call.tool.component, call.tool.digest)?);
+        if let Some(capability) = capability {
+            all.extend(used(capability)?);
+        }
+        let entities = Entities::from_entities(all, None).map_err(|error| error.to_string())?;
         Ok((request.map_err(|error| error.to_string())?, entities))
     }
 
-    fn context(&self, call: &Call, facts: &Facts, action: &str) -> Result<Context, String> {
+    fn context(
+        &self,
+        call: &Call,
+        known: Circumstances<'_>,
+        action: &str,
+        capability: Option<&CapabilityDefinition>,
+    ) -> Result<Context, String> {
         let arguments = self.types.arguments(action, call.arguments.value());
         let mut pairs = vec![
             (
                 "arguments".to_owned(),
                 arguments.ok_or("the arguments do not fit the types that policies know")?,
             ),
-            ("time".to_owned(), time(facts.now)?),
+            ("time".to_owned(), time(known.now)?),
             ("environment".to_owned(), RestrictedExpression::new_string(self.environment.clone())),
             ("door".to_owned(), RestrictedExpression::new_string(call.door.to_owned())),
             ("acts_for".to_owned(), texts(call.principal.acts_for())),
         ];
-        if let Some(approval) = &facts.approval {
-            let by = RestrictedExpression::new_record([("by".to_owned(), texts(approval.by()))]);
+        if let Some(by) = known.approved_by {
+            let by = RestrictedExpression::new_record([("by".to_owned(), texts(by))]);
             pairs.push(("approval".to_owned(), by.map_err(|error| error.to_string())?));
+        }
+        if let Some(remaining) = known.remaining {
+            pairs.push(("remaining".to_owned(), RestrictedExpression::new_long(whole(remaining))));
+        }
+        if let Some(capability) = capability {
+            let capability = RestrictedExpression::new_entity_uid(capability_uid(capability));
+            pairs.push(("capability".to_owned(), capability));
         }
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
@@ -54,6 +87,11 @@ fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> RestrictedExpressio
     RestrictedExpression::new_set(texts.into_iter().cloned().map(RestrictedExpression::new_string))
 }
 
+/// In micro-dollars.
+fn whole(cost: Cost) -> i64 {
+    i64::try_from(cost.0).unwrap_or(i64::MAX)
+}
+
 fn time(now: Timestamp) -> Result<RestrictedExpression, String> {
     let utc = now.to_zoned(TimeZone::UTC);
     let fields = [
@@ -61,55 +99,103 @@ fn time(now: Timestamp) -> Result<RestrictedExpression, String> {
         ("weekday", i64::from(utc.weekday().to_monday_one_offset())),
         ("epoch_seconds", now.as_second()),
     ];
-    let fields =
-        fields.map(|(name, value)| (name.to_owned(), RestrictedExpression::new_long(value)));
-    RestrictedExpression::new_record(fields).map_err(|error| error.to_string())
+    let fields = fields.map(|(name, value)| (name, RestrictedExpression::new_long(value)));
+    // Cedar reads milliseconds, three digits of them.
+    let instant =
+        RestrictedExpression::new_datetime(utc.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
+    let fields = fields.into_iter().chain([("now", instant)]);
+    RestrictedExpression::new_record(fields.map(|(name, value)| (name.to_owned(), value)))
+        .map_err(|error| error.to_string())
 }
 
-fn entities(
-    principal: &Principal,
+/// The principal, and what it is in.
+fn callers(principal: &Principal) -> Vec<Entity> {
+    let parents: HashSet<EntityUid> = parents(principal).collect();
+    let mut all: Vec<Entity> = parents.iter().cloned().map(Entity::with_uid).collect();
+    all.push(Entity::new_no_attrs(principal_uid(principal), parents));
+    all
+}
+
+pub(super) fn parents(principal: &Principal) -> impl Iterator<Item = EntityUid> {
+    let groups = principal.groups().iter().map(|group| uid("Group", group));
+    principal.roles().iter().map(|role| uid("Role", role)).chain(groups)
+}
+
+/// The tool, and the component it is in.
+fn called(
     tool: &ToolName,
     component: &ComponentName,
     digest: Digest,
-    action: &str,
-) -> Result<Entities, String> {
-    let roles: HashSet<EntityUid> =
-        principal.roles().iter().map(|role| uid("Role", role)).collect();
+) -> Result<[Entity; 2], String> {
     let component = uid("Component", component.as_str());
-    let mut all: Vec<Entity> = roles.iter().cloned().map(Entity::with_uid).collect();
-    all.push(Entity::new_no_attrs(principal_uid(principal), roles));
-    let digest = HashMap::from([(
-        "digest".to_owned(),
-        RestrictedExpression::new_string(digest.to_string()),
-    )]);
-    let parents = HashSet::from([component.clone()]);
-    all.push(Entity::with_uid(component));
-    all.push(Entity::new(tool_uid(tool), digest, parents).map_err(|error| error.to_string())?);
-    if action != CALL {
-        all.push(Entity::with_uid(action_uid(USE)));
-        all.push(Entity::new_no_attrs(action_uid(action), HashSet::from([action_uid(USE)])));
-    }
-    Entities::from_entities(all, None).map_err(|error| error.to_string())
+    let digest = RestrictedExpression::new_string(digest.to_string());
+    let attributes = HashMap::from([("digest".to_owned(), digest)]);
+    let tool = Entity::new(tool_uid(tool), attributes, HashSet::from([component.clone()]));
+    Ok([Entity::with_uid(component), tool.map_err(|error| error.to_string())?])
 }
 
-pub(super) fn principal_uid(principal: &Principal) -> EntityUid {
-    let kind = match principal.kind() {
+/// The capability, what it uses, and the action that stands for using it.
+fn used(capability: &CapabilityDefinition) -> Result<Vec<Entity>, String> {
+    let provider = uid("Provider", provider(&capability.name));
+    let mut parents = HashSet::from([provider.clone()]);
+    let mut all = vec![Entity::with_uid(provider.clone())];
+    if let Some(credential) = capability.http.as_ref().and_then(|http| http.credential.as_ref()) {
+        let credential = uid("Credential", credential.as_str());
+        all.push(Entity::new_no_attrs(credential.clone(), HashSet::from([provider])));
+        parents.insert(credential);
+    }
+    let attributes = HashMap::from([
+        ("risk".to_owned(), RestrictedExpression::new_string(risk(capability.risk).to_owned())),
+        ("interface".to_owned(), RestrictedExpression::new_string(capability.interface.0.clone())),
+        ("cost".to_owned(), RestrictedExpression::new_long(whole(capability.cost))),
+    ]);
+    let entity = Entity::new(capability_uid(capability), attributes, parents);
+    all.push(entity.map_err(|error| error.to_string())?);
+    let action = action_uid(capability.name.as_str());
+    all.push(Entity::with_uid(action_uid(USE)));
+    all.push(Entity::new_no_attrs(action, HashSet::from([action_uid(USE)])));
+    Ok(all)
+}
+
+/// What the heads of policies are compared with.
+pub(super) fn heads(principal: &Principal, tool: &ToolName, component: &ComponentName) -> Heads {
+    let tool = [tool_uid(tool), uid("Component", component.as_str())];
+    Heads::new([principal_uid(principal)].into_iter().chain(parents(principal)), tool)
+}
+
+pub(super) fn risk(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => "low",
+        Risk::Medium => "medium",
+        Risk::High => "high",
+    }
+}
+
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
         Kind::Agent => "Agent",
         Kind::User => "User",
         Kind::Service => "Service",
-    };
-    uid(kind, principal.id())
+    }
+}
+
+pub(super) fn principal_uid(principal: &Principal) -> EntityUid {
+    uid(kind_name(principal.kind()), principal.id())
 }
 
 pub(super) fn tool_uid(tool: &ToolName) -> EntityUid {
     uid("Tool", tool.as_str())
 }
 
+pub(super) fn capability_uid(capability: &CapabilityDefinition) -> EntityUid {
+    uid("Capability", capability.name.as_str())
+}
+
 pub(super) fn action_uid(action: &str) -> EntityUid {
     uid("Action", action)
 }
 
-#[expect(clippy::expect_used, reason = "the kinds are the seven words of this file")]
+#[expect(clippy::expect_used, reason = "the kinds are words of this crate")]
 pub(super) fn uid(kind: &str, id: &str) -> EntityUid {
     let kind: EntityTypeName = kind.parse().expect("a type name");
     EntityUid::from_type_name_and_id(kind, EntityId::new(id))

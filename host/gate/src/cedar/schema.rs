@@ -2,15 +2,16 @@
 //!
 //! Each action's `context.arguments` is a record typed after the JSON Schemas of the tools that ask for that
 //! action. An argument that every one of them requires can be used as it is; any other only behind `has`.
-//! Left out, so that no policy can depend on them: fractions, arguments that two tools type differently, and
-//! schemas that combine others (`anyOf`, `$ref`).
+//! Lists become sets. Left out, so that no policy can depend on them, and told by [`ActionTypes::unmapped`]:
+//! fractions, arguments that two tools type differently, and schemas that combine others (`anyOf`, `$ref`).
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use cedar_policy::RestrictedExpression;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{CALL, InstalledTool, USE};
-use crate::Capabilities;
+use crate::{Capabilities, ToolName};
 
 /// The type of an argument, as far as Cedar has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,15 @@ pub(super) type Record = BTreeMap<String, Attribute>;
 /// The argument types of every action.
 #[derive(Clone, Debug)]
 pub(super) struct ActionTypes(BTreeMap<String, Record>);
+
+/// An argument that no policy can speak of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unmapped {
+    pub tool: ToolName,
+    /// With dots between the names; `[]` stands for the elements of a list.
+    pub argument: String,
+    pub why: &'static str,
+}
 
 impl ActionTypes {
     pub(super) fn of(tools: &[InstalledTool], capabilities: &Capabilities) -> Self {
@@ -64,6 +74,43 @@ impl ActionTypes {
         self.0.keys().map(String::as_str)
     }
 
+    /// What the context of an action has at a place: at its top, or within one of its records.
+    pub(super) fn names(&self, action: &str, within: &[String]) -> Vec<String> {
+        let Some((first, rest)) = within.split_first() else {
+            let capability = (action != CALL).then_some("capability");
+            return KNOWN.into_iter().chain(capability).map(str::to_owned).collect();
+        };
+        match first.as_str() {
+            "arguments" => self.0.get(action).map_or_else(Vec::new, |record| below(record, rest)),
+            "approval" => vec!["by".to_owned()],
+            "time" => TIME.map(str::to_owned).into(),
+            "capability" => ["risk", "interface", "cost"].map(str::to_owned).into(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is left out, and why.
+    pub(super) fn unmapped(&self, tools: &[InstalledTool]) -> Vec<Unmapped> {
+        let mut found = Vec::new();
+        for tool in tools {
+            let mut say = |argument: &str, why| {
+                found.push(Unmapped {
+                    tool: tool.name.clone(),
+                    argument: argument.to_owned(),
+                    why,
+                });
+            };
+            unmapped_in(&tool.input_schema, "", &mut say);
+            for (name, attribute) in self.0.get(CALL).into_iter().flatten() {
+                let has = tool.input_schema.pointer("/properties").and_then(|all| all.get(name));
+                if attribute.kind == Type::Unclear && has.is_some() {
+                    say(name, "two tools type it differently, and `call` is asked for both");
+                }
+            }
+        }
+        found
+    }
+
     /// The arguments as one action may see them; `None` where they do not fit their types.
     pub(super) fn arguments(
         &self,
@@ -80,10 +127,11 @@ impl ActionTypes {
             let parent =
                 if action == CALL { String::new() } else { format!(" in [Action::\"{USE}\"]") };
             let arguments = record_text(record);
+            let capability = if action == CALL { "" } else { CAPABILITY };
             // Writing to a string does not fail.
             let _ = write!(
                 text,
-                "action \"{action}\"{parent} appliesTo {{\n    principal: [Agent, User, Service],\n    resource: [Tool],\n    context: {{ \"arguments\": {arguments}, {FACTS} }},\n}};\n"
+                "action \"{action}\"{parent} appliesTo {{\n    principal: [Agent, User, Service],\n    resource: [Tool],\n    context: {{ \"arguments\": {arguments}, {FACTS}{capability} }},\n}};\n"
             );
         }
         text
@@ -107,7 +155,8 @@ fn kind(schema: &Value) -> Option<(Type, bool)> {
     let schema = schema
         .as_object()
         .filter(|schema| !COMBINED.iter().any(|key| schema.contains_key(*key)))?;
-    match schema.get("type")? {
+    let Some(named) = schema.get("type") else { return listed(schema) };
+    match named {
         Value::String(one) => Some((simple(one, schema)?, false)),
         Value::Array(several) => {
             let names: Vec<&str> =
@@ -118,6 +167,51 @@ fn kind(schema: &Value) -> Option<(Type, bool)> {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+/// The type of values that are listed one by one.
+fn listed(schema: &Map<String, Value>) -> Option<(Type, bool)> {
+    let values = match (schema.get("enum"), schema.get("const")) {
+        (Some(Value::Array(values)), _) => values.as_slice(),
+        (None, Some(value)) => std::slice::from_ref(value),
+        _ => return None,
+    };
+    let texts = !values.is_empty() && values.iter().all(Value::is_string);
+    texts.then_some((Type::Text, false))
+}
+
+/// Says of every argument in a schema that has no type in Cedar why it has none.
+fn unmapped_in(schema: &Value, at: &str, say: &mut impl FnMut(&str, &'static str)) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, schema) in properties.into_iter().flatten() {
+        let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        if !plain(name) {
+            say(&at, "its name needs letters, digits and `_-.$@` only");
+        } else if kind(schema).is_none() {
+            say(&at, why(schema));
+        } else {
+            unmapped_in(schema, &at, say);
+            unmapped_in(schema.get("items").unwrap_or(&Value::Null), &format!("{at}[]"), say);
+        }
+    }
+}
+
+fn why(schema: &Value) -> &'static str {
+    let Some(schema) = schema.as_object() else { return "its schema says nothing of it" };
+    if COMBINED.iter().any(|key| schema.contains_key(*key)) {
+        return "its schema combines others, as `anyOf` or `$ref` does";
+    }
+    match schema.get("type") {
+        None => "its schema names no type",
+        Some(Value::String(name)) if name == "number" => {
+            "it may be a fraction, and Cedar counts in whole numbers"
+        }
+        Some(Value::String(name)) if name == "array" => {
+            "its elements have no type that Cedar has, or may be null"
+        }
+        Some(Value::Array(_)) => "it may have one of several types",
+        Some(_) => "Cedar has no such type",
     }
 }
 
@@ -162,6 +256,20 @@ fn merge_types(one: Type, other: &Type) -> Type {
         },
         (one, other) if one == *other => one,
         _ => Type::Unclear,
+    }
+}
+
+/// The names of a record within this one that policies can speak of.
+fn below(record: &Record, within: &[String]) -> Vec<String> {
+    let Some((first, rest)) = within.split_first() else {
+        let clear = record.iter().filter(|(_, attribute)| attribute.kind != Type::Unclear);
+        return clear.map(|(name, _)| name.clone()).collect();
+    };
+    match record.get(first).map(|attribute| &attribute.kind) {
+        Some(Type::Record(record)) => below(record, rest),
+        Some(Type::Text | Type::Whole | Type::Truth | Type::Set(_) | Type::Unclear) | None => {
+            Vec::new()
+        }
     }
 }
 
@@ -228,14 +336,28 @@ const COMBINED: [&str; 7] = ["anyOf", "oneOf", "allOf", "not", "$ref", "if", "$d
 
 const ENTITIES: &str = "\
 entity Role;
+entity Group;
 entity Component;
-entity Agent in [Role];
-entity User in [Role];
-entity Service in [Role];
+entity Provider;
+entity Credential in [Provider];
+entity Capability in [Provider, Credential] { \"risk\": String, \"interface\": String, \"cost\": Long };
+entity Agent in [Role, Group];
+entity User in [Role, Group];
+entity Service in [Role, Group];
 entity Tool in [Component] { \"digest\": String };
 action \"use\";
 ";
 
-/// What every action knows besides the arguments. Times are UTC; `weekday` counts from 1, Monday.
-const FACTS: &str = "\"time\": { \"hour\": Long, \"weekday\": Long, \"epoch_seconds\": Long }, \
-\"environment\": String, \"door\": String, \"acts_for\": Set<String>, \"approval\"?: { \"by\": Set<String> }";
+/// What every action knows besides the arguments. Times are UTC; `weekday` counts from 1, Monday; `remaining`
+/// is in micro-dollars, of the tightest budget that could apply, and absent where none does.
+const FACTS: &str = "\"time\": { \"hour\": Long, \"weekday\": Long, \"epoch_seconds\": Long, \"now\": datetime }, \
+\"environment\": String, \"door\": String, \"acts_for\": Set<String>, \"approval\"?: { \"by\": Set<String> }, \
+\"remaining\"?: Long";
+
+/// The names of these facts, and of those about the time.
+const KNOWN: [&str; 7] =
+    ["arguments", "time", "environment", "door", "acts_for", "approval", "remaining"];
+const TIME: [&str; 4] = ["hour", "weekday", "epoch_seconds", "now"];
+
+/// What the actions of capabilities know besides.
+const CAPABILITY: &str = ", \"capability\": Capability";

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ fn tool(
     }
 }
 
-fn tools() -> Vec<InstalledTool> {
+pub(super) fn tools() -> Vec<InstalledTool> {
     let issue = json!({"owner": {"type": "string"}, "repo": {"type": "string"}, "labels": {"type": "array", "items": {"type": "string"}}});
     vec![
         tool(
@@ -75,7 +75,7 @@ fn tools() -> Vec<InstalledTool> {
     ]
 }
 
-fn shipped() -> Vec<SourceFile> {
+pub(super) fn shipped() -> Vec<SourceFile> {
     vec![
         SourceFile::new("default.cedar", include_str!("../../../../policies/default.cedar")),
         SourceFile::new(
@@ -93,7 +93,7 @@ fn shipped() -> Vec<SourceFile> {
     ]
 }
 
-fn load(files: &[SourceFile]) -> Result<CedarPolicy, Vec<SourceError>> {
+pub(super) fn load(files: &[SourceFile]) -> Result<CedarPolicy, Vec<SourceError>> {
     CedarPolicy::load(files, capabilities(), &tools(), "development")
 }
 
@@ -103,6 +103,7 @@ fn principal(roles: &[&str], scope: Option<&[&str]>) -> Principal {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope,
         ends_at: None,
@@ -129,7 +130,11 @@ fn call(principal: Principal, name: &str, arguments: Value) -> Call {
 }
 
 fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
-    policy.decide(call, &Facts { now: Timestamp::UNIX_EPOCH, approval: None })
+    policy.decide(call, &facts())
+}
+
+fn facts() -> Facts {
+    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None }
 }
 
 fn outcome(policy: &CedarPolicy, call: &Call) -> String {
@@ -245,6 +250,7 @@ fn every_mistake_in_a_policy_is_told_with_its_place_and_what_to_change() {
         permit("", " when { context.arguments.owner == 7 }"),
         permit("", " wehn { true }"),
         "permit(principal, action == Action::\"github:issues:wirte\", resource);".to_owned(),
+        "forbid(principal, action == Action::\"github:issues:write\", resource) when { context.arguments has ownr && context.arguments.ownr == \"evil\" };".to_owned(),
         "permit(principal in Rolle::\"a\", action, resource);".to_owned(),
         "@approval(\"one-of:oncall\")\nforbid(principal, action, resource);".to_owned(),
         "permit(principal == ?principal, action, resource);".to_owned(),
@@ -359,20 +365,9 @@ proptest! {
             prop_assert!(allowed(&fewer) || !allowed(&policies));
         }
     }
-
-    #[test]
-    fn a_slice_decides_as_the_whole_set_does(policies in policies()) {
-        let policy = load(&[SourceFile::new("drawn.cedar", policies.join("\n"))]).unwrap();
-        let whole = policies.join("\n").parse::<PolicySet>().unwrap();
-        let (call, facts) = (open_issue("acme", &["assistant"]), Facts { now: Timestamp::UNIX_EPOCH, approval: None });
-        for action in [CALL, "github:issues:write"] {
-            let (request, entities) = policy.request(&call, &facts, action).unwrap();
-            let answer = policy.authorizer.is_authorized(&request, &whole, &entities);
-            let sliced = policy.authorizer.is_authorized(&request, &policy.slices[action], &entities);
-            prop_assert_eq!(answer.decision(), sliced.decision());
-            prop_assert_eq!(answer.diagnostics().reason().count(), sliced.diagnostics().reason().count());
-            let reasons: BTreeSet<_> = answer.diagnostics().errors().map(ToString::to_string).collect();
-            prop_assert!(reasons.is_empty());
-        }
-    }
 }
+
+mod explaining;
+mod mapping;
+mod merging;
+mod slicing;

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod delegated;
+mod exchanged;
 
 const CAPABILITIES: &str = r#"
 [capability."money:charges:create"]
@@ -254,6 +255,7 @@ fn identity() -> Identity {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: ["assistant".to_owned()].into(),
+        groups: [].into(),
         acts_for: vec!["bea".to_owned()],
         scope: None,
         ends_at: None,

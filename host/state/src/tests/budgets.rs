@@ -306,3 +306,24 @@ async fn fifty_calls_that_race_on_two_hosts_keep_the_rate() {
     }
     assert_eq!(admitted, 20);
 }
+
+#[tokio::test]
+async fn what_is_left_is_of_the_tightest_budget_and_grows_as_its_window_slides() {
+    let place = Place::new();
+    let state = place.open().await;
+    let hour = Duration::from_secs(3600);
+    let budgets = [
+        BudgetLimit { cost: Cost(100), window: hour },
+        BudgetLimit { cost: Cost(30), window: MINUTE },
+    ];
+    let call = call("robo");
+    let left = async |budgets| state.remaining(&call, budgets, place.now()).await.unwrap();
+    assert_eq!(left(&budgets).await, Some(Cost(30)));
+    assert_eq!(left(&[]).await, None);
+    budget(100, hour).take(&place, &state, 20).await.unwrap();
+    assert_eq!((left(&budgets).await, left(&budgets[..1]).await), (Some(Cost(10)), Some(Cost(80))));
+    place.clock.pass(MINUTE);
+    assert_eq!((left(&budgets).await, left(&budgets[..1]).await), (Some(Cost(30)), Some(Cost(80))));
+    // Looking sets nothing aside, and what is over is nothing left.
+    assert_eq!(left(&[BudgetLimit { cost: Cost(5), window: hour }]).await, Some(Cost(0)));
+}

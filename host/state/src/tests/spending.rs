@@ -36,6 +36,7 @@ pub(super) fn terms(calls: u32) -> Terms {
         budgets: vec![BudgetLimit { cost: Cost(10), window: HOUR }],
         egress: EgressTerms::default(),
         sandbox: SandboxTerms::default(),
+        recording: toolward_gate::Recording::Digest,
         basis: Basis {
             policies: vec!["charge".to_owned()],
             policy_version: Digest::of(b"policies"),

@@ -91,6 +91,7 @@ pub(super) fn call_with(principal: &str, arguments: &str) -> Call {
         id: principal.to_owned(),
         kind: Kind::Agent,
         roles: ["assistant".to_owned()].into(),
+        groups: [].into(),
         acts_for: vec!["owen".to_owned()],
         scope: None,
         ends_at: None,

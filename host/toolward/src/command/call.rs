@@ -39,7 +39,7 @@ pub(super) fn unread(error: &ReadError) -> Failure {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write `key=value`")?;
     Ok((key.to_owned(), value.to_owned()))
 }

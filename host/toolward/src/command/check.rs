@@ -123,6 +123,7 @@ impl Check {
             id: id.clone(),
             kind: self.kind.into(),
             roles: self.roles.iter().cloned().collect::<BTreeSet<_>>(),
+            groups: BTreeSet::new(),
             acts_for: Vec::new(),
         });
         let caller = named.or_else(|| config.caller.clone());

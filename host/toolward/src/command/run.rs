@@ -7,6 +7,7 @@ use super::{Context, Failure};
 use crate::{
     authn::Authn,
     door::mcp_stdio,
+    reload::Reload,
     wiring::{self, StartError},
 };
 
@@ -18,15 +19,22 @@ impl Run {
         let config = context.config()?;
         let principal =
             Authn::from_config(&config).map_err(StartError::from)?.identify(token()?.as_deref())?;
-        let host =
-            Arc::new(wiring::host(&config, &context.passphrases(), Some(super::program()?)).await?);
+        // Before they are read: what changes after this is noticed.
+        let before = wiring::policies_digest(&config.policies);
+        let program = Some(super::program()?);
+        let (host, policies) =
+            wiring::host_and_policies(&config, &context.passphrases(), program).await?;
+        let host = Arc::new(host);
         tracing::info!(
             tools = host.tools.iter().count(),
             principal.id = principal.id(),
             "serving MCP on standard input and output"
         );
         let audit = host.audit.clone();
+        let reload = Reload::new(config, host.clone(), policies, before);
+        let following = tokio::spawn(reload.follow());
         let served = mcp_stdio::serve(host, principal).await;
+        following.abort();
         // What fails here is in the log.
         drop(audit.stop().await);
         Ok(served?)

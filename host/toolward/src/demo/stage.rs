@@ -183,6 +183,7 @@ fn agent() -> Principal {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: ["assistant", "triage"].map(str::to_owned).into(),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

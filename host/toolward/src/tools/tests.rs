@@ -58,6 +58,7 @@ fn read(name: &str, arguments: &str) -> Result<Call, ReadError> {
         id: "ana".to_owned(),
         kind: Kind::User,
         roles: [].into(),
+        groups: [].into(),
         acts_for: vec![],
         scope: None,
         ends_at: None,

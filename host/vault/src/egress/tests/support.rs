@@ -185,6 +185,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
         budgets: Vec::new(),
         egress: EgressTerms { http },
         sandbox: SandboxTerms::default(),
+        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
@@ -194,6 +195,7 @@ fn call() -> Call {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: set(&["assistant"]),
+        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

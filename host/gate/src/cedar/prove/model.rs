@@ -1,0 +1,196 @@
+//! What is true of every call of a tool, and when the policies allow it.
+use cedar_policy::{Effect, Policy};
+use serde_json::Value;
+
+use super::{
+    super::{CALL, CedarPolicy, InstalledTool, Rule, request::risk, schema::ActionTypes},
+    expression::{
+        about, all, any, at_most, attribute, context, entity, equal, has, named, not, satisfied,
+        text, truth, variable, whole, within,
+    },
+};
+use crate::{CapabilityDefinition, CapabilityName, Risk, life::provider};
+
+/// The calls of one tool under one set of policies.
+pub(super) struct Model<'a> {
+    policy: &'a CedarPolicy,
+    tool: &'a InstalledTool,
+    /// What a call has to be allowed: itself, each required capability, and the one in question.
+    actions: Vec<&'a str>,
+}
+
+impl<'a> Model<'a> {
+    pub(super) fn of(
+        policy: &'a CedarPolicy,
+        tool: &'a InstalledTool,
+        target: Option<&'a CapabilityName>,
+    ) -> Self {
+        let required = tool.wants.iter().filter(|want| want.required).map(|want| &want.capability);
+        let mut actions = vec![CALL];
+        for name in required.chain(target).map(CapabilityName::as_str) {
+            if !actions.contains(&name) {
+                actions.push(name);
+            }
+        }
+        Self { policy, tool, actions }
+    }
+
+    /// Its arguments are typed as this one tool takes them.
+    pub(super) fn schema(&self) -> String {
+        ActionTypes::of(std::slice::from_ref(self.tool), &self.policy.capabilities).text()
+    }
+
+    /// The policies allow everything that the call has to be allowed.
+    pub(super) fn allowed(&self) -> Value {
+        all(self.actions.iter().map(|action| self.allowed_to(action)))
+    }
+
+    fn allowed_to(&self, action: &str) -> Value {
+        if action != CALL && self.definition(action).is_none() {
+            return truth(false);
+        }
+        let when = |effect: Effect| {
+            let policies =
+                self.policy.slices.about(action).filter(move |one| one.effect() == effect);
+            any(policies.map(|one| self.satisfied(one, action, effect == Effect::Permit)))
+        };
+        all([when(Effect::Permit), not(when(Effect::Forbid))])
+    }
+
+    /// One of those that allow asks a person, or a definition does.
+    pub(super) fn asks(&self) -> Value {
+        any(self.actions.iter().map(|action| {
+            if self.definition(action).is_some_and(|one| one.risk >= Risk::Medium) {
+                return truth(true);
+            }
+            let asking = |one: &&Policy| {
+                let rule = self.policy.rules.get(one.id());
+                one.effect() == Effect::Permit && rule.is_some_and(Rule::asks)
+            };
+            let asking = self.policy.slices.about(action).filter(asking);
+            any(asking.map(|one| self.satisfied(one, action, false)))
+        }))
+    }
+
+    /// Nobody said yes yet.
+    pub(super) fn unapproved(&self) -> Value {
+        not(has(variable("context"), "approval"))
+    }
+
+    /// When a policy is satisfied; where that cannot be said, what allows more.
+    fn satisfied(&self, policy: &Policy, action: &str, otherwise: bool) -> Value {
+        let expression = satisfied(policy).unwrap_or_else(|| truth(otherwise));
+        about(expression, action, action != CALL)
+    }
+
+    fn definition(&self, action: &str) -> Option<&CapabilityDefinition> {
+        self.policy.capabilities.find(&action.parse().ok()?)
+    }
+
+    /// What is true of every call of this tool.
+    pub(super) fn truths(&self) -> Vec<Value> {
+        let tool = variable("resource");
+        let mut truths = vec![
+            equal(tool.clone(), entity("Tool", self.tool.name.as_str())),
+            equal(attribute(tool, "digest"), text(&self.tool.digest.to_string())),
+            equal(context(&["environment"]), text(&self.policy.environment)),
+            between(&context(&["time", "hour"]), 0, 23),
+            between(&context(&["time", "weekday"]), 1, 7),
+            between(&context(&["time", "epoch_seconds"]), 0, MAX_SECONDS),
+        ];
+        let remaining = has(variable("context"), "remaining");
+        truths.push(where_there(remaining, at_most(whole(0), context(&["remaining"]))));
+        truths.extend(self.arguments());
+        for definition in self.actions.iter().filter_map(|action| self.definition(action)) {
+            let capability = entity("Capability", definition.name.as_str());
+            let cost = i64::try_from(definition.cost.0).unwrap_or(i64::MAX);
+            truths.extend([
+                equal(attribute(capability.clone(), "risk"), text(risk(definition.risk))),
+                equal(attribute(capability.clone(), "interface"), text(&definition.interface.0)),
+                equal(attribute(capability, "cost"), whole(cost)),
+            ]);
+        }
+        truths
+    }
+
+    /// What the tool's schema says of its plain arguments besides their types.
+    fn arguments(&self) -> Vec<Value> {
+        let schema = &self.tool.input_schema;
+        let required = schema.get("required").and_then(Value::as_array);
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let mut truths = Vec::new();
+        for (name, schema) in properties.into_iter().flatten() {
+            let argument = context(&["arguments", name]);
+            let Some(holds) = holds(&argument, schema) else { continue };
+            let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
+            let there = has(context(&["arguments"]), name);
+            truths.push(if is_required { holds } else { where_there(there, holds) });
+        }
+        truths
+    }
+
+    /// All of these, and of each entity that they name whether the tool and its capabilities are in it.
+    pub(super) fn with_memberships(&self, expressions: Vec<Value>) -> Value {
+        let expression = all(expressions);
+        let mut truths =
+            vec![within(variable("resource"), entity("Component", self.tool.component.as_str()))];
+        let names = |kind: &str| {
+            let mut names = Vec::new();
+            named(&expression, kind, &mut names);
+            names
+        };
+        for name in names("Component") {
+            let is = within(variable("resource"), entity("Component", &name));
+            truths.push(if name == self.tool.component.as_str() { is } else { not(is) });
+        }
+        for definition in self.actions.iter().filter_map(|action| self.definition(action)) {
+            let credential = definition.http.as_ref().and_then(|http| http.credential.as_ref());
+            let parents = [
+                ("Provider", Some(provider(&definition.name))),
+                ("Credential", credential.map(|name| name.as_str())),
+            ];
+            for (kind, parent) in parents {
+                for name in names(kind) {
+                    let capability = entity("Capability", definition.name.as_str());
+                    let is = within(capability, entity(kind, &name));
+                    truths.push(if parent == Some(name.as_str()) { is } else { not(is) });
+                }
+            }
+        }
+        all(truths.into_iter().chain([expression]))
+    }
+}
+
+impl Rule {
+    /// Whether a person is asked where this policy allows.
+    fn asks(&self) -> bool {
+        self.obligations.approvers.is_some() || self.obligations.risk >= Some(Risk::Medium)
+    }
+}
+
+fn holds(argument: &Value, schema: &Value) -> Option<Value> {
+    if let Some(Value::Array(values)) = schema.get("enum") {
+        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+        let one = |value: &str| equal(argument.clone(), text(value));
+        return texts.map(|texts| any(texts.into_iter().map(one)));
+    }
+    if schema.get("type").is_none_or(|kind| kind != "integer") {
+        return None;
+    }
+    let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+    let least = bound("minimum").map(|least| at_most(whole(least), argument.clone()));
+    let most = bound("maximum").map(|most| at_most(argument.clone(), whole(most)));
+    (least.is_some() || most.is_some()).then(|| all(least.into_iter().chain(most)))
+}
+
+fn between(value: &Value, least: i64, most: i64) -> Value {
+    all([at_most(whole(least), value.clone()), at_most(value.clone(), whole(most))])
+}
+
+/// True also where it is absent. Cedar sees only in this order that what is looked at is there.
+fn where_there(there: Value, holds: Value) -> Value {
+    any([all([there.clone(), holds]), not(there)])
+}
+
+/// The end of the year 9999.
+const MAX_SECONDS: i64 = 253_402_300_799;

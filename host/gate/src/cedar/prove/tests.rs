@@ -1,0 +1,127 @@
+//! With a solver these prove; without one they check that it is said how to get one.
+use std::process::Command;
+
+use super::*;
+use crate::SourceFile;
+use crate::cedar::tests::{load, shipped, tools};
+
+#[expect(clippy::disallowed_methods, reason = "a test may look whether there is a solver")]
+fn solver() -> bool {
+    let program = std::env::var("CVC5").unwrap_or_else(|_| "cvc5".to_owned());
+    let there =
+        Command::new(program).arg("--version").output().is_ok_and(|ran| ran.status.success());
+    if !there {
+        eprintln!("left out: proofs, since there is no cvc5; `.ci/solver` runs them with one");
+    }
+    there
+}
+
+fn charges() -> CapabilityName {
+    "payments:charges:create".parse().unwrap()
+}
+
+fn policies(more: &str) -> CedarPolicy {
+    let mut files = shipped();
+    files.push(SourceFile::new("more.cedar", more));
+    load(&files).unwrap()
+}
+
+fn refuted(findings: &[Finding]) -> Vec<&Counterexample> {
+    let mut calls = Vec::new();
+    for finding in findings {
+        match &finding.verdict {
+            Verdict::Proved => {}
+            Verdict::Refuted { call } => calls.push(call),
+            Verdict::Unknown { why } => panic!("{}: {why}", finding.claim),
+        }
+    }
+    calls
+}
+
+/// A capability of low risk, so that only policies ask.
+fn write() -> CapabilityName {
+    "github:issues:write".parse().unwrap()
+}
+
+const ASKING: &str = r#"@id("own-call") permit(principal, action == Action::"call", resource in Component::"github-issues");
+@id("asking") @approval("one-of:oncall") permit(principal in Role::"writer", action == Action::"github:issues:write", resource) when { context.arguments.repo == "site" };"#;
+
+/// The shipped policies without those about issues, and these.
+fn issues(text: &str) -> CedarPolicy {
+    load(&[SourceFile::new("issues.cedar", text)]).unwrap()
+}
+
+#[test]
+fn a_capability_that_every_way_asks_a_person_about_is_proved_to() {
+    if !solver() {
+        let told = issues(ASKING).prove_approval(&tools(), &write()).unwrap_err();
+        assert!(matches!(told, ProveError::NoSolver), "{told}");
+        return;
+    }
+    let findings = issues(ASKING).prove_approval(&tools(), &write()).unwrap();
+    assert_eq!((findings.len(), refuted(&findings).len()), (3, 0), "{findings:?}");
+    assert!(refuted(&policies("").prove_approval(&tools(), &charges()).unwrap()).is_empty());
+}
+
+#[test]
+fn a_way_past_the_person_is_found_and_the_call_does_go_through() {
+    if !solver() {
+        return;
+    }
+    let hole = format!(
+        "{ASKING}\n@id(\"hole\") permit(principal is Agent in Role::\"cleaner\", action == Action::\"github:issues:write\", resource) when {{ context.arguments.owner like \"acme-*\" && context.time.hour > 20 }};"
+    );
+    let policy = issues(&hole);
+    let findings = policy.prove_approval(&tools(), &write()).unwrap();
+    let [call] = refuted(&findings)[..] else { panic!("{findings:?}") };
+    assert!(
+        call.roles.contains("cleaner") && call.hour > 20 && call.approved_by.is_none(),
+        "{call:?}"
+    );
+    assert!(call.arguments["owner"].as_str().unwrap().starts_with("acme-"), "{call:?}");
+    // A `forbid` closes it.
+    let closed = format!(
+        "{hole}\nforbid(principal in Role::\"cleaner\", action == Action::\"github:issues:write\", resource);"
+    );
+    let findings = issues(&closed).prove_approval(&tools(), &write()).unwrap();
+    assert!(refuted(&findings).is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_set_that_allows_more_is_told_from_one_that_allows_less() {
+    if !solver() {
+        return;
+    }
+    // Of two tools: each question takes a while.
+    let (forecast, open) = (&tools()[..1], &tools()[2..3]);
+    let (old, less) = (
+        policies(""),
+        policies("forbid(principal, action, resource) when { context.time.hour < 6 };"),
+    );
+    let more = policies(
+        "permit(principal in Role::\"intern\", action, resource in Component::\"weather\") when { context.arguments has city && context.arguments.city == \"Oslo\" };",
+    );
+    let findings = less.prove_no_more_than(&old, forecast).unwrap();
+    assert!(refuted(&findings).is_empty(), "{findings:?}");
+    let findings = more.prove_no_more_than(&old, forecast).unwrap();
+    let calls = refuted(&findings);
+    assert!(
+        !calls.is_empty() && calls.iter().all(|call| call.arguments["city"] == "Oslo"),
+        "{calls:?}"
+    );
+    let findings = old.prove_no_more_than(&less, forecast).unwrap();
+    assert!(refuted(&findings).iter().all(|call| call.hour < 6) && !refuted(&findings).is_empty());
+    // An approval that is no longer asked for is more, too.
+    let asked = issues(ASKING);
+    let unasked = issues(&ASKING.replace("@approval(\"one-of:oncall\") ", ""));
+    assert!(refuted(&asked.prove_no_more_than(&unasked, open).unwrap()).is_empty());
+    let findings = unasked.prove_no_more_than(&asked, open).unwrap();
+    assert!(!refuted(&findings).is_empty(), "{findings:?}");
+}
+
+#[test]
+fn a_capability_that_no_tool_wants_cannot_be_asked_about() {
+    let unused = "host:random:read".parse().unwrap();
+    let told = policies("").prove_approval(&tools(), &unused).unwrap_err();
+    assert!(matches!(told, ProveError::Unused(_)), "{told}");
+}
