@@ -13,7 +13,10 @@ mod wasi;
 pub use destination::Destination;
 pub use http::{HttpScope, ResponseShape};
 pub use scope::{Scope, ToolsScope};
-pub use slot::{HeaderScheme, Slot};
+pub use slot::{
+    AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
+    WrittenPart,
+};
 pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …

@@ -1,6 +1,8 @@
 //! What turns stored secrets into a credential for one request.
+mod client_certificate;
 mod static_token;
 
+pub use client_certificate::ClientCertificate;
 pub use static_token::StaticTokenConfig;
 
 use std::{
@@ -12,13 +14,60 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use toolward_gate::CredentialName;
 
-use crate::{Secret, SecretStore, SecretStoreError, VaultError};
+use crate::{Secret, SecretStore, SecretStoreError, VaultError, WeakSecret};
 
 /// What a credential is made of. Closed, so that signing stays in one match.
 #[expect(missing_debug_implementations, reason = "a credential is not printed")]
 pub enum Credential {
-    /// A value that goes into its slot as it is.
+    /// A value that goes into its slot as it is, or the key of a signature.
     Token(Secret),
+    /// For AWS Signature Version 4.
+    AwsKeys { access_key_id: String, secret_access_key: Secret, session_token: Option<Secret> },
+    /// Shown when a connection is made.
+    ClientCertificate(Arc<ClientCertificate>),
+}
+
+/// A credential's values, while one request is signed.
+pub(crate) enum Exposed<'a> {
+    Token(&'a str),
+    AwsKeys(AwsKeys<'a>),
+    /// Its key signs handshakes, and is in no request.
+    ClientCertificate,
+}
+
+/// The identity and the keys of a signer for AWS.
+pub(crate) struct AwsKeys<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) secret: &'a str,
+    pub(crate) token: Option<&'a str>,
+}
+
+impl Credential {
+    /// Fails when a value could be guessed with the help of the response scan, or does not fit one line.
+    pub(crate) fn check(&self) -> Result<(), WeakSecret> {
+        match self {
+            Self::Token(secret) => secret.check(),
+            Self::AwsKeys { secret_access_key, session_token, .. } => {
+                secret_access_key.check()?;
+                session_token.as_ref().map_or(Ok(()), Secret::check)
+            }
+            Self::ClientCertificate(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn expose(&self) -> Exposed<'_> {
+        match self {
+            Self::Token(secret) => Exposed::Token(secret.expose()),
+            Self::AwsKeys { access_key_id, secret_access_key, session_token } => {
+                Exposed::AwsKeys(AwsKeys {
+                    id: access_key_id,
+                    secret: secret_access_key.expose(),
+                    token: session_token.as_ref().map(Secret::expose),
+                })
+            }
+            Self::ClientCertificate(_) => Exposed::ClientCertificate,
+        }
+    }
 }
 
 /// Why there is no credential. It never repeats a value.

@@ -41,10 +41,10 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        Ok(Self(Arc::new(Shared { credentials, transport, denied })))
+        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock })))
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {

@@ -18,10 +18,13 @@ mod marker;
 mod scan;
 mod secret;
 mod secret_store;
+mod sign;
 mod target;
 mod transport;
 
-pub use broker::{Broker, BrokerConfig, Credential, Credentials, MintError, StaticTokenConfig};
+pub use broker::{
+    Broker, BrokerConfig, ClientCertificate, Credential, Credentials, MintError, StaticTokenConfig,
+};
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use grant::{Grant, Vault, VaultError};
