@@ -149,7 +149,7 @@ impl Egress {
             ),
         })?;
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
-            ScanError::Hit => EgressError::Withheld,
+            ScanError::Hit(_) => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
