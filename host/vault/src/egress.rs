@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes, SystemClock};
 
 use crate::{
+    address::Own,
     broker::Credentials,
     check::{Checked, Outbound},
     lease::{Lease, Signed},
@@ -91,7 +92,7 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) denied: Vec<SocketAddr>,
+    pub(crate) own: Own,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -128,7 +129,7 @@ impl Egress {
 
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<(Signed, Scanner), EgressError> {
-        let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
+        let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
         match self.lease(&checked).await? {
             Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error)),

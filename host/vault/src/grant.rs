@@ -4,6 +4,7 @@ use std::sync::Arc;
 use toolward_gate::{Call, Permit};
 
 use crate::{
+    address::{Machine, Network, Own},
     broker::Credentials,
     egress::{Egress, EgressSettings, Shared},
     transport::Transport,
@@ -41,10 +42,20 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
+        Self::on(credentials, settings, Box::new(Machine::default()))
+    }
+
+    /// A vault that knows the addresses of names and of this machine from `network`.
+    pub(crate) fn on(
+        credentials: Credentials,
+        settings: EgressSettings,
+        network: Box<dyn Network>,
+    ) -> Result<Self, VaultError> {
         let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock })))
+        let own = Own { listeners: denied, network };
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock })))
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {

@@ -23,7 +23,8 @@ mod target;
 mod transport;
 
 pub use broker::{
-    Broker, BrokerConfig, ClientCertificate, Credential, Credentials, MintError, StaticTokenConfig,
+    AwsKeysConfig, Broker, BrokerConfig, ClientCertificate, ClientCertificateConfig, Credential,
+    Credentials, MintError, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
@@ -36,4 +37,4 @@ pub use secret_store::{
     EnvConfig, FileConfig, PassphraseSource, SecretStore, SecretStoreConfig, SecretStoreError,
     Unlock,
 };
-pub use transport::Raw;
+pub use transport::{Raw, check_trust};
