@@ -1,39 +1,125 @@
 //! What turns stored secrets into a credential for one request.
+mod ask;
+mod cache;
+mod ingredient;
+mod oauth2;
 mod static_token;
 
+pub use ask::AskError;
+pub use oauth2::OAuth2Config;
 pub use static_token::StaticTokenConfig;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter,
     sync::Arc,
 };
 
 use async_trait::async_trait;
+use http::StatusCode;
 use serde::Deserialize;
-use toolward_gate::CredentialName;
+use toolward_gate::{CredentialName, HttpScope};
+use zeroize::Zeroizing;
 
-use crate::{Secret, SecretStore, SecretStoreError, VaultError};
+use crate::{Secret, SecretStore, SecretStoreError, VaultError, host_request::HostRequests};
 
 /// What a credential is made of. Closed, so that signing stays in one match.
 #[expect(missing_debug_implementations, reason = "a credential is not printed")]
 pub enum Credential {
     /// A value that goes into its slot as it is.
     Token(Secret),
+    /// What signs requests to AWS; the secret key itself never leaves.
+    AwsKeys { access_key_id: String, secret_access_key: Secret, session_token: Option<Secret> },
 }
 
-/// Why there is no credential. It never repeats a value.
+impl Credential {
+    /// Everything in it that may not come back.
+    pub(crate) fn values(&self) -> Vec<Zeroizing<String>> {
+        let text = |secret: &Secret| Zeroizing::new(secret.expose().to_owned());
+        match self {
+            Self::Token(secret) => vec![text(secret)],
+            Self::AwsKeys { secret_access_key, session_token, .. } => {
+                iter::once(secret_access_key).chain(session_token).map(text).collect()
+            }
+        }
+    }
+
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Token(secret) => Self::Token(secret.another()),
+            Self::AwsKeys { access_key_id, secret_access_key, session_token } => Self::AwsKeys {
+                access_key_id: access_key_id.clone(),
+                secret_access_key: secret_access_key.another(),
+                session_token: session_token.as_ref().map(Secret::another),
+            },
+        }
+    }
+}
+
+/// A credential for one request, and which of its broker's values it is.
+#[expect(missing_debug_implementations, reason = "a credential is not printed")]
+pub struct Minted {
+    pub(crate) credential: Credential,
+    /// Absent where the broker keeps none.
+    pub(crate) serial: Option<Serial>,
+}
+
+impl From<Credential> for Minted {
+    fn from(credential: Credential) -> Self {
+        Self { credential, serial: None }
+    }
+}
+
+/// Tells the values apart that one broker has minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serial(u64);
+
+/// What a credential is minted for: known after admission, and not before.
+#[derive(Clone, Copy)]
+pub struct Purpose<'a> {
+    pub(crate) credential: &'a CredentialName,
+    pub(crate) scope: &'a HttpScope,
+    /// Who calls.
+    pub(crate) principal: &'a str,
+    pub(crate) house: &'a Arc<House>,
+}
+
+impl std::fmt::Debug for Purpose<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Purpose").field("credential", self.credential).finish_non_exhaustive()
+    }
+}
+
+/// What brokers use of this host.
+pub(crate) struct House {
+    pub(crate) requests: HostRequests,
+}
+
+impl House {
+    pub(crate) fn know(&self, _credential: &CredentialName, _values: &[Zeroizing<String>]) {}
+}
+
+/// Why there is no credential. It never repeats a value, nor what a server said.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
     #[error(transparent)]
     Store(#[from] SecretStoreError),
     #[error("no credential `{0}` is configured; add `[credential.{0}]`")]
     Unknown(CredentialName),
+    #[error(transparent)]
+    Ask(#[from] AskError),
 }
 
 /// Turns stored secrets into a credential.
 #[async_trait]
 pub trait Broker: Send + Sync {
-    async fn mint(&self) -> Result<Credential, MintError>;
+    /// A credential for one request that passed every check. What is kept of it, and for how long, is the
+    /// broker's business.
+    async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError>;
+    /// A server did not take this value.
+    fn refused(&self, _serial: Serial) {}
+    /// Drops every value that it keeps.
+    fn forget(&self) {}
 }
 
 /// Every kind of broker, as it is configured.
@@ -41,9 +127,32 @@ pub trait Broker: Send + Sync {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
+    #[serde(rename = "oauth2-client-credentials")]
+    OAuth2(OAuth2Config),
 }
 
 impl BrokerConfig {
+    /// As it is written in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StaticToken(_) => "static-token",
+            Self::OAuth2(_) => "oauth2-client-credentials",
+        }
+    }
+
+    /// Where its values come from, for an operator. Never a value.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::StaticToken(config) => config.origin(),
+            Self::OAuth2(config) => config.origin(),
+        }
+    }
+
+    /// Whether its values are as narrow as the capability's `session_policy`.
+    pub fn takes_session_policy(&self) -> bool {
+        false
+    }
+
     /// Fails when a store that it names is not configured.
     pub fn broker(
         &self,
@@ -59,6 +168,7 @@ impl BrokerConfig {
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
+            Self::OAuth2(config) => Ok(config.broker(store(&config.store)?)),
         }
     }
 }
@@ -78,10 +188,28 @@ impl Credentials {
         self.0.insert(name, broker);
     }
 
-    pub(crate) async fn mint(&self, name: &CredentialName) -> Result<Credential, MintError> {
-        match self.0.get(name) {
-            Some(broker) => broker.mint().await,
-            None => Err(MintError::Unknown(name.clone())),
+    pub(crate) async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError> {
+        match self.0.get(purpose.credential) {
+            Some(broker) => broker.mint(purpose).await,
+            None => Err(MintError::Unknown(purpose.credential.clone())),
         }
+    }
+
+    /// A server that answers 401 did not take the value: it is dropped. The tool's request is not sent again: the
+    /// tool sees the answer, and whether it may ask twice is its own business.
+    pub(crate) fn answered(
+        &self,
+        name: Option<&CredentialName>,
+        serial: Option<Serial>,
+        status: StatusCode,
+    ) {
+        let broker = name.and_then(|name| self.0.get(name));
+        if let (Some(broker), Some(serial), StatusCode::UNAUTHORIZED) = (broker, serial, status) {
+            broker.refused(serial);
+        }
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.values().for_each(|broker| broker.forget());
     }
 }

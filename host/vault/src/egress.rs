@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use toolward_gate::{CapabilityName, Cause, EgressTerms, Life, Note, Notes};
 
 use crate::{
-    broker::Credentials,
+    broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     lease::{Lease, SignError, Signed},
     scan::{ScanError, Scanned, Scanner},
@@ -71,12 +71,15 @@ pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
     pub(crate) denied: Vec<SocketAddr>,
+    pub(crate) house: Arc<House>,
 }
 
 /// The way out for one call, on its terms and while it lives.
 pub struct Egress {
     pub(crate) shared: Arc<Shared>,
     pub(crate) terms: EgressTerms,
+    /// Who calls.
+    pub(crate) principal: String,
     pub(crate) life: Life,
     pub(crate) notes: Notes,
 }
@@ -91,7 +94,7 @@ impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
         let capability = outbound.capability.to_string();
-        let (signed, scanner) = match self.prepare(outbound).await {
+        let (signed, scanner, serial) = match self.prepare(outbound).await {
             Ok(ready) => ready,
             Err(error) => {
                 self.notes.add(Note::NotSent { capability, code: error.code().to_owned() });
@@ -99,22 +102,30 @@ impl Egress {
             }
         };
         let trace = Trace::begin(self, &signed);
-        let answer = self.exchange(signed, &scanner).await;
+        let answer = self.exchange(signed, &scanner, serial).await;
         trace.end(&answer);
         answer
     }
 
     /// Everything that happens before a byte leaves.
-    async fn prepare(&self, outbound: Outbound) -> Result<(Signed, Scanner), EgressError> {
+    async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
         match self.lease(&checked).await? {
-            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error)),
-            None => Ok((Signed::plain(checked), Scanner::default())),
+            Some((lease, serial)) => {
+                let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
+                Ok((signed, scanner, serial))
+            }
+            None => Ok((Signed::plain(checked), Scanner::default(), None)),
         }
     }
 
-    async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
+    async fn exchange(
+        &self,
+        signed: Signed,
+        scanner: &Scanner,
+        serial: Option<Serial>,
+    ) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
         let destination = signed.checked.destination.clone();
         let sent =
@@ -126,25 +137,34 @@ impl Egress {
                 "it is compressed, though `identity` was asked for".to_owned(),
             ),
         })?;
+        self.shared.credentials.answered(scope.credential.as_ref(), serial, raw.status);
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
             ScanError::Hit => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
 
-    async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
+    async fn lease(
+        &self,
+        checked: &Checked,
+    ) -> Result<Option<(Lease, Option<Serial>)>, EgressError> {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
-        let minting = self.shared.credentials.mint(name);
+        let (scope, house) = (&*checked.scope, &self.shared.house);
+        let purpose = Purpose { credential: name, scope, principal: &self.principal, house };
+        let minting = self.shared.credentials.mint(&purpose);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
-        let credential = minted.map_err(|error| {
+        let Minted { credential, serial } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
-        Ok(Some(Lease { credential, slot: slot.clone(), life: self.life.clone() }))
+        Ok(Some((Lease { credential, slot: slot.clone(), life: self.life.clone() }, serial)))
     }
 }
+
+/// A request that may leave, what must not come back, and which value of its broker it carries.
+type Ready = (Signed, Scanner, Option<Serial>);
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {

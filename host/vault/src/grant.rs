@@ -1,11 +1,12 @@
 //! A permit, and the way out on its terms.
 use std::sync::Arc;
 
-use toolward_gate::{Call, Permit};
+use toolward_gate::{Call, Permit, SystemClock};
 
 use crate::{
-    broker::Credentials,
+    broker::{Credentials, House},
     egress::{Egress, EgressSettings, Shared},
+    host_request::HostRequests,
     transport::Transport,
 };
 
@@ -44,13 +45,25 @@ impl Vault {
         let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        Ok(Self(Arc::new(Shared { credentials, transport, denied })))
+        let own = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let requests = HostRequests::new(own, denied.clone(), Arc::new(SystemClock));
+        let house = Arc::new(House { requests });
+        Ok(Self(Arc::new(Shared { credentials, transport, denied, house })))
+    }
+
+    /// Drops every minted value and every connection that nobody uses: a switch was thrown, and what is made
+    /// after it is made on what holds then.
+    pub fn forget(&self) {
+        self.0.credentials.forget();
+        self.0.transport.forget();
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {
         let egress = Egress {
             shared: self.0.clone(),
             terms: permit.terms().egress.clone(),
+            principal: permit.call().principal.id().to_owned(),
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
         };

@@ -45,7 +45,9 @@ impl Lease {
     /// Puts the credential into its slot, and tells the scanner what must not come back.
     pub(crate) fn sign(self, checked: Checked) -> Result<(Signed, Scanner), SignError> {
         self.life.check().map_err(SignError::Over)?;
-        let Credential::Token(secret) = &self.credential;
+        let Credential::Token(secret) = &self.credential else {
+            return Err(SignError::Unfit("the credential is of another kind than its slot"));
+        };
         secret
             .check()
             .map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;

@@ -13,6 +13,7 @@ mod broker;
 mod check;
 mod egress;
 mod grant;
+mod host_request;
 mod lease;
 mod marker;
 mod scan;
@@ -21,10 +22,14 @@ mod secret_store;
 mod target;
 mod transport;
 
-pub use broker::{Broker, BrokerConfig, Credential, Credentials, MintError, StaticTokenConfig};
+pub use broker::{
+    AskError, Broker, BrokerConfig, Credential, Credentials, MintError, Minted, OAuth2Config,
+    Purpose, Serial, StaticTokenConfig,
+};
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use grant::{Grant, Vault, VaultError};
+pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
 pub use scan::Scanned;

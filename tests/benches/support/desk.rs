@@ -10,7 +10,8 @@ use toolward_gate::{
     ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms,
 };
 use toolward_vault::{
-    Broker, Credential, Credentials, EgressSettings, MintError, Narrowing, Outbound, Secret, Vault,
+    Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound, Purpose,
+    Secret, Vault,
 };
 
 use super::yes;
@@ -92,7 +93,7 @@ struct Drawer;
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
-        Ok(Credential::Token(Secret::new(TOKEN)))
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        Ok(Credential::Token(Secret::new(TOKEN)).into())
     }
 }
