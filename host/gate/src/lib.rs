@@ -39,8 +39,9 @@ pub use call::{
     ProgressSink, ToolRef, Want,
 };
 pub use capability::{
-    Capabilities, CapabilityDefinition, Destination, HeaderScheme, HttpScope, Interface,
-    ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
+    AwsSigV4, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
+    HmacTemplate, HttpScope, Interface, KeyForm, ResponseShape, Scope, SignaturePlace, SignedPart,
+    Slot, StandIn, ToolsScope, WasiScope, WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

@@ -1,11 +1,13 @@
 //! What turns stored secrets into a credential for one request.
 mod ask;
 mod cache;
+mod client_certificate;
 mod ingredient;
 mod oauth2;
 mod static_token;
 
 pub use ask::AskError;
+pub use client_certificate::ClientCertificate;
 pub use oauth2::OAuth2Config;
 pub use static_token::StaticTokenConfig;
 
@@ -21,15 +23,62 @@ use serde::Deserialize;
 use toolward_gate::{CredentialName, HttpScope};
 use zeroize::Zeroizing;
 
-use crate::{Secret, SecretStore, SecretStoreError, VaultError, host_request::HostRequests};
+use crate::{
+    Secret, SecretStore, SecretStoreError, VaultError, WeakSecret, host_request::HostRequests,
+};
 
 /// What a credential is made of. Closed, so that signing stays in one match.
 #[expect(missing_debug_implementations, reason = "a credential is not printed")]
 pub enum Credential {
-    /// A value that goes into its slot as it is.
+    /// A value that goes into its slot as it is, or the key of a signature.
     Token(Secret),
-    /// What signs requests to AWS; the secret key itself never leaves.
+    /// For AWS Signature Version 4.
     AwsKeys { access_key_id: String, secret_access_key: Secret, session_token: Option<Secret> },
+    /// Shown when a connection is made.
+    ClientCertificate(Arc<ClientCertificate>),
+}
+
+/// A credential's values, while one request is signed.
+pub(crate) enum Exposed<'a> {
+    Token(&'a str),
+    AwsKeys(AwsKeys<'a>),
+    /// Its key signs handshakes, and is in no request.
+    ClientCertificate,
+}
+
+/// The identity and the keys of a signer for AWS.
+pub(crate) struct AwsKeys<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) secret: &'a str,
+    pub(crate) token: Option<&'a str>,
+}
+
+impl Credential {
+    /// Fails when a value could be guessed with the help of the response scan, or does not fit one line.
+    pub(crate) fn check(&self) -> Result<(), WeakSecret> {
+        match self {
+            Self::Token(secret) => secret.check(),
+            Self::AwsKeys { secret_access_key, session_token, .. } => {
+                secret_access_key.check()?;
+                session_token.as_ref().map_or(Ok(()), Secret::check)
+            }
+            Self::ClientCertificate(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn expose(&self) -> Exposed<'_> {
+        match self {
+            Self::Token(secret) => Exposed::Token(secret.expose()),
+            Self::AwsKeys { access_key_id, secret_access_key, session_token } => {
+                Exposed::AwsKeys(AwsKeys {
+                    id: access_key_id,
+                    secret: secret_access_key.expose(),
+                    token: session_token.as_ref().map(Secret::expose),
+                })
+            }
+            Self::ClientCertificate(_) => Exposed::ClientCertificate,
+        }
+    }
 }
 
 impl Credential {
@@ -41,6 +90,8 @@ impl Credential {
             Self::AwsKeys { secret_access_key, session_token, .. } => {
                 iter::once(secret_access_key).chain(session_token).map(text).collect()
             }
+            // Its key is in no request and in no answer to one.
+            Self::ClientCertificate(_) => Vec::new(),
         }
     }
 
@@ -52,6 +103,7 @@ impl Credential {
                 secret_access_key: secret_access_key.another(),
                 session_token: session_token.as_ref().map(Secret::another),
             },
+            Self::ClientCertificate(certificate) => Self::ClientCertificate(certificate.clone()),
         }
     }
 }

@@ -2,29 +2,47 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{CapabilityName, Cause, EgressTerms, Life, Note, Notes};
+use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes, SystemClock};
 
 use crate::{
     broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
-    lease::{Lease, SignError, Signed},
+    lease::{Lease, Signed},
     scan::{ScanError, Scanned, Scanner},
+    sign::SignError,
     transport::{Transport, TransportError},
 };
 
 /// How requests leave this host.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EgressSettings {
     /// Certificates that are trusted besides those of the machine, in PEM form.
     pub extra_roots_pem: Option<Vec<u8>>,
     pub connect_timeout: Duration,
     /// The host's own listeners, which no tool reaches.
     pub denied: Vec<SocketAddr>,
+    /// Signatures hold the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for EgressSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { connect_timeout, denied, .. } = self;
+        f.debug_struct("EgressSettings")
+            .field("connect_timeout", connect_timeout)
+            .field("denied", denied)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for EgressSettings {
     fn default() -> Self {
-        Self { extra_roots_pem: None, connect_timeout: Duration::from_secs(10), denied: Vec::new() }
+        Self {
+            extra_roots_pem: None,
+            connect_timeout: Duration::from_secs(10),
+            denied: Vec::new(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -43,6 +61,8 @@ pub enum EgressError {
     ResponseTooLarge(u64),
     #[error("the response held a credential and was kept back")]
     Withheld,
+    #[error("the request held a credential, which only the host writes")]
+    CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
     /// The call is over: the tool does not go on.
@@ -60,6 +80,7 @@ impl EgressError {
             Self::ResponseRefused(_) => "response-refused",
             Self::ResponseTooLarge(_) => "response-too-large",
             Self::Withheld => "withheld",
+            Self::CredentialInRequest => "credential-in-request",
             Self::CredentialUnavailable => "credential-unavailable",
             Self::Over(cause) => cause.code(),
         }
@@ -72,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) transport: Transport,
     pub(crate) denied: Vec<SocketAddr>,
     pub(crate) house: Arc<House>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// The way out for one call, on its terms and while it lives.
@@ -159,7 +181,8 @@ impl Egress {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
-        Ok(Some((Lease { credential, slot: slot.clone(), life: self.life.clone() }, serial)))
+        let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
+        Ok(Some((Lease { credential, slot, life, now }, serial)))
     }
 }
 
@@ -169,6 +192,7 @@ type Ready = (Signed, Scanner, Option<Serial>);
 fn not_signed(error: &SignError) -> EgressError {
     match error {
         SignError::Over(cause) => EgressError::Over(cause.clone()),
+        SignError::Carried => EgressError::CredentialInRequest,
         SignError::Unfit(why) => {
             tracing::warn!(%why, "a credential does not fit its slot");
             EgressError::CredentialUnavailable

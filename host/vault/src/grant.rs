@@ -1,7 +1,7 @@
 //! A permit, and the way out on its terms.
 use std::sync::Arc;
 
-use toolward_gate::{Call, Permit, SystemClock};
+use toolward_gate::{Call, Permit};
 
 use crate::{
     broker::{Credentials, House},
@@ -42,14 +42,14 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let own = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        let requests = HostRequests::new(own, denied.clone(), Arc::new(SystemClock));
+        let requests = HostRequests::new(own, denied.clone(), clock.clone());
         let house = Arc::new(House { requests });
-        Ok(Self(Arc::new(Shared { credentials, transport, denied, house })))
+        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock, house })))
     }
 
     /// Drops every minted value and every connection that nobody uses: a switch was thrown, and what is made

@@ -19,12 +19,13 @@ mod marker;
 mod scan;
 mod secret;
 mod secret_store;
+mod sign;
 mod target;
 mod transport;
 
 pub use broker::{
-    AskError, Broker, BrokerConfig, Credential, Credentials, MintError, Minted, OAuth2Config,
-    Purpose, Serial, StaticTokenConfig,
+    AskError, Broker, BrokerConfig, ClientCertificate, Credential, Credentials, MintError, Minted,
+    OAuth2Config, Purpose, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};

@@ -153,13 +153,13 @@ async fn exchange(
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
-    let Signed { checked, url, slot } = signed;
-    let url = url.parse().map_err(|_| TransportError::Failed)?;
+    let url = signed.url().parse().map_err(|_| TransportError::Failed)?;
+    let Signed { checked, injection } = signed;
     let mut request = reqwest::Request::new(checked.method, url);
     let fields = request.headers_mut();
     fields.extend([USER_AGENT, (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     fields.extend(checked.headers);
-    fields.extend(slot);
+    fields.extend(injection.fields);
     if !checked.body.is_empty() {
         *request.body_mut() = Some(checked.body.into());
     }
