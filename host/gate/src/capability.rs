@@ -7,12 +7,14 @@ mod destination;
 mod file;
 mod http;
 mod scope;
+mod session;
 mod slot;
 mod wasi;
 
 pub use destination::Destination;
 pub use http::{HttpScope, ResponseShape};
 pub use scope::{Scope, ToolsScope};
+pub use session::SessionPolicy;
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
     WrittenPart,

@@ -40,8 +40,8 @@ pub use call::{
 };
 pub use capability::{
     AwsSigV4, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
-    HmacTemplate, HttpScope, Interface, KeyForm, ResponseShape, Scope, SignaturePlace, SignedPart,
-    Slot, StandIn, ToolsScope, WasiScope, WrittenPart,
+    HmacTemplate, HttpScope, Interface, KeyForm, ResponseShape, Scope, SessionPolicy,
+    SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, WasiScope, WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

@@ -1,5 +1,6 @@
 //! What turns stored secrets into a credential for one request.
 mod ask;
+mod aws_sts;
 mod cache;
 mod client_certificate;
 mod ingredient;
@@ -7,6 +8,7 @@ mod oauth2;
 mod static_token;
 
 pub use ask::AskError;
+pub use aws_sts::AwsStsConfig;
 pub use client_certificate::ClientCertificate;
 pub use oauth2::OAuth2Config;
 pub use static_token::StaticTokenConfig;
@@ -148,6 +150,10 @@ pub(crate) struct House {
 }
 
 impl House {
+    pub(crate) fn new(requests: HostRequests) -> Self {
+        Self { requests }
+    }
+
     pub(crate) fn know(&self, _credential: &CredentialName, _values: &[Zeroizing<String>]) {}
 }
 
@@ -181,6 +187,7 @@ pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
     #[serde(rename = "oauth2-client-credentials")]
     OAuth2(OAuth2Config),
+    AwsSts(AwsStsConfig),
 }
 
 impl BrokerConfig {
@@ -189,6 +196,7 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(_) => "static-token",
             Self::OAuth2(_) => "oauth2-client-credentials",
+            Self::AwsSts(_) => "aws-sts",
         }
     }
 
@@ -197,12 +205,13 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(config) => config.origin(),
             Self::OAuth2(config) => config.origin(),
+            Self::AwsSts(config) => config.origin(),
         }
     }
 
     /// Whether its values are as narrow as the capability's `session_policy`.
     pub fn takes_session_policy(&self) -> bool {
-        false
+        matches!(self, Self::AwsSts(_))
     }
 
     /// Fails when a store that it names is not configured.
@@ -221,6 +230,7 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
             Self::OAuth2(config) => Ok(config.broker(store(&config.store)?)),
+            Self::AwsSts(config) => Ok(config.broker(store(&config.store)?)),
         }
     }
 }
@@ -265,3 +275,6 @@ impl Credentials {
         self.0.values().for_each(|broker| broker.forget());
     }
 }
+
+#[cfg(test)]
+mod tests;

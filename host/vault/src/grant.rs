@@ -48,15 +48,20 @@ impl Vault {
         let own = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let requests = HostRequests::new(own, denied.clone(), clock.clone());
-        let house = Arc::new(House { requests });
+        let house = Arc::new(House::new(requests));
         Ok(Self(Arc::new(Shared { credentials, transport, denied, clock, house })))
     }
 
-    /// Drops every minted value and every connection that nobody uses: a switch was thrown, and what is made
-    /// after it is made on what holds then.
-    pub fn forget(&self) {
-        self.0.credentials.forget();
-        self.0.transport.forget();
+    /// What is to be called when a switch is thrown: it drops every minted value and every connection that
+    /// nobody uses, so that what is used after it was made after it. It does not keep the vault.
+    pub fn forgetting(&self) -> impl Fn() + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.0);
+        move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.credentials.forget();
+                shared.transport.forget();
+            }
+        }
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {

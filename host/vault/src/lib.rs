@@ -24,8 +24,8 @@ mod target;
 mod transport;
 
 pub use broker::{
-    AskError, Broker, BrokerConfig, ClientCertificate, Credential, Credentials, MintError, Minted,
-    OAuth2Config, Purpose, Serial, StaticTokenConfig,
+    AskError, AwsStsConfig, Broker, BrokerConfig, ClientCertificate, Credential, Credentials,
+    MintError, Minted, OAuth2Config, Purpose, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};

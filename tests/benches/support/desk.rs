@@ -10,8 +10,8 @@ use toolward_gate::{
     ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms,
 };
 use toolward_vault::{
-    Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound, Purpose,
-    Secret, Vault,
+    Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound,
+    Purpose, Secret, Vault,
 };
 
 use super::yes;
@@ -62,6 +62,7 @@ fn scope(destination: Destination) -> HttpScope {
         headers: [].into(),
         allow_private: true,
         credential: Some("github".parse().unwrap()),
+        session_policy: None,
         slot: Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer }),
         max_request_bytes: 64,
         response: ResponseShape {

@@ -20,6 +20,7 @@ use crate::{CapabilityName, Cost, Risk, SourceError, SourceFile, nearest};
 mod http;
 mod response;
 mod scope;
+mod session;
 mod slot;
 mod wasi;
 
@@ -45,6 +46,7 @@ struct Written {
     headers: Option<Vec<Spanned<String>>>,
     allow_private: Option<bool>,
     credential: Option<Spanned<String>>,
+    session_policy: Option<Spanned<session::WrittenSession>>,
     inject: Option<Spanned<WrittenSlot>>,
     max_request_bytes: Option<usize>,
     response: Option<WrittenResponse>,
@@ -161,6 +163,7 @@ impl Reader<'_> {
             ("allow_private", written.allow_private.is_some()),
             ("credential", written.credential.is_some()),
             ("inject", written.inject.is_some()),
+            ("session_policy", written.session_policy.is_some()),
             ("max_request_bytes", written.max_request_bytes.is_some()),
             ("response", written.response.is_some()),
         ];

@@ -1,7 +1,7 @@
 //! Which requests does a capability allow, and which responses?
 use std::collections::BTreeSet;
 
-use super::{Destination, Slot};
+use super::{Destination, SessionPolicy, Slot};
 use crate::{CredentialName, PathPattern};
 
 /// What requests a capability allows.
@@ -18,6 +18,8 @@ pub struct HttpScope {
     /// Whether the destination may be an address that is not globally reachable (loopback, private ranges).
     pub allow_private: bool,
     pub credential: Option<CredentialName>,
+    /// What a session of the credential may do, where it is minted for the capability.
+    pub session_policy: Option<SessionPolicy>,
     /// Present exactly when a credential is.
     pub slot: Option<Slot>,
     /// Of the request body.

@@ -247,3 +247,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(30);
 /// Over this, all are let go and made anew as they are needed.
 const MAX_ENTRIES: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,6 @@ impl TryFrom<String> for Resource {
         if fits { Ok(Self(text)) } else { Err("`resource` is a list of absolute URIs without `#`") }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,15 @@ impl Reader<'_> {
                 self.lacks("`credential` and `inject` belong together", "write both, or neither")
             );
         }
+        let session = written.session_policy.as_ref();
+        let session_policy = session.map(|session| self.session_policy(session)).transpose()?;
+        if session_policy.is_some() && credential.is_none() {
+            let help =
+                "name the credential whose sessions are narrowed, or take `session_policy` out";
+            return Err(
+                self.lacks("`session_policy` narrows a `credential`, and there is none", help)
+            );
+        }
         Ok(HttpScope {
             destinations,
             methods: self.methods(written.methods)?,
@@ -29,6 +38,7 @@ impl Reader<'_> {
             headers: self.headers(written.headers.as_deref(), slot.as_ref())?,
             allow_private,
             credential,
+            session_policy,
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
             response: self.response(written.response)?,

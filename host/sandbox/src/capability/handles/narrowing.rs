@@ -16,6 +16,7 @@ fn scope() -> HttpScope {
         headers: [].into(),
         allow_private: false,
         credential: None,
+        session_policy: None,
         slot: None,
         max_request_bytes: 100,
         response: ResponseShape { content_types: [].into(), max_bytes: 200 },

@@ -61,6 +61,7 @@ impl Setup {
             headers: set(&["x-colour"]),
             allow_private: true,
             credential: Some("github".parse().unwrap()),
+            session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
