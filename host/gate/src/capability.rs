@@ -6,19 +6,23 @@ use crate::{CapabilityName, Cost, Digest, Risk, SourceError, SourceFile};
 mod destination;
 mod file;
 mod http;
+mod private;
 mod scope;
 mod session;
 mod slot;
+mod trust;
 mod wasi;
 
 pub use destination::Destination;
 pub use http::{HttpScope, ResponseShape};
+pub use private::PrivateRanges;
 pub use scope::{Scope, ToolsScope};
 pub use session::SessionPolicy;
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
     WrittenPart,
 };
+pub use trust::Trust;
 pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …

@@ -40,8 +40,9 @@ pub use call::{
 };
 pub use capability::{
     AwsSigV4, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
-    HmacTemplate, HttpScope, Interface, KeyForm, ResponseShape, Scope, SessionPolicy,
-    SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, WasiScope, WrittenPart,
+    HmacTemplate, HttpScope, Interface, KeyForm, PrivateRanges, ResponseShape, Scope,
+    SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope,
+    WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

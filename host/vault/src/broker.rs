@@ -1,5 +1,6 @@
 //! What turns stored secrets into a credential for one request.
 mod ask;
+mod aws_keys;
 mod aws_sts;
 mod cache;
 mod client_certificate;
@@ -8,8 +9,9 @@ mod oauth2;
 mod static_token;
 
 pub use ask::AskError;
+pub use aws_keys::AwsKeysConfig;
 pub use aws_sts::AwsStsConfig;
-pub use client_certificate::ClientCertificate;
+pub use client_certificate::{ClientCertificate, ClientCertificateConfig};
 pub use oauth2::OAuth2Config;
 pub use static_token::StaticTokenConfig;
 
@@ -22,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use http::StatusCode;
 use serde::Deserialize;
-use toolward_gate::{CredentialName, HttpScope};
+use toolward_gate::{CredentialName, HttpScope, Slot};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -45,7 +47,7 @@ pub(crate) enum Exposed<'a> {
     Token(&'a str),
     AwsKeys(AwsKeys<'a>),
     /// Its key signs handshakes, and is in no request.
-    ClientCertificate,
+    ClientCertificate(&'a Arc<ClientCertificate>),
 }
 
 /// The identity and the keys of a signer for AWS.
@@ -78,7 +80,7 @@ impl Credential {
                     token: session_token.as_ref().map(Secret::expose),
                 })
             }
-            Self::ClientCertificate(_) => Exposed::ClientCertificate,
+            Self::ClientCertificate(shown) => Exposed::ClientCertificate(shown),
         }
     }
 }
@@ -166,6 +168,8 @@ pub enum MintError {
     Unknown(CredentialName),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error("the client certificate cannot be used: {0}")]
+    Certificate(&'static str),
 }
 
 /// Turns stored secrets into a credential.
@@ -187,7 +191,9 @@ pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
     #[serde(rename = "oauth2-client-credentials")]
     OAuth2(OAuth2Config),
+    AwsKeys(AwsKeysConfig),
     AwsSts(AwsStsConfig),
+    ClientCertificate(ClientCertificateConfig),
 }
 
 impl BrokerConfig {
@@ -196,7 +202,9 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(_) => "static-token",
             Self::OAuth2(_) => "oauth2-client-credentials",
+            Self::AwsKeys(_) => "aws-keys",
             Self::AwsSts(_) => "aws-sts",
+            Self::ClientCertificate(_) => "client-certificate",
         }
     }
 
@@ -205,7 +213,9 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(config) => config.origin(),
             Self::OAuth2(config) => config.origin(),
+            Self::AwsKeys(config) => config.origin(),
             Self::AwsSts(config) => config.origin(),
+            Self::ClientCertificate(config) => config.origin(),
         }
     }
 
@@ -230,7 +240,20 @@ impl BrokerConfig {
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
             Self::OAuth2(config) => Ok(config.broker(store(&config.store)?)),
+            Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
             Self::AwsSts(config) => Ok(config.broker(store(&config.store)?)),
+            Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
+        }
+    }
+
+    /// Whether what it mints can go into the slot.
+    pub fn fits(&self, slot: &Slot) -> bool {
+        match slot {
+            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } | Slot::Hmac(_) => {
+                matches!(self, Self::StaticToken(_) | Self::OAuth2(_))
+            }
+            Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_) | Self::AwsSts(_)),
+            Slot::ClientCertificate => matches!(self, Self::ClientCertificate(_)),
         }
     }
 }

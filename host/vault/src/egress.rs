@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes, SystemClock};
 
 use crate::{
+    address::Own,
     broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     lease::{Lease, Signed},
@@ -91,7 +92,7 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) denied: Vec<SocketAddr>,
+    pub(crate) own: Arc<Own>,
     pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -131,7 +132,7 @@ impl Egress {
 
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
-        let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
+        let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
         match self.lease(&checked).await? {
             Some((lease, serial)) => {

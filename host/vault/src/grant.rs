@@ -4,6 +4,7 @@ use std::sync::Arc;
 use toolward_gate::{Call, Permit};
 
 use crate::{
+    address::{Machine, Network, Own},
     broker::{Credentials, House},
     egress::{Egress, EgressSettings, Shared},
     host_request::HostRequests,
@@ -42,14 +43,24 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
+        Self::on(credentials, settings, Box::new(Machine::default()))
+    }
+
+    /// A vault that knows the addresses of names and of this machine from `network`.
+    pub(crate) fn on(
+        credentials: Credentials,
+        settings: EgressSettings,
+        network: Box<dyn Network>,
+    ) -> Result<Self, VaultError> {
         let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        let own = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+        let own = Arc::new(Own { listeners: denied, network });
+        let requests = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        let requests = HostRequests::new(own, denied.clone(), clock.clone());
+        let requests = HostRequests::new(requests, own.clone(), clock.clone());
         let house = Arc::new(House::new(requests));
-        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock, house })))
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house })))
     }
 
     /// What is to be called when a switch is thrown: it drops every minted value and every connection that

@@ -2,15 +2,15 @@
 //!
 //! It goes the way that tools' requests go: the endpoint is pinned in the configuration, its address is resolved
 //! once and checked, and there are no redirects and no proxies. Its connections are never a tool's.
-use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use toolward_gate::{Clock, Destination};
+use toolward_gate::{Clock, Destination, PrivateRanges};
 use zeroize::Zeroizing;
 
 use crate::{
-    address::{self, AddressFault},
+    address::{self, AddressFault, Own},
     lease::USER_AGENT,
     target::Target,
     transport::{Transport, TransportError},
@@ -77,8 +77,8 @@ impl TryFrom<String> for Endpoint {
 /// A form that is posted (WHATWG URL section 5.1, `application/x-www-form-urlencoded`).
 pub(crate) struct Post<'a> {
     pub(crate) to: &'a Endpoint,
-    /// Whether the endpoint may be an address that is not globally reachable.
-    pub(crate) allow_private: bool,
+    /// Where the endpoint may be although it is not globally reachable.
+    pub(crate) allow_private: &'a PrivateRanges,
     /// Sensitive ones are marked.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) form: Zeroizing<String>,
@@ -108,18 +108,13 @@ pub enum PostError {
 /// The way out for the host itself.
 pub(crate) struct HostRequests {
     transport: Transport,
-    /// The host's own listeners.
-    denied: Vec<SocketAddr>,
+    own: Arc<Own>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl HostRequests {
-    pub(crate) fn new(
-        transport: Transport,
-        denied: Vec<SocketAddr>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { transport, denied, clock }
+    pub(crate) fn new(transport: Transport, own: Arc<Own>, clock: Arc<dyn Clock>) -> Self {
+        Self { transport, own, clock }
     }
 
     /// Fails after [`DEADLINE`] at the latest.
@@ -130,7 +125,7 @@ impl HostRequests {
 
     async fn exchange(&self, post: Post<'_>) -> Result<Answer, PostError> {
         let to = &post.to.destination;
-        let resolving = address::resolve(to, post.allow_private, &self.denied);
+        let resolving = address::resolve(to, post.allow_private, &self.own);
         let addresses = resolving.await.map_err(|fault| match fault {
             AddressFault::Denied => PostError::AddressDenied,
             AddressFault::Unresolved => PostError::Unreachable,

@@ -24,8 +24,9 @@ mod target;
 mod transport;
 
 pub use broker::{
-    AskError, AwsStsConfig, Broker, BrokerConfig, ClientCertificate, Credential, Credentials,
-    MintError, Minted, OAuth2Config, Purpose, Serial, StaticTokenConfig,
+    AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
+    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
+    Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
@@ -39,4 +40,4 @@ pub use secret_store::{
     EnvConfig, FileConfig, PassphraseSource, SecretStore, SecretStoreConfig, SecretStoreError,
     Unlock,
 };
-pub use transport::Raw;
+pub use transport::{Raw, check_trust};

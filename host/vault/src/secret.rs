@@ -26,6 +26,12 @@ impl Secret {
         Self(self.0.clone())
     }
 
+    /// Fails when the value cannot be kept: neither one line that can serve as a credential, nor certificates or
+    /// a key in PEM form (RFC 7468), which no header holds.
+    pub fn check_kept(&self) -> Result<(), WeakSecret> {
+        if is_pem(self.expose()) { Ok(()) } else { self.check() }
+    }
+
     /// Fails when the value cannot serve as a credential: a short or regular value could be guessed with
     /// the help of the response scan, and a line break could end a header.
     pub fn check(&self) -> Result<(), WeakSecret> {
@@ -60,6 +66,17 @@ fn bits(value: &str) -> u64 {
         u64::from(usize::BITS.saturating_sub(different.saturating_sub(1).leading_zeros()));
     per_character.saturating_mul(u64::try_from(value.len()).unwrap_or(u64::MAX))
 }
+
+fn is_pem(value: &str) -> bool {
+    let mut items = rustls_pki_types::pem::PemObject::pem_slice_iter(value.as_bytes());
+    let first: Option<Result<Item, _>> = items.next();
+    value.starts_with("-----BEGIN ")
+        && first.is_some_and(|item| item.is_ok())
+        && items.all(|item| item.is_ok())
+}
+
+/// Whatever stands in a PEM file.
+type Item = (rustls_pki_types::pem::SectionKind, Vec<u8>);
 
 const MIN_BITS: u64 = 64;
 /// The response scan does not see less.

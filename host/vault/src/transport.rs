@@ -8,12 +8,17 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Name, Resolve, Resolving};
-use toolward_gate::{CapabilityName, Destination};
+use toolward_gate::{CapabilityName, Destination, Trust};
 
+use self::tls::Tls;
 use crate::{
-    check::Checked,
+    broker::ClientCertificate,
     lease::{Signed, USER_AGENT},
 };
+
+mod tls;
+
+pub use tls::check as check_trust;
 
 /// A response as it came. It may hold anything.
 #[expect(missing_debug_implementations, reason = "what was not scanned is not printed")]
@@ -34,7 +39,7 @@ pub(crate) enum TransportError {
 
 /// Connections, kept apart by capability, destination and address, so that none is used for another.
 pub(crate) struct Transport {
-    roots: Vec<reqwest::Certificate>,
+    tls: Tls,
     connect_timeout: Duration,
     clients: Mutex<HashMap<Key, reqwest::Client>>,
 }
@@ -44,6 +49,9 @@ struct Key {
     capability: CapabilityName,
     destination: Destination,
     addresses: Vec<SocketAddr>,
+    trust: Trust,
+    /// Of the client certificate.
+    identity: Option<[u8; 32]>,
 }
 
 impl Transport {
@@ -54,17 +62,13 @@ impl Transport {
     ) -> Result<Self, String> {
         // Somebody else in the process may have chosen already: either way there is one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let roots = match extra_roots_pem {
-            None => Vec::new(),
-            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| error.without_url().to_string())?,
-        };
-        Ok(Self { roots, connect_timeout, clients: Mutex::default() })
+        let tls = Tls::new(extra_roots_pem)?;
+        Ok(Self { tls, connect_timeout, clients: Mutex::default() })
     }
 
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let client = self.client(key(&signed.checked))?;
+        let client = self.client(&signed)?;
         exchange(&client, request(signed)?, limit).await
     }
 
@@ -77,20 +81,39 @@ impl Transport {
         limit: usize,
     ) -> Result<Raw, TransportError> {
         let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
-        let client = self.client(Key { capability, destination: to.clone(), addresses })?;
-        exchange(&client, request, limit).await
+        let (destination, trust) = (to.clone(), Trust::default());
+        let key = Key { capability, destination, addresses, trust, identity: None };
+        exchange(&self.kept(key, None)?, request, limit).await
     }
+
     /// Closes what nobody uses; what is under way is not cut off.
     pub(crate) fn forget(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn client(&self, key: Key) -> Result<reqwest::Client, TransportError> {
+    fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
+        let checked = &signed.checked;
+        let identity = signed.injection.identity.as_deref();
+        let key = Key {
+            capability: checked.capability.clone(),
+            destination: checked.destination.clone(),
+            addresses: checked.addresses.clone(),
+            trust: checked.scope.tls.clone(),
+            identity: identity.map(|shown| shown.digest),
+        };
+        self.kept(key, identity)
+    }
+
+    fn kept(
+        &self,
+        key: Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.connect(&key).map_err(|_| TransportError::Failed)?;
+        let client = self.connect(&key, identity)?;
         if clients.len() >= MAX_CLIENTS {
             clients.clear();
         }
@@ -102,7 +125,11 @@ impl Transport {
         clippy::disallowed_methods,
         reason = "the one place that makes clients, pinned to checked addresses"
     )]
-    fn connect(&self, key: &Key) -> reqwest::Result<reqwest::Client> {
+    fn connect(
+        &self,
+        key: &Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -113,7 +140,11 @@ impl Transport {
             .pool_idle_timeout(IDLE)
             .http1_max_headers(MAX_RESPONSE_HEADERS);
         let builder = if key.destination.https {
-            builder.https_only(true).tls_certs_merge(self.roots.iter().cloned())
+            let tls = self.tls.config(&key.trust, identity).map_err(|error| {
+                tracing::warn!(host = %key.destination, %error, "TLS cannot be set up");
+                TransportError::Failed
+            })?;
+            builder.https_only(true).tls_backend_preconfigured(tls)
         } else {
             // No TLS, no roots: reading the machine's certificates takes longer than a request.
             builder.tls_certs_only([])
@@ -124,15 +155,7 @@ impl Transport {
         } else {
             builder.resolve_to_addrs(&key.destination.host, &key.addresses)
         };
-        builder.build()
-    }
-}
-
-fn key(checked: &Checked) -> Key {
-    Key {
-        capability: checked.capability.clone(),
-        destination: checked.destination.clone(),
-        addresses: checked.addresses.clone(),
+        builder.build().map_err(|_| TransportError::Failed)
     }
 }
 
@@ -222,8 +245,10 @@ mod tests {
             capability: "a:b:c".parse().unwrap(),
             destination: Destination { https: false, host, port: address.port() },
             addresses: vec![address],
+            trust: Trust::default(),
+            identity: None,
         };
-        let client = Transport::new(None, IDLE).unwrap().connect(&key).unwrap();
+        let client = Transport::new(None, IDLE).unwrap().connect(&key, None).unwrap();
         let url = |host: &str| format!("http://{host}:{}/", address.port());
         let error = client.get(url("localhost")).send().await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");

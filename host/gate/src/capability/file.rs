@@ -9,19 +9,24 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::{
+    private::WrittenRanges,
     response::WrittenResponse,
     scope::ScopeKeys,
     slot::WrittenSlot,
+    trust::WrittenTrust,
     wasi::{Access, WasiKeys, WrittenStandIn},
 };
 use super::{Capabilities, CapabilityDefinition, Interface, wasi::has_destinations};
 use crate::{CapabilityName, Cost, Risk, SourceError, SourceFile, nearest};
 
 mod http;
+mod private;
 mod response;
 mod scope;
 mod session;
 mod slot;
+mod template;
+mod trust;
 mod wasi;
 
 #[derive(Deserialize)]
@@ -44,7 +49,8 @@ struct Written {
     paths: Option<Vec<Spanned<String>>>,
     query: Option<BTreeSet<String>>,
     headers: Option<Vec<Spanned<String>>>,
-    allow_private: Option<bool>,
+    allow_private: Option<Spanned<WrittenRanges>>,
+    tls: Option<Spanned<WrittenTrust>>,
     credential: Option<Spanned<String>>,
     session_policy: Option<Spanned<session::WrittenSession>>,
     inject: Option<Spanned<WrittenSlot>>,
@@ -161,6 +167,7 @@ impl Reader<'_> {
             ("query", written.query.is_some()),
             ("headers", written.headers.is_some()),
             ("allow_private", written.allow_private.is_some()),
+            ("tls", written.tls.is_some()),
             ("credential", written.credential.is_some()),
             ("inject", written.inject.is_some()),
             ("session_policy", written.session_policy.is_some()),

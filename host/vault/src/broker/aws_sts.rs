@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderValue, header};
 use serde::Deserialize;
-use toolward_gate::{AwsSigV4, Digest, SessionPolicy, SignaturePlace};
+use toolward_gate::{AwsSigV4, Digest, PrivateRanges, SessionPolicy, SignaturePlace};
 use zeroize::Zeroizing;
 
 use super::{
@@ -37,9 +37,9 @@ pub struct AwsStsConfig {
     external_id: Option<ExternalId>,
     /// The region's own, where absent.
     endpoint: Option<Endpoint>,
-    /// Whether the endpoint may be an address that is not globally reachable.
+    /// Where the endpoint may be although it is not globally reachable.
     #[serde(default)]
-    allow_private: bool,
+    allow_private: PrivateRanges,
 }
 
 impl AwsStsConfig {
@@ -119,7 +119,7 @@ impl Recipe for Request {
 }
 
 impl Request {
-    fn post<'a>(&self, to: &'a Endpoint, requests: &HostRequests) -> Result<Post<'a>, AskError> {
+    fn post<'a>(&'a self, to: &'a Endpoint, requests: &HostRequests) -> Result<Post<'a>, AskError> {
         let config = &*self.config;
         let mut pairs = vec![
             ("Action", "AssumeRole"),
@@ -133,7 +133,7 @@ impl Request {
         let form = form(&pairs);
         let mut headers = vec![(header::ACCEPT, HeaderValue::from_static("text/xml"))];
         headers.extend(self.signature(to, &form, requests)?);
-        Ok(Post { to, allow_private: config.allow_private, headers, form })
+        Ok(Post { to, allow_private: &config.allow_private, headers, form })
     }
 
     fn signature(

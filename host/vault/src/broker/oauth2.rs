@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderName, HeaderValue, header};
 use serde::Deserialize;
+use toolward_gate::PrivateRanges;
 use zeroize::Zeroizing;
 
 use super::{
@@ -25,9 +26,9 @@ use crate::{
 pub struct OAuth2Config {
     /// The only place that the client's secret is sent to.
     token_endpoint: Endpoint,
-    /// Whether the endpoint may be an address that is not globally reachable.
+    /// Where the endpoint may be although it is not globally reachable.
     #[serde(default)]
-    allow_private: bool,
+    allow_private: PrivateRanges,
     client_id: Visible,
     /// The secret store that holds the client's secret.
     pub(super) store: String,
@@ -136,7 +137,7 @@ impl Request {
             ]),
         }
         let form = form(&pairs);
-        Ok(Post { to: &config.token_endpoint, allow_private: config.allow_private, headers, form })
+        Ok(Post { to: &config.token_endpoint, allow_private: &config.allow_private, headers, form })
     }
 
     fn asked(&self) -> Vec<&str> {

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
     Clock as _, Cost, DecideError, Decision, Destination, Digest, EgressTerms, Facts, Filing, Gate,
-    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, ProgressSink, Request,
-    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
-    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges,
+    ProgressSink, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot,
+    Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
+    Unavailable,
 };
 
 use super::server::Server;
@@ -59,7 +60,8 @@ impl Setup {
             paths: vec!["/items/{id}".parse().unwrap()],
             query: Some(set(&["q"])),
             headers: set(&["x-colour"]),
-            allow_private: true,
+            allow_private: PrivateRanges::loopback(),
+            tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
             session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
