@@ -162,7 +162,7 @@ impl Egress {
         })?;
         self.shared.credentials.answered(scope.credential.as_ref(), serial, raw.status);
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
-            ScanError::Hit => EgressError::Withheld,
+            ScanError::Hit(_) => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
