@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use toolward_gate::{AwsSigV4, Digest, PrivateRanges, SessionPolicy, SignaturePlace};
 use zeroize::Zeroizing;
@@ -82,8 +82,11 @@ impl Broker for AwsSts {
         Ok(self.cache.fetch(request, purpose).await?)
     }
 
-    fn refused(&self, serial: Serial) {
-        self.cache.refused(serial);
+    fn answered(&self, serial: Serial, status: StatusCode) {
+        // Keys that are over are refused with 403.
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.cache.refused(serial);
+        }
     }
 
     fn forget(&self) {
