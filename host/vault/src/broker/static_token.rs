@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Broker, Credential, MintError};
+use super::{Broker, Credential, MintError, Minted, Purpose};
 use crate::{SecretName, SecretStore};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,10 @@ impl StaticTokenConfig {
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
         Arc::new(StaticToken { store, secret: self.secret.clone() })
     }
+
+    pub(super) fn origin(&self) -> String {
+        format!("the secret `{}` of the store `{}`", self.secret, self.store)
+    }
 }
 
 struct StaticToken {
@@ -29,7 +33,7 @@ struct StaticToken {
 
 #[async_trait]
 impl Broker for StaticToken {
-    async fn mint(&self) -> Result<Credential, MintError> {
-        Ok(Credential::Token(self.store.read(&self.secret).await?))
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        Ok(Credential::Token(self.store.read(&self.secret).await?).into())
     }
 }

@@ -16,8 +16,8 @@ use toolward_gate::{
 
 use super::server::Server;
 use crate::{
-    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Narrowing,
-    Outbound, Scanned, Secret, Vault,
+    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
+    Narrowing, Outbound, Purpose, Scanned, Secret, Vault,
 };
 
 pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -63,6 +63,7 @@ impl Setup {
             allow_private: PrivateRanges::loopback(),
             tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
+            session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
@@ -231,9 +232,9 @@ struct Drawer(Option<&'static str>);
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
         let missing = || MintError::Unknown("github".parse().unwrap());
-        self.0.map(|value| Credential::Token(Secret::new(value))).ok_or_else(missing)
+        self.0.map(|value| Credential::Token(Secret::new(value)).into()).ok_or_else(missing)
     }
 }
 
