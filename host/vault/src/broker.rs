@@ -261,9 +261,10 @@ impl BrokerConfig {
     /// Whether what it mints can go into the slot.
     pub fn fits(&self, slot: &Slot) -> bool {
         match slot {
-            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } | Slot::Hmac(_) => {
+            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } => {
                 matches!(self, Self::StaticToken(_) | Self::OAuth2(_))
             }
+            Slot::Hmac(_) => matches!(self, Self::StaticToken(_)),
             Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_) | Self::AwsSts(_)),
             Slot::ClientCertificate => matches!(self, Self::ClientCertificate(_)),
         }

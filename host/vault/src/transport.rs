@@ -13,6 +13,7 @@ use toolward_gate::{CapabilityName, Destination, Trust};
 use self::tls::Tls;
 use crate::{
     broker::ClientCertificate,
+    check::Checked,
     lease::{Signed, USER_AGENT},
 };
 
@@ -68,7 +69,8 @@ impl Transport {
 
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let client = self.client(&signed)?;
+        let identity = signed.injection.identity.as_deref();
+        let client = self.client(key(&signed.checked, identity), identity)?;
         exchange(&client, request(signed)?, limit).await
     }
 
@@ -81,30 +83,17 @@ impl Transport {
         limit: usize,
     ) -> Result<Raw, TransportError> {
         let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
-        let (destination, trust) = (to.clone(), Trust::default());
+        let (trust, destination) = (Trust::default(), to.clone());
         let key = Key { capability, destination, addresses, trust, identity: None };
-        exchange(&self.kept(key, None)?, request, limit).await
+        let client = self.client(key, None)?;
+        exchange(&client, request, limit).await
     }
-
     /// Closes what nobody uses; what is under way is not cut off.
     pub(crate) fn forget(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
-        let checked = &signed.checked;
-        let identity = signed.injection.identity.as_deref();
-        let key = Key {
-            capability: checked.capability.clone(),
-            destination: checked.destination.clone(),
-            addresses: checked.addresses.clone(),
-            trust: checked.scope.tls.clone(),
-            identity: identity.map(|shown| shown.digest),
-        };
-        self.kept(key, identity)
-    }
-
-    fn kept(
+    fn client(
         &self,
         key: Key,
         identity: Option<&ClientCertificate>,
@@ -156,6 +145,16 @@ impl Transport {
             builder.resolve_to_addrs(&key.destination.host, &key.addresses)
         };
         builder.build().map_err(|_| TransportError::Failed)
+    }
+}
+
+fn key(checked: &Checked, identity: Option<&ClientCertificate>) -> Key {
+    Key {
+        capability: checked.capability.clone(),
+        destination: checked.destination.clone(),
+        addresses: checked.addresses.clone(),
+        trust: checked.scope.tls.clone(),
+        identity: identity.map(|shown| shown.digest),
     }
 }
 

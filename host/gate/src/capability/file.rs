@@ -9,7 +9,6 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::{
-    private::WrittenRanges,
     response::WrittenResponse,
     scope::ScopeKeys,
     slot::WrittenSlot,
@@ -17,10 +16,9 @@ use self::{
     wasi::{Access, WasiKeys, WrittenStandIn},
 };
 use super::{Capabilities, CapabilityDefinition, Interface, wasi::has_destinations};
-use crate::{CapabilityName, Cost, Risk, SourceError, SourceFile, nearest};
+use crate::{CapabilityName, Cost, PrivateRanges, Risk, SourceError, SourceFile, nearest};
 
 mod http;
-mod private;
 mod response;
 mod scope;
 mod session;
@@ -49,7 +47,7 @@ struct Written {
     paths: Option<Vec<Spanned<String>>>,
     query: Option<BTreeSet<String>>,
     headers: Option<Vec<Spanned<String>>>,
-    allow_private: Option<Spanned<WrittenRanges>>,
+    allow_private: Option<PrivateRanges>,
     tls: Option<Spanned<WrittenTrust>>,
     credential: Option<Spanned<String>>,
     session_policy: Option<Spanned<session::WrittenSession>>,

@@ -8,7 +8,7 @@ use crate::{CredentialName, Destination, HttpScope, PathPattern, Slot, SourceErr
 
 impl Reader<'_> {
     pub(super) fn scope(&self, written: Written) -> Result<HttpScope, SourceError> {
-        let allow_private = self.private_ranges(written.allow_private.as_ref())?;
+        let allow_private = written.allow_private.clone().unwrap_or_default();
         let destinations = self.destinations(&written, !allow_private.is_empty())?;
         let credential = written
             .credential
