@@ -8,6 +8,7 @@ mod file;
 mod http;
 mod private;
 mod scope;
+mod session;
 mod slot;
 mod trust;
 mod wasi;
@@ -16,6 +17,7 @@ pub use destination::Destination;
 pub use http::{HttpScope, ResponseShape};
 pub use private::PrivateRanges;
 pub use scope::{Scope, ToolsScope};
+pub use session::SessionPolicy;
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
     WrittenPart,

@@ -41,7 +41,8 @@ pub use call::{
 pub use capability::{
     AwsSigV4, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
     HmacTemplate, HttpScope, Interface, KeyForm, PrivateRanges, ResponseShape, Scope,
-    SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope, WrittenPart,
+    SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope,
+    WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

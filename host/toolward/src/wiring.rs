@@ -31,6 +31,7 @@ use crate::{
 
 mod called;
 mod lent;
+mod sessions;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +138,7 @@ fn planned(
     if another.is_none() {
         errors.extend(missing(config, &tools, &capabilities));
         errors.extend(lent::wrong(config, &capabilities));
+        errors.extend(sessions::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
@@ -195,6 +197,7 @@ async fn assembled(
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
+    switches.on_change(vault.forgetting());
     let gate = Gate {
         policy: Arc::new(policy),
         approvals: Arc::new(state.clone()),

@@ -6,7 +6,7 @@ use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes
 
 use crate::{
     address::Own,
-    broker::Credentials,
+    broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     lease::{Lease, Signed},
     scan::{ScanError, Scanned, Scanner},
@@ -92,7 +92,8 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) own: Own,
+    pub(crate) own: Arc<Own>,
+    pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -100,6 +101,8 @@ pub(crate) struct Shared {
 pub struct Egress {
     pub(crate) shared: Arc<Shared>,
     pub(crate) terms: EgressTerms,
+    /// Who calls.
+    pub(crate) principal: String,
     pub(crate) life: Life,
     pub(crate) notes: Notes,
 }
@@ -114,7 +117,7 @@ impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
         let capability = outbound.capability.to_string();
-        let (signed, scanner) = match self.prepare(outbound).await {
+        let (signed, scanner, serial) = match self.prepare(outbound).await {
             Ok(ready) => ready,
             Err(error) => {
                 self.notes.add(Note::NotSent { capability, code: error.code().to_owned() });
@@ -122,22 +125,36 @@ impl Egress {
             }
         };
         let trace = Trace::begin(self, &signed);
-        let answer = self.exchange(signed, &scanner).await;
+        let answer = self.exchange(signed, &scanner, serial).await;
         trace.end(&answer);
         answer
     }
 
     /// Everything that happens before a byte leaves.
-    async fn prepare(&self, outbound: Outbound) -> Result<(Signed, Scanner), EgressError> {
+    async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
         match self.lease(&checked).await? {
-            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error)),
-            None => Ok((Signed::plain(checked), Scanner::default())),
+            Some((lease, serial)) => {
+                let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
+                Ok((signed, scanner, serial))
+            }
+            None => {
+                let scanner = self.shared.house.registry.scanner();
+                if checked.texts().any(|text| scanner.finds(text)) {
+                    return Err(EgressError::CredentialInRequest);
+                }
+                Ok((Signed::plain(checked), scanner, None))
+            }
         }
     }
 
-    async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
+    async fn exchange(
+        &self,
+        signed: Signed,
+        scanner: &Scanner,
+        serial: Option<Serial>,
+    ) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
         let destination = signed.checked.destination.clone();
         let sent =
@@ -149,26 +166,38 @@ impl Egress {
                 "it is compressed, though `identity` was asked for".to_owned(),
             ),
         })?;
+        if let (Some(name), Some(serial)) = (&scope.credential, serial) {
+            self.shared.credentials.answered(name, serial, raw.status);
+        }
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
             ScanError::Hit(_) => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
 
-    async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
+    async fn lease(
+        &self,
+        checked: &Checked,
+    ) -> Result<Option<(Lease, Option<Serial>)>, EgressError> {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
-        let minting = self.shared.credentials.mint(name);
+        let (scope, house) = (&*checked.scope, &self.shared.house);
+        let purpose = Purpose { credential: name, scope, principal: &self.principal, house };
+        let minting = self.shared.credentials.mint(&purpose);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
-        let credential = minted.map_err(|error| {
+        let Minted { credential, serial } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
         let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
-        Ok(Some(Lease { credential, slot, life, now }))
+        let (name, registry) = (name.clone(), house.registry.clone());
+        Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
+
+/// A request that may leave, what must not come back, and which value of its broker it carries.
+type Ready = (Signed, Scanner, Option<Serial>);
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {

@@ -10,7 +10,7 @@ pub struct Destination {
 
 impl Destination {
     /// Reads `scheme://host` or `scheme://host:port`. Fails with what is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, authority) = text.split_once("://").ok_or("it has no scheme")?;
         let https = match scheme {
             "https" => true,

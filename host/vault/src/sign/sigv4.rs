@@ -76,12 +76,13 @@ pub(crate) fn inject(
     let fields = fields.iter().map(|one| field(one.name(), one.value()));
     let query: Vec<String> =
         pairs.iter().map(|(key, text)| format!("{key}={}", encoded(text))).collect();
-    let mut values = vec![value(keys.secret), Zeroizing::new(signature)];
+    let mut values = vec![value(keys.secret)];
     values.extend(keys.token.map(value));
     Ok(Injection {
         fields: fields.collect::<Result<_, _>>()?,
         query: (!query.is_empty()).then(|| Zeroizing::new(query.join("&"))),
         values,
+        once: vec![Zeroizing::new(signature)],
         identity: None,
     })
 }
