@@ -41,8 +41,10 @@ pub use call::{
     ProgressSink, Said, ToolRef, Want,
 };
 pub use capability::{
-    Capabilities, CapabilityDefinition, Destination, DirectoryQuota, HeaderScheme, HttpScope,
-    Interface, ResponseShape, Scope, Slot, StandIn, ToolsScope, WasiScope,
+    AwsSigV4, Capabilities, CapabilityDefinition, Destination, DirectoryQuota, HeaderScheme,
+    HmacHash, HmacTemplate, HttpScope, Interface, KeyForm, PrivateRanges, ResponseShape, Scope,
+    SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope,
+    WrittenPart,
 };
 pub use cedar::{
     Action, CedarPolicy, Counterexample, Exchange, Explanation, Finding, InstalledTool, Obligation,

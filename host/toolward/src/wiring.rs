@@ -31,6 +31,7 @@ use crate::{
 
 mod called;
 mod lent;
+mod sessions;
 mod trail;
 
 pub use trail::{checkpoint_places, retention};
@@ -142,6 +143,7 @@ fn planned(
     if another.is_none() {
         errors.extend(missing(config, &tools, &capabilities));
         errors.extend(lent::wrong(config, &capabilities));
+        errors.extend(sessions::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
@@ -233,6 +235,7 @@ async fn assembled(
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
+    switches.on_change(vault.forgetting());
     let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
         policy: policies.clone(),

@@ -1,10 +1,10 @@
 //! A request that the terms allow. Nothing else makes a [`Checked`].
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
-use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope, Slot};
+use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope};
 
 use crate::{
-    address::{self, AddressFault},
+    address::{self, AddressFault, Own},
     egress::EgressError,
     target::{self, Target},
 };
@@ -52,7 +52,7 @@ impl Checked {
     pub(crate) async fn check(
         outbound: Outbound,
         terms: &EgressTerms,
-        denied: &[SocketAddr],
+        own: &Own,
     ) -> Result<Self, EgressError> {
         let scope = terms.http.get(&outbound.capability).ok_or_else(|| {
             EgressError::NotAllowed(format!(
@@ -75,7 +75,7 @@ impl Checked {
             )));
         }
         let addresses =
-            address::resolve(&destination, scope.allow_private, denied).await.map_err(|fault| {
+            address::resolve(&destination, &scope.allow_private, own).await.map_err(|fault| {
                 match fault {
                     AddressFault::Denied => EgressError::AddressDenied,
                     AddressFault::Unresolved => EgressError::ConnectionFailed,
@@ -92,6 +92,20 @@ impl Checked {
             headers,
             body,
         })
+    }
+}
+
+impl Checked {
+    /// Everything of the request that the guest wrote.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let fields = self.headers.iter();
+        let target = [Some(self.target.path.as_str()), self.target.query.as_deref()];
+        target
+            .into_iter()
+            .flatten()
+            .map(str::as_bytes)
+            .chain(fields.flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]))
+            .chain([self.body.as_slice()])
     }
 }
 
@@ -158,7 +172,7 @@ fn template(
 
 fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
     for key in target.keys() {
-        if matches!(&scope.slot, Some(Slot::Query { name }) if name.eq_ignore_ascii_case(&key)) {
+        if scope.slot.as_ref().is_some_and(|slot| slot.writes_query_key(&key)) {
             return Err(not_allowed(
                 "the query has the key that the host puts the credential into",
             ));
@@ -185,10 +199,7 @@ fn headers(written: &[(String, String)], scope: &HttpScope) -> Result<Vec<Header
 
 fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressError> {
     let name = name.to_ascii_lowercase();
-    // Servers behind CGI-like gateways read `-` and `_` alike.
-    let folded = name.replace('_', "-");
-    let is_slot = |name: &str| name.to_ascii_lowercase().replace('_', "-") == folded;
-    let slot = matches!(&scope.slot, Some(Slot::Header { name, .. }) if is_slot(name));
+    let slot = scope.slot.as_ref().is_some_and(|slot| slot.writes_header(&name));
     if slot || !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
         return Err(not_allowed(format!("a tool cannot set the header `{}`", visible(&name))));
     }

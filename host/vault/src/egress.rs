@@ -2,29 +2,48 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{CapabilityName, Cause, EgressTerms, Life, Note, Notes};
+use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes, SystemClock};
 
 use crate::{
-    broker::Credentials,
+    address::Own,
+    broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
-    lease::{Lease, SignError, Signed},
+    lease::{Lease, Signed},
     scan::{ScanError, Scanned, Scanner},
+    sign::SignError,
     transport::{Transport, TransportError},
 };
 
 /// How requests leave this host.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EgressSettings {
     /// Certificates that are trusted besides those of the machine, in PEM form.
     pub extra_roots_pem: Option<Vec<u8>>,
     pub connect_timeout: Duration,
     /// The host's own listeners, which no tool reaches.
     pub denied: Vec<SocketAddr>,
+    /// Signatures hold the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for EgressSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { connect_timeout, denied, .. } = self;
+        f.debug_struct("EgressSettings")
+            .field("connect_timeout", connect_timeout)
+            .field("denied", denied)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for EgressSettings {
     fn default() -> Self {
-        Self { extra_roots_pem: None, connect_timeout: Duration::from_secs(10), denied: Vec::new() }
+        Self {
+            extra_roots_pem: None,
+            connect_timeout: Duration::from_secs(10),
+            denied: Vec::new(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -43,6 +62,8 @@ pub enum EgressError {
     ResponseTooLarge(u64),
     #[error("the response held a credential and was kept back")]
     Withheld,
+    #[error("the request held a credential, which only the host writes")]
+    CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
     /// The call is over: the tool does not go on.
@@ -60,6 +81,7 @@ impl EgressError {
             Self::ResponseRefused(_) => "response-refused",
             Self::ResponseTooLarge(_) => "response-too-large",
             Self::Withheld => "withheld",
+            Self::CredentialInRequest => "credential-in-request",
             Self::CredentialUnavailable => "credential-unavailable",
             Self::Over(cause) => cause.code(),
         }
@@ -70,13 +92,17 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) denied: Vec<SocketAddr>,
+    pub(crate) own: Arc<Own>,
+    pub(crate) house: Arc<House>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// The way out for one call, on its terms and while it lives.
 pub struct Egress {
     pub(crate) shared: Arc<Shared>,
     pub(crate) terms: EgressTerms,
+    /// Who calls.
+    pub(crate) principal: String,
     pub(crate) life: Life,
     pub(crate) notes: Notes,
 }
@@ -91,7 +117,7 @@ impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
         let capability = outbound.capability.to_string();
-        let (signed, scanner) = match self.prepare(outbound).await {
+        let (signed, scanner, serial) = match self.prepare(outbound).await {
             Ok(ready) => ready,
             Err(error) => {
                 self.notes.add(Note::NotSent { capability, code: error.code().to_owned() });
@@ -99,22 +125,36 @@ impl Egress {
             }
         };
         let trace = Trace::begin(self, &signed);
-        let answer = self.exchange(signed, &scanner).await;
+        let answer = self.exchange(signed, &scanner, serial).await;
         trace.end(&answer);
         answer
     }
 
     /// Everything that happens before a byte leaves.
-    async fn prepare(&self, outbound: Outbound) -> Result<(Signed, Scanner), EgressError> {
-        let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
+    async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
+        let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
         match self.lease(&checked).await? {
-            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error)),
-            None => Ok((Signed::plain(checked), Scanner::default())),
+            Some((lease, serial)) => {
+                let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
+                Ok((signed, scanner, serial))
+            }
+            None => {
+                let scanner = self.shared.house.registry.scanner();
+                if checked.texts().any(|text| scanner.finds(text)) {
+                    return Err(EgressError::CredentialInRequest);
+                }
+                Ok((Signed::plain(checked), scanner, None))
+            }
         }
     }
 
-    async fn exchange(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, EgressError> {
+    async fn exchange(
+        &self,
+        signed: Signed,
+        scanner: &Scanner,
+        serial: Option<Serial>,
+    ) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
         let destination = signed.checked.destination.clone();
         let sent =
@@ -126,29 +166,43 @@ impl Egress {
                 "it is compressed, though `identity` was asked for".to_owned(),
             ),
         })?;
+        if let (Some(name), Some(serial)) = (&scope.credential, serial) {
+            self.shared.credentials.answered(name, serial, raw.status);
+        }
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
-            ScanError::Hit => EgressError::Withheld,
+            ScanError::Hit(_) => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
 
-    async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
+    async fn lease(
+        &self,
+        checked: &Checked,
+    ) -> Result<Option<(Lease, Option<Serial>)>, EgressError> {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
-        let minting = self.shared.credentials.mint(name);
+        let (scope, house) = (&*checked.scope, &self.shared.house);
+        let purpose = Purpose { credential: name, scope, principal: &self.principal, house };
+        let minting = self.shared.credentials.mint(&purpose);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
-        let credential = minted.map_err(|error| {
+        let Minted { credential, serial } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
-        Ok(Some(Lease { credential, slot: slot.clone(), life: self.life.clone() }))
+        let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
+        let (name, registry) = (name.clone(), house.registry.clone());
+        Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
+
+/// A request that may leave, what must not come back, and which value of its broker it carries.
+type Ready = (Signed, Scanner, Option<Serial>);
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {
         SignError::Over(cause) => EgressError::Over(cause.clone()),
+        SignError::Carried => EgressError::CredentialInRequest,
         SignError::Unfit(why) => {
             tracing::warn!(%why, "a credential does not fit its slot");
             EgressError::CredentialUnavailable

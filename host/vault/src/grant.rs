@@ -4,8 +4,10 @@ use std::sync::Arc;
 use toolward_gate::{Call, Permit};
 
 use crate::{
-    broker::Credentials,
+    address::{Machine, Network, Own},
+    broker::{Credentials, House},
     egress::{Egress, EgressSettings, Shared},
+    host_request::HostRequests,
     transport::Transport,
 };
 
@@ -41,16 +43,43 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied } = settings;
+        Self::on(credentials, settings, Box::new(Machine::default()))
+    }
+
+    /// A vault that knows the addresses of names and of this machine from `network`.
+    pub(crate) fn on(
+        credentials: Credentials,
+        settings: EgressSettings,
+        network: Box<dyn Network>,
+    ) -> Result<Self, VaultError> {
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        Ok(Self(Arc::new(Shared { credentials, transport, denied })))
+        let own = Arc::new(Own { listeners: denied, network });
+        let requests = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let requests = HostRequests::new(requests, own.clone(), clock.clone());
+        let house = Arc::new(House::new(requests));
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house })))
+    }
+
+    /// What is to be called when a switch is thrown: it drops every minted value and every connection that
+    /// nobody uses, so that what is used after it was made after it. It does not keep the vault.
+    pub fn forgetting(&self) -> impl Fn() + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.0);
+        move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.credentials.forget();
+                shared.transport.forget();
+            }
+        }
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {
         let egress = Egress {
             shared: self.0.clone(),
             terms: permit.terms().egress.clone(),
+            principal: permit.call().principal.id().to_owned(),
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
         };

@@ -1,116 +1,76 @@
 //! One credential, one request, while the call lives.
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
-use toolward_gate::{Cause, HeaderScheme, Life, Slot};
+use jiff::Timestamp;
+use toolward_gate::{CredentialName, Life, Slot};
+use zeroize::Zeroizing;
 
 use crate::{
     broker::Credential,
     check::Checked,
-    scan::Scanner,
-    secret::{Secret, WeakSecret},
+    scan::{Registry, Scanner},
+    sign::{self, Injection, SignError},
 };
 
 /// A request that carries its credential. Only the transport reads it.
 #[expect(missing_debug_implementations, reason = "a signed request holds a credential")]
 pub struct Signed {
     pub(crate) checked: Checked,
-    pub(crate) url: String,
-    pub(crate) slot: Option<(HeaderName, HeaderValue)>,
+    pub(crate) injection: Injection,
 }
 
 impl Signed {
     /// A request that needs no credential.
     pub(crate) fn plain(checked: Checked) -> Self {
-        let url = url(&checked, None);
-        Self { checked, url, slot: None }
+        Self { checked, injection: Injection::default() }
     }
-}
 
-/// Why a request was not signed.
-#[derive(Debug)]
-pub(crate) enum SignError {
-    Over(Cause),
-    /// For the operator's log; it never repeats the value.
-    Unfit(&'static str),
+    /// As it goes on the wire.
+    pub(crate) fn url(&self) -> String {
+        let Checked { destination, target, .. } = &self.checked;
+        let url = format!("{destination}{}", target.path_and_query());
+        match &self.injection.query {
+            None => url,
+            Some(pairs) => {
+                let mark = if target.query.is_some() { '&' } else { '?' };
+                format!("{url}{mark}{}", **pairs)
+            }
+        }
+    }
 }
 
 /// A credential on loan for one request.
 pub(crate) struct Lease {
+    pub(crate) name: CredentialName,
     pub(crate) credential: Credential,
+    pub(crate) registry: Registry,
     pub(crate) slot: Slot,
     pub(crate) life: Life,
+    pub(crate) now: Timestamp,
 }
 
 impl Lease {
-    /// Puts the credential into its slot, and tells the scanner what must not come back.
+    /// Puts the credential into its slot, and tells the scanner what must not come back. A request that holds
+    /// the credential already is refused: nobody but the host writes it.
     pub(crate) fn sign(self, checked: Checked) -> Result<(Signed, Scanner), SignError> {
         self.life.check().map_err(SignError::Over)?;
-        let Credential::Token(secret) = &self.credential;
-        secret
+        self.credential
             .check()
             .map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;
         // The only line that exposes a credential.
-        let value = secret.expose();
-        let scanner = Scanner::for_values(&parts(&self.slot, value)?);
-        let signed = match &self.slot {
-            Slot::Query { name } => {
-                let url = url(&checked, Some((name, value)));
-                Signed { checked, url, slot: None }
-            }
-            Slot::Header { name, scheme } => {
-                let url = url(&checked, None);
-                Signed { checked, url, slot: Some(field(name, *scheme, value)?) }
-            }
-        };
-        Ok((signed, scanner))
-    }
-}
-
-/// Everything in a slot that would be a credential by itself.
-fn parts<'a>(slot: &Slot, value: &'a str) -> Result<Vec<&'a str>, SignError> {
-    match slot {
-        Slot::Header { scheme: HeaderScheme::Basic, .. } => {
-            let (_, password) = value
-                .split_once(':')
-                .ok_or(SignError::Unfit("the secret for `basic` is not `user:password`"))?;
-            let weak = |_: WeakSecret| {
-                SignError::Unfit("the password is too weak to be recognised when it comes back")
-            };
-            Secret::new(password).check().map_err(weak)?;
-            Ok(vec![value, password])
+        let injection = sign::inject(&self.slot, &self.credential.expose(), &checked, self.now)?;
+        let known = self.registry.register(&self.name, &texts(&injection.values));
+        let scanner = self.registry.scanner().and(&texts(&injection.once));
+        // Let go once the response is begun that looks for it.
+        drop(known);
+        if checked.texts().any(|text| scanner.finds(text)) {
+            return Err(SignError::Carried);
         }
-        Slot::Header { .. } | Slot::Query { .. } => Ok(vec![value]),
+        Ok((Signed { checked, injection }, scanner))
     }
 }
 
-fn field(
-    name: &str,
-    scheme: HeaderScheme,
-    value: &str,
-) -> Result<(HeaderName, HeaderValue), SignError> {
-    let text = match scheme {
-        HeaderScheme::Bearer => format!("Bearer {value}"),
-        HeaderScheme::Basic => format!("Basic {}", STANDARD.encode(value)),
-        HeaderScheme::Raw => value.to_owned(),
-    };
-    let text = zeroize::Zeroizing::new(text);
-    let name = name.parse().map_err(|_| SignError::Unfit("the slot's header is not one"))?;
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| SignError::Unfit("the secret does not fit a header"))?;
-    // Kept out of debug output and of HPACK tables (RFC 7541 section 7.1.3).
-    value.set_sensitive(true);
-    Ok((name, value))
-}
-
-fn url(checked: &Checked, key: Option<(&str, &str)>) -> String {
-    let mut url = format!("{}{}", checked.destination, checked.target.path_and_query());
-    if let Some((name, value)) = key {
-        let mark = if checked.target.query.is_some() { '&' } else { '?' };
-        let value =
-            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-        url = format!("{url}{mark}{name}={value}");
-    }
-    url
+fn texts(values: &[Zeroizing<String>]) -> Vec<&str> {
+    values.iter().map(|value| value.as_str()).collect()
 }
 
 /// The header that says whose requests these are; some APIs require one (RFC 9110 section 10.1.5).

@@ -13,18 +13,25 @@ mod broker;
 mod check;
 mod egress;
 mod grant;
+mod host_request;
 mod lease;
 mod marker;
 mod scan;
 mod secret;
 mod secret_store;
+mod sign;
 mod target;
 mod transport;
 
-pub use broker::{Broker, BrokerConfig, Credential, Credentials, MintError, StaticTokenConfig};
+pub use broker::{
+    AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
+    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
+    Serial, StaticTokenConfig,
+};
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use grant::{Grant, Vault, VaultError};
+pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
 pub use scan::Scanned;
@@ -33,4 +40,4 @@ pub use secret_store::{
     EnvConfig, FileConfig, NoPassphrase, PassphraseSource, SecretStore, SecretStoreConfig,
     SecretStoreError, Unlock,
 };
-pub use transport::Raw;
+pub use transport::{Raw, check_trust};

@@ -8,9 +8,18 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Name, Resolve, Resolving};
-use toolward_gate::{CapabilityName, Destination};
+use toolward_gate::{CapabilityName, Destination, Trust};
 
-use crate::lease::{Signed, USER_AGENT};
+use self::tls::Tls;
+use crate::{
+    broker::ClientCertificate,
+    check::Checked,
+    lease::{Signed, USER_AGENT},
+};
+
+mod tls;
+
+pub use tls::check as check_trust;
 
 /// A response as it came. It may hold anything.
 #[expect(missing_debug_implementations, reason = "what was not scanned is not printed")]
@@ -31,7 +40,7 @@ pub(crate) enum TransportError {
 
 /// Connections, kept apart by capability, destination and address, so that none is used for another.
 pub(crate) struct Transport {
-    roots: Vec<reqwest::Certificate>,
+    tls: Tls,
     connect_timeout: Duration,
     clients: Mutex<HashMap<Key, reqwest::Client>>,
 }
@@ -41,6 +50,9 @@ struct Key {
     capability: CapabilityName,
     destination: Destination,
     addresses: Vec<SocketAddr>,
+    trust: Trust,
+    /// Of the client certificate.
+    identity: Option<[u8; 32]>,
 }
 
 impl Transport {
@@ -51,45 +63,46 @@ impl Transport {
     ) -> Result<Self, String> {
         // Somebody else in the process may have chosen already: either way there is one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let roots = match extra_roots_pem {
-            None => Vec::new(),
-            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| error.without_url().to_string())?,
-        };
-        Ok(Self { roots, connect_timeout, clients: Mutex::default() })
+        let tls = Tls::new(extra_roots_pem)?;
+        Ok(Self { tls, connect_timeout, clients: Mutex::default() })
     }
 
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let client = self.client(&signed)?;
-        let response =
-            client.execute(request(signed)?).await.map_err(|_| TransportError::Failed)?;
-        let identity = HeaderValue::from_static("identity");
-        if response
-            .headers()
-            .get_all(header::CONTENT_ENCODING)
-            .iter()
-            .any(|coding| *coding != identity)
-        {
-            return Err(TransportError::Encoded);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read(response, limit).await?;
-        Ok(Raw { status, headers, body })
+        let identity = signed.injection.identity.as_deref();
+        let client = self.client(key(&signed.checked, identity), identity)?;
+        exchange(&client, request(signed)?, limit).await
     }
 
-    fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
-        let checked = &signed.checked;
-        let key = Key {
-            capability: checked.capability.clone(),
-            destination: checked.destination.clone(),
-            addresses: checked.addresses.clone(),
-        };
+    /// Sends what the host itself writes, to addresses that were checked.
+    pub(crate) async fn fetch(
+        &self,
+        to: &Destination,
+        addresses: Vec<SocketAddr>,
+        request: reqwest::Request,
+        limit: usize,
+    ) -> Result<Raw, TransportError> {
+        let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
+        let (trust, destination) = (Trust::default(), to.clone());
+        let key = Key { capability, destination, addresses, trust, identity: None };
+        let client = self.client(key, None)?;
+        exchange(&client, request, limit).await
+    }
+    /// Closes what nobody uses; what is under way is not cut off.
+    pub(crate) fn forget(&self) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn client(
+        &self,
+        key: Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.connect(&key).map_err(|_| TransportError::Failed)?;
+        let client = self.connect(&key, identity)?;
         if clients.len() >= MAX_CLIENTS {
             clients.clear();
         }
@@ -101,7 +114,11 @@ impl Transport {
         clippy::disallowed_methods,
         reason = "the one place that makes clients, pinned to checked addresses"
     )]
-    fn connect(&self, key: &Key) -> reqwest::Result<reqwest::Client> {
+    fn connect(
+        &self,
+        key: &Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -112,7 +129,11 @@ impl Transport {
             .pool_idle_timeout(IDLE)
             .http1_max_headers(MAX_RESPONSE_HEADERS);
         let builder = if key.destination.https {
-            builder.https_only(true).tls_certs_merge(self.roots.iter().cloned())
+            let tls = self.tls.config(&key.trust, identity).map_err(|error| {
+                tracing::warn!(host = %key.destination, %error, "TLS cannot be set up");
+                TransportError::Failed
+            })?;
+            builder.https_only(true).tls_backend_preconfigured(tls)
         } else {
             // No TLS, no roots: reading the machine's certificates takes longer than a request.
             builder.tls_certs_only([])
@@ -123,18 +144,44 @@ impl Transport {
         } else {
             builder.resolve_to_addrs(&key.destination.host, &key.addresses)
         };
-        builder.build()
+        builder.build().map_err(|_| TransportError::Failed)
     }
 }
 
+fn key(checked: &Checked, identity: Option<&ClientCertificate>) -> Key {
+    Key {
+        capability: checked.capability.clone(),
+        destination: checked.destination.clone(),
+        addresses: checked.addresses.clone(),
+        trust: checked.scope.tls.clone(),
+        identity: identity.map(|shown| shown.digest),
+    }
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    limit: usize,
+) -> Result<Raw, TransportError> {
+    let response = client.execute(request).await.map_err(|_| TransportError::Failed)?;
+    let identity = HeaderValue::from_static("identity");
+    if response.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| *coding != identity)
+    {
+        return Err(TransportError::Encoded);
+    }
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = read(response, limit).await?;
+    Ok(Raw { status, headers, body })
+}
+
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
-    let Signed { checked, url, slot } = signed;
-    let url = url.parse().map_err(|_| TransportError::Failed)?;
+    let url = signed.url().parse().map_err(|_| TransportError::Failed)?;
+    let Signed { checked, injection } = signed;
     let mut request = reqwest::Request::new(checked.method, url);
     let fields = request.headers_mut();
     fields.extend([USER_AGENT, (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     fields.extend(checked.headers);
-    fields.extend(slot);
+    fields.extend(injection.fields);
     if !checked.body.is_empty() {
         *request.body_mut() = Some(checked.body.into());
     }
@@ -165,6 +212,8 @@ impl Resolve for NoNames {
     }
 }
 
+/// What stands in a capability's place where the host asks for itself: no tool's connection is used for it.
+const OWN: &str = "host:own:request";
 /// Clients kept; over this, all are let go and made anew as they are needed.
 const MAX_CLIENTS: usize = 256;
 /// How long a connection is kept that nobody uses.
@@ -195,8 +244,10 @@ mod tests {
             capability: "a:b:c".parse().unwrap(),
             destination: Destination { https: false, host, port: address.port() },
             addresses: vec![address],
+            trust: Trust::default(),
+            identity: None,
         };
-        let client = Transport::new(None, IDLE).unwrap().connect(&key).unwrap();
+        let client = Transport::new(None, IDLE).unwrap().connect(&key, None).unwrap();
         let url = |host: &str| format!("http://{host}:{}/", address.port());
         let error = client.get(url("localhost")).send().await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");

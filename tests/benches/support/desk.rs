@@ -7,10 +7,11 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Basis, Call, Cost, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope,
-    ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms,
+    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms, Trust,
 };
 use toolward_vault::{
-    Broker, Credential, Credentials, EgressSettings, MintError, Narrowing, Outbound, Secret, Vault,
+    Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound,
+    Purpose, Secret, Vault,
 };
 
 use super::yes;
@@ -59,8 +60,10 @@ fn scope(destination: Destination) -> HttpScope {
         paths: vec!["/items/{bytes}".parse().unwrap()],
         query: None,
         headers: [].into(),
-        allow_private: true,
+        allow_private: PrivateRanges::loopback(),
+        tls: Trust::default(),
         credential: Some("github".parse().unwrap()),
+        session_policy: None,
         slot: Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer }),
         max_request_bytes: 64,
         response: ResponseShape {
@@ -93,7 +96,7 @@ struct Drawer;
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
-        Ok(Credential::Token(Secret::new(TOKEN)))
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        Ok(Credential::Token(Secret::new(TOKEN)).into())
     }
 }

@@ -298,7 +298,7 @@ fn ungranted() -> wasmtime::Error {
 
 #[cfg(test)]
 mod tests {
-    use toolward_gate::{HttpScope, ResponseShape, Scope, ToolsScope};
+    use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Scope, ToolsScope, Trust};
 
     use super::{Handle, Limits, Refusal, Spent, Widest};
 
@@ -330,8 +330,10 @@ mod tests {
             paths: vec![],
             query: None,
             headers: [].into(),
-            allow_private: false,
+            allow_private: PrivateRanges::default(),
+            tls: Trust::default(),
             credential: None,
+            session_policy: None,
             slot: None,
             max_request_bytes: 100,
             response: ResponseShape { content_types: [].into(), max_bytes: 1000 },

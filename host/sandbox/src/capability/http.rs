@@ -113,6 +113,7 @@ fn response(scanned: Scanned) -> Response {
 fn error_for_guest(error: EgressError) -> Result<HttpError> {
     Ok(match error {
         EgressError::NotAllowed(why) => HttpError::NotAllowed(why),
+        error @ EgressError::CredentialInRequest => HttpError::NotAllowed(error.to_string()),
         EgressError::AddressDenied => HttpError::AddressDenied,
         EgressError::ConnectionFailed => HttpError::ConnectionFailed,
         EgressError::ResponseRefused(why) => HttpError::ResponseRefused(why),

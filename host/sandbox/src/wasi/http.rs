@@ -234,7 +234,9 @@ fn response(
 fn told(error: &EgressError) -> Error {
     let said = error.to_string();
     match error {
-        EgressError::NotAllowed(_) | EgressError::Over(_) => Error::HttpRequestDenied,
+        EgressError::NotAllowed(_) | EgressError::CredentialInRequest | EgressError::Over(_) => {
+            Error::HttpRequestDenied
+        }
         EgressError::AddressDenied => Error::DestinationIpProhibited,
         EgressError::ConnectionFailed => Error::ConnectionTerminated,
         EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(*bytes)),

@@ -72,6 +72,10 @@ pub(super) fn taken(asked: &Asked, slot: &Slot, stand_in: &str) -> Option<Asked>
             let whole = format!("{name}={stand_in}");
             slots.iter().map(|pair| **pair == whole).collect()
         }
+        // A capability with one of these has no stand-in: a component would have to sign with it.
+        Slot::Cookie { .. } | Slot::AwsSigV4(_) | Slot::Hmac(_) | Slot::ClientCertificate => {
+            return None;
+        }
     };
     (slots == [true]).then_some(rest)
 }

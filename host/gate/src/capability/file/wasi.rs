@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Reader, scope::ScopeKeys};
-use crate::{HttpScope, SourceError, StandIn, WasiScope};
+use crate::{HttpScope, Slot, SourceError, StandIn, WasiScope};
 
 /// The keys, whatever interface they belong to.
 #[derive(Default)]
@@ -160,6 +160,12 @@ impl Reader<'_> {
                 "write `credential` and `inject`, or take `stand_in` out",
             ));
         }
+        if !http.and_then(|scope| scope.slot.as_ref()).is_some_and(takes_stand_in) {
+            return Err(wrong(
+                "a stand-in goes into a header or a query key, and this credential goes elsewhere",
+                "take `stand_in` out; the component sends its request unsigned",
+            ));
+        }
         let key = |name: &String| !name.is_empty() && name.len() <= 256 && !name.contains('\0');
         let stand_in = match written.get_ref() {
             WrittenStandIn { variable: Some(name), config: None } if is_variable(name) => {
@@ -177,6 +183,10 @@ impl Reader<'_> {
         };
         Ok(WasiScope::StandIn(stand_in))
     }
+}
+
+fn takes_stand_in(slot: &Slot) -> bool {
+    matches!(slot, Slot::Header { .. } | Slot::Query { .. })
 }
 
 fn is_variable(name: &str) -> bool {

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use toolward_gate::{HttpScope, ResponseShape, Scope, ToolsScope};
+use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Scope, ToolsScope, Trust};
 
 use super::{Handle, Limits, Refusal, Spent, Widest};
 
@@ -14,8 +14,10 @@ fn scope() -> HttpScope {
         paths: vec![],
         query: None,
         headers: [].into(),
-        allow_private: false,
+        allow_private: PrivateRanges::default(),
+        tls: Trust::default(),
         credential: None,
+        session_policy: None,
         slot: None,
         max_request_bytes: 100,
         response: ResponseShape { content_types: [].into(), max_bytes: 200 },

@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
     Clock as _, Cost, DecideError, Decision, Destination, Digest, EgressTerms, Facts, Filing, Gate,
-    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, ProgressSink, Request,
-    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
-    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges,
+    ProgressSink, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot,
+    Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
+    Unavailable,
 };
 
 use super::server::Server;
 use crate::{
-    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Narrowing,
-    Outbound, Scanned, Secret, Vault,
+    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
+    Narrowing, Outbound, Purpose, Scanned, Secret, Vault,
 };
 
 pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -32,7 +33,7 @@ pub(super) struct Desk {
     pub(super) grant: Grant,
     office: Arc<Office>,
     /// Switches are followed while it stands.
-    _gate: Gate,
+    gate: Gate,
 }
 
 /// What a desk is made of.
@@ -40,6 +41,8 @@ pub(super) struct Setup {
     pub(super) scope: HttpScope,
     /// The stored value of the credential; `None` where the store has none.
     pub(super) secret: Option<&'static str>,
+    /// What mints it, in place of a stored value.
+    pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
@@ -59,14 +62,16 @@ impl Setup {
             paths: vec!["/items/{id}".parse().unwrap()],
             query: Some(set(&["q"])),
             headers: set(&["x-colour"]),
-            allow_private: true,
+            allow_private: PrivateRanges::loopback(),
+            tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
+            session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
-        Self { scope, secret: Some(TOKEN), settings, time }
+        Self { scope, secret: Some(TOKEN), broker: None, settings, time }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -90,9 +95,11 @@ impl Setup {
         let settled = gate.settle(call()).await.unwrap();
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
-        credentials.add("github".parse().unwrap(), Arc::new(Drawer(self.secret)));
-        let grant = Vault::new(credentials, self.settings).unwrap().equip(permit);
-        Desk { grant, office, _gate: gate }
+        let broker = self.broker.unwrap_or_else(|| Arc::new(Drawer(self.secret)));
+        credentials.add("github".parse().unwrap(), broker);
+        let vault = Vault::new(credentials, self.settings).unwrap();
+        gate.switches.on_change(vault.forgetting());
+        Desk { grant: vault.equip(permit), office, gate }
     }
 }
 
@@ -143,6 +150,13 @@ impl Desk {
 
     pub(super) fn last_note(&self) -> String {
         self.notes().pop().unwrap_or_default()
+    }
+
+    /// Throws a switch where it is noticed at once.
+    pub(super) async fn throw_here(&self, target: SwitchTarget) {
+        let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
+        let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
+        self.gate.switches.throw(switch).await.unwrap();
     }
 
     pub(super) async fn throw(&self, target: SwitchTarget) {
@@ -231,9 +245,9 @@ struct Drawer(Option<&'static str>);
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
         let missing = || MintError::Unknown("github".parse().unwrap());
-        self.0.map(|value| Credential::Token(Secret::new(value))).ok_or_else(missing)
+        self.0.map(|value| Credential::Token(Secret::new(value)).into()).ok_or_else(missing)
     }
 }
 

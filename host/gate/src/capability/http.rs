@@ -1,0 +1,38 @@
+//! Which requests does a capability allow, and which responses?
+use std::collections::BTreeSet;
+
+use super::{Destination, PrivateRanges, SessionPolicy, Slot, Trust};
+use crate::{CredentialName, PathPattern};
+
+/// What requests a capability allows.
+#[derive(Clone, Debug)]
+pub struct HttpScope {
+    pub destinations: Vec<Destination>,
+    /// Upper case.
+    pub methods: BTreeSet<String>,
+    pub paths: Vec<PathPattern>,
+    /// The query keys a request may carry; `None` allows any.
+    pub query: Option<BTreeSet<String>>,
+    /// Header fields that a tool may set besides those that every request may carry. Lower case.
+    pub headers: BTreeSet<String>,
+    /// Where the destination may be although it is not globally reachable.
+    pub allow_private: PrivateRanges,
+    pub tls: Trust,
+    pub credential: Option<CredentialName>,
+    /// What a session of the credential may do, where it is minted for the capability.
+    pub session_policy: Option<SessionPolicy>,
+    /// Present exactly when a credential is.
+    pub slot: Option<Slot>,
+    /// Of the request body.
+    pub max_request_bytes: usize,
+    pub response: ResponseShape,
+}
+
+/// What a response may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseShape {
+    /// Media types without parameters, lower case; empty allows any.
+    pub content_types: BTreeSet<String>,
+    /// Of the decoded body.
+    pub max_bytes: usize,
+}
