@@ -16,7 +16,7 @@ mod installing;
 mod json;
 mod killing;
 mod other_hosts;
-mod place;
+pub(crate) mod place;
 mod redact;
 mod secrets;
 mod upstream;
