@@ -68,7 +68,7 @@ fn script(name: &str) -> String {
 }
 
 /// A host with the issues of an upstream, read with this credential in this slot.
-fn place(credential: &str, capability: &str) -> Place {
+pub(crate) fn place(credential: &str, capability: &str) -> Place {
     let place = Place::without_secrets(&["github-issues"]);
     let configured = place.read("toolward.toml");
     let (before, rest) = configured.split_once("[credential.github]").unwrap();
@@ -95,8 +95,9 @@ response = { content_types = ["application/json"] }
 credential = "github"
 "#;
 
+/// With everything in the log that any library says.
 fn read(place: &Place, number: u32) -> Ran {
-    place.run(&format!("call read_issue owner=acme repo=site number={number} --json"))
+    place.run(&format!("-vv call read_issue owner=acme repo=site number={number} --json"))
 }
 
 /// Everything that a user or an operator gets to see, and the database.

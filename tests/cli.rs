@@ -12,6 +12,7 @@ mod bad_components;
 mod bad_files;
 mod calling;
 mod compiling;
+mod credentials;
 mod installing;
 mod json;
 mod killing;

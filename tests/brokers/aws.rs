@@ -61,15 +61,3 @@ fn a_wrong_key_gets_no_session() {
     place.run_with("secret set aws-key", stand.text("key")).exits(0);
     read(&place, 7).exits(0);
 }
-
-#[test]
-fn a_session_that_no_capability_narrows_does_not_start() {
-    let Some(stand) = stand() else { return };
-    let wide = host(&stand, &of_role(&stand), "");
-    let refused = wide.fails_and_writes_nothing("call read_issue owner=acme repo=site number=7");
-    assert!(refused.err.contains("does not say what they may do"), "{}", refused.told());
-    assert!(refused.err.contains("session_policy = {"), "{}", refused.told());
-    let strange = host(&stand, "kind = \"aws-keys\"", SESSION);
-    let refused = strange.fails_and_writes_nothing("call read_issue owner=acme repo=site number=7");
-    assert!(refused.err.contains("which none narrows"), "{}", refused.told());
-}

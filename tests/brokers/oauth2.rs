@@ -68,16 +68,3 @@ fn a_wrong_secret_or_scope_gets_no_token_and_the_log_says_what_to_check() {
     let refused = read(&greedy, 7);
     assert!(refused.exit != 0 && refused.err.contains("check `scope`"), "{}", refused.told());
 }
-
-#[test]
-fn credentials_are_listed_with_their_kinds_and_without_their_values() {
-    let Some(stand) = stand() else { return };
-    let place = host(&stand, "basic", "scope = [\"read\"]");
-    let listed = place.run("credential list").exits(0);
-    assert!(
-        listed.out.contains("github  oauth2-client-credentials  http://127.0.0.1:"),
-        "{}",
-        listed.out
-    );
-    assert!(!listed.out.contains(SECRET));
-}
