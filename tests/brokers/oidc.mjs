@@ -48,23 +48,24 @@ let minted = 0;
 provider.on('grant.success', () => (minted += 1));
 handle = provider.callback();
 
-// The API: it tells whose token it was shown, and `refuse` makes it refuse the token from then on.
+// The API, in the form of an issue: its title says whose token it was shown. Issue 1 repeats the token, and issue 2
+// takes it for the last time.
 const keys = createRemoteJWKSet(new URL(`${url}/jwks`));
 const refused = new Set();
 const shop = createServer(async (request, response) => {
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
-  const tell = (status, body) => {
+  const number = Number(request.url.split('/').pop());
+  const tell = (status, title) => {
     response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
+    response.end(JSON.stringify({ number, title, state: 'open', html_url: url }));
   };
   try {
     if (refused.has(token)) throw new Error('revoked');
     const { payload } = await jwtVerify(token, keys, { issuer: url, audience: 'urn:api' });
-    if (request.url === '/items/refuse') refused.add(token);
-    if (request.url === '/items/echo') return tell(200, { token });
-    tell(200, { client: payload.client_id, scope: payload.scope, minted });
+    if (number === 2) refused.add(token);
+    tell(200, number === 1 ? token : `${payload.client_id} may ${payload.scope}, token ${minted}`);
   } catch {
-    tell(401, { error: 'invalid_token', minted });
+    tell(401, 'no');
   }
 });
 const shopPort = await listen(shop);

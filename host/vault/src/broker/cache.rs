@@ -168,6 +168,14 @@ impl<R: Recipe> Cache<R> {
             let since = Instant::now();
             let shown = house.know(&name, &recipe.shown());
             let answer = recipe.clone().ask(house.clone()).await;
+            match &answer {
+                Ok(Fresh { lasts, .. }) => {
+                    tracing::info!(credential.name = %name, ?lasts, "a credential was minted");
+                }
+                Err(error) => {
+                    tracing::warn!(credential.name = %name, %error, "a credential was not minted");
+                }
+            }
             let given = answer.as_ref().ok();
             let given = given.and_then(|fresh| house.know(&name, &fresh.credential.values()));
             let known = [shown, given];
