@@ -96,7 +96,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
     #[error(
-        "the endpoint's address may not be dialled; for one in a private network, name that in the credential, as in `allow_private = [\"10.1.0.0/16\"]`"
+        "the endpoint's address may not be dialled; for one in a private network, name that network in `allow_private` of the credential"
     )]
     AddressDenied,
     #[error("the endpoint cannot be reached, or its answer took too long or broke off")]
@@ -113,11 +113,7 @@ pub(crate) struct HostRequests {
 }
 
 impl HostRequests {
-    pub(crate) fn new(
-        transport: Transport,
-        own: Arc<Own>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(transport: Transport, own: Arc<Own>, clock: Arc<dyn Clock>) -> Self {
         Self { transport, own, clock }
     }
 

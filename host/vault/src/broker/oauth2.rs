@@ -137,7 +137,12 @@ impl Request {
             ]),
         }
         let form = form(&pairs);
-        Ok(Post { to: &config.token_endpoint, allow_private: config.allow_private.clone(), headers, form })
+        Ok(Post {
+            to: &config.token_endpoint,
+            allow_private: config.allow_private.clone(),
+            headers,
+            form,
+        })
     }
 
     fn asked(&self) -> Vec<&str> {

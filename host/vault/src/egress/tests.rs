@@ -1,6 +1,8 @@
 //! What leaves, what does not, and what becomes of it when the call ends.
 mod responses;
 mod server;
+mod slots;
+mod ssrf;
 mod support;
 mod tls;
 
