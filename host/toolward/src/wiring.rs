@@ -32,6 +32,7 @@ use crate::{
 mod called;
 mod lent;
 mod sessions;
+mod slots;
 mod trail;
 
 pub use trail::{checkpoint_places, retention};
@@ -144,6 +145,7 @@ fn planned(
         errors.extend(missing(config, &tools, &capabilities));
         errors.extend(lent::wrong(config, &capabilities));
         errors.extend(sessions::wrong(config, &capabilities));
+        errors.extend(slots::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());

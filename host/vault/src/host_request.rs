@@ -96,7 +96,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
     #[error(
-        "the endpoint's address may not be dialled; for one in a private network, set `allow_private` in the credential"
+        "the endpoint's address may not be dialled; for one in a private network, name that network in `allow_private` of the credential"
     )]
     AddressDenied,
     #[error("the endpoint cannot be reached, or its answer took too long or broke off")]

@@ -12,6 +12,8 @@ mod address;
 mod broker;
 mod check;
 mod egress;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grant;
 mod host_request;
 mod lease;

@@ -175,7 +175,12 @@ async fn exchange(
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
-    let url = signed.url().parse().map_err(|_| TransportError::Failed)?;
+    let checked_url = signed.url();
+    let url: reqwest::Url = checked_url.parse().map_err(|_| TransportError::Failed)?;
+    // The one place where another reader sees the URL: what it would change does not leave.
+    if url.as_str() != checked_url {
+        return Err(TransportError::Failed);
+    }
     let Signed { checked, injection } = signed;
     let mut request = reqwest::Request::new(checked.method, url);
     let fields = request.headers_mut();

@@ -2,6 +2,8 @@
 mod minted;
 mod responses;
 mod server;
+mod slots;
+mod ssrf;
 mod support;
 mod tls;
 

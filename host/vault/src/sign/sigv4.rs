@@ -65,7 +65,11 @@ pub(crate) fn inject(
     let parameters = parameters.into();
     let headers =
         iter::once(("host", request.authority.as_str())).chain(request.headers.iter().copied());
-    let body = SignableBody::Bytes(request.body);
+    let body = match scope.place {
+        // A presigned URL of S3 does not bind the body: S3 reads its hash from a header alone.
+        SignaturePlace::Query(_) if scope.service == S3 => SignableBody::UnsignedPayload,
+        SignaturePlace::Query(_) | SignaturePlace::Headers => SignableBody::Bytes(request.body),
+    };
     let Ok(signable) = SignableRequest::new(request.method, request.url.as_str(), headers, body)
     else {
         return Err(unfit);
@@ -91,7 +95,7 @@ pub(crate) fn inject(
 /// canonical path has none. S3 alone wants the body's hash in a header.
 fn settings(scope: &AwsSigV4) -> SigningSettings {
     let mut settings = SigningSettings::default();
-    if scope.service == "s3" {
+    if scope.service == S3 {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -103,9 +107,14 @@ fn settings(scope: &AwsSigV4) -> SigningSettings {
     settings
 }
 
+const S3: &str = "s3";
+
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// All but the unreserved characters of RFC 3986 section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use super::server::Server;
 use crate::{
     Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
     Narrowing, Outbound, Purpose, Scanned, Secret, Vault,
+    address::{Machine, Network},
 };
 
 pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -43,6 +44,10 @@ pub(super) struct Setup {
     pub(super) secret: Option<&'static str>,
     /// What mints it, in place of a stored value.
     pub(super) broker: Option<Arc<dyn Broker>>,
+    /// A credential of another kind, in place of the value.
+    pub(super) other: Option<fn() -> Credential>,
+    /// Who answers for names, where it is not this machine.
+    pub(super) network: Option<Box<dyn Network>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
@@ -71,7 +76,15 @@ impl Setup {
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
-        Self { scope, secret: Some(TOKEN), broker: None, settings, time }
+        Self {
+            scope,
+            secret: Some(TOKEN),
+            broker: None,
+            other: None,
+            network: None,
+            settings,
+            time,
+        }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -95,9 +108,11 @@ impl Setup {
         let settled = gate.settle(call()).await.unwrap();
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
-        let broker = self.broker.unwrap_or_else(|| Arc::new(Drawer(self.secret)));
+        let drawer = Drawer(self.secret, self.other);
+        let broker = self.broker.unwrap_or_else(|| Arc::new(drawer));
         credentials.add("github".parse().unwrap(), broker);
-        let vault = Vault::new(credentials, self.settings).unwrap();
+        let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
+        let vault = Vault::on(credentials, self.settings, network).unwrap();
         gate.switches.on_change(vault.forgetting());
         Desk { grant: vault.equip(permit), office, gate }
     }
@@ -241,11 +256,14 @@ impl Policy for Yes {
 }
 
 /// A broker with one value, or none.
-struct Drawer(Option<&'static str>);
+struct Drawer(Option<&'static str>, Option<fn() -> Credential>);
 
 #[async_trait]
 impl Broker for Drawer {
     async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        if let Some(other) = self.1 {
+            return Ok(other().into());
+        }
         let missing = || MintError::Unknown("github".parse().unwrap());
         self.0.map(|value| Credential::Token(Secret::new(value)).into()).ok_or_else(missing)
     }
