@@ -86,7 +86,7 @@ fn the_tree_of_a_call_is_shown_from_any_call_in_it() {
     let one = records(&place.run(&format!("audit tail --call {} --json", calls[3])).exits(0).out);
     assert_eq!(one.len(), 2);
     let none = place.run("audit show 01890000-0000-7000-8000-000000000000");
-    assert!(none.exits(7).err.contains("there is no call"));
+    assert!(none.exits(10).err.contains("there is no call"));
 }
 
 #[test]

@@ -345,7 +345,7 @@ mod tests {
     }
 
     fn aged(path: &Path, hours: u64) {
-        let used_at = now() - Duration::from_secs(hours * 60 * 60);
+        let used_at = now().checked_sub(Duration::from_secs(hours * 60 * 60)).unwrap();
         fs::File::options().append(true).open(path).unwrap().set_modified(used_at).unwrap();
     }
 

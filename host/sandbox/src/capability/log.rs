@@ -153,7 +153,7 @@ mod tests {
         let mut log = Log::new(notes.clone(), &terms);
         log.write("info", "x", fields);
         let Some(Note::Logged { fields, .. }) = notes.read().into_iter().next() else { panic!() };
-        (fields.into_iter().collect(), 50_000 - log.bytes_left)
+        (fields.into_iter().collect(), 50_000_usize.abs_diff(log.bytes_left))
     }
 
     #[test]
