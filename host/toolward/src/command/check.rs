@@ -1,5 +1,5 @@
 //! `toolward check`: what a component is, wants, and would get. Nothing of it runs.
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use toolward_sandbox::{Import, Inspection, ToolManifest, inspect_wanting};
 
 use super::{Context, Failure, tool::WantedArgs};
 use crate::{
-    authn,
+    authn, component_file,
     config::{CallerConfig, Config, Unlinked},
     wiring,
 };
@@ -48,7 +48,7 @@ impl From<PrincipalKind> for Kind {
 
 impl Check {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let bytes = fs::read(&self.file).map_err(|error| {
+        let bytes = component_file::read(&self.file).map_err(|error| {
             Failure::NotFound(format!(
                 "`{}` cannot be read: {error}; give the path of a `.wasm` component",
                 self.file.display()

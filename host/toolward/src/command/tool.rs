@@ -13,6 +13,7 @@ use toolward_state::State;
 
 use super::{Context, Failure, call};
 use crate::{
+    component_file,
     config::{Config, Edit, Wanted},
     tools::Tool as Installed,
     wiring,
@@ -89,7 +90,7 @@ async fn add(
     name: Option<ComponentName>,
     said: &WantedArgs,
 ) -> Result<(), Failure> {
-    let bytes = fs::read(file).map_err(|error| {
+    let bytes = component_file::read(file).map_err(|error| {
         Failure::NotFound(format!(
             "`{}` cannot be read: {error}; give the path of a `.wasm` component",
             file.display()
