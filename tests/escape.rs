@@ -5,7 +5,7 @@
 //!
 //! | case | test |
 //! |---|---|
-//! | A-01 a loop | `calls/expired` a_tool_that_loops…, `calls/halted` a_switch_thrown_while_a_tool_computes… |
+//! | A-01 a loop | `calls/expired` a_tool_that_loops…, `calls/halted` a_switch_thrown_while_a_tool_computes…, `host/sandbox/src/tests/kill.rs` |
 //! | A-02 a loop over a host call | `escape/floods` a_tool_that_loops_over_a_cheap_host_call… |
 //! | A-03 waits in a host call | `calls/expired` a_tool_that_waits_for_an_answer… |
 //! | A-04 memory | `calls/limits` memory_ends_at_its_limit…; 64-bit memory under A-35 |
@@ -21,9 +21,9 @@
 //! | A-15 log lines | `calls/limits` log_lines_over_the_limit…, `sandbox` capability/log lines_over_the_limit_of_a_second…, `escape/floods` a_long_log_line… |
 //! | A-17 a large result | `calls/limits` a_result_ends_at_its_limit, …would_not_even_read… |
 //! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
-//! | A-20 compressed responses | `vault` egress/tests/responses |
+//! | A-20 compressed responses | `vault` egress/tests/responses a_response_that_the_scan…: refused before anything is unpacked |
 //! | A-29 malformed components | `fuzz` a_component_that_is_cut_or_changed_anywhere…, any_bytes… |
-//! | A-30 a huge file | `cli/bad_components` |
+//! | A-30 a huge file | `host/toolward/src/component_file.rs` a_file_that_is_huge_or_endless… |
 //! | A-32 work at the start | `calls/expired` a_tool_that_does_not_get_past_its_start… |
 //! | A-33 bulk memory | `hostile` a33 |
 //! | A-34 a store is used again | by construction: the store lives in one function of `host/sandbox/src/run.rs` |
@@ -41,7 +41,7 @@
 //! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight… |
 //! | B-14 widening by syntax | `escape/requests` a_path_that_is_not_canonical… |
 //! | B-20 state across calls | `hostile` b20 |
-//! | B-21 what a place remembers | `hostile` b21 |
+//! | B-21 what a place remembers | `host/sandbox/src/tests/clean.rs` the_next_call_finds_all…, `hostile` b21 |
 //! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |

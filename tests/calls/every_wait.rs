@@ -1,11 +1,10 @@
 //! A call that ends at any of its waits leaves nothing: no place, no task, no open entry, nothing set aside.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{
-    collections::BTreeSet,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicU64, Ordering::SeqCst},
     },
     task::{Context, Poll},
 };
@@ -43,18 +42,24 @@ async fn world() -> World {
     usual.guest(Guest::Relay).capability(LENT).policy(PERMITTED).world().await
 }
 
-/// Is ready when it is polled for the `nth` time, as often as the call beside it is.
+/// Is ready when it is polled for the `left`th time, as often as the call beside it is, after the tool has said
+/// that it comes to `stage`.
 struct AtPoll {
+    heard: Arc<AtomicU64>,
+    stage: u64,
     left: usize,
 }
 
 impl Future for AtPoll {
     type Output = ();
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.heard.load(SeqCst) < self.stage {
+            return Poll::Pending;
+        }
         match self.left {
             0 => Poll::Ready(()),
             left => {
-                self.left = left.saturating_sub(1);
+                self.left = left - 1;
                 Poll::Pending
             }
         }
@@ -63,25 +68,25 @@ impl Future for AtPoll {
 
 /// What the tool said last before its call ended, and how it ended. There is room for one word of it, so that it
 /// waits for its listener, too.
-async fn call_until(
+async fn call_until<F: Future<Output = ()> + Send + 'static>(
     world: &World,
-    cancelled: impl Future<Output = ()> + Send + 'static,
+    cancelled: impl FnOnce(Arc<AtomicU64>) -> F,
 ) -> (u64, Result<Output, Stop>) {
     let (to, mut heard) = mpsc::channel::<Progress>(1);
     let call = world.read_heard("do_everything", &json!({ "item": "1" }), ProgressSink::to(to));
+    let last = Arc::new(AtomicU64::new(0));
     let listen = async {
-        let mut last = 0;
         while let Some(progress) = heard.recv().await {
-            last = progress.done;
+            last.store(progress.done, SeqCst);
         }
-        last
     };
-    let (outcome, last) = tokio::join!(within(world.host.perform_unless(call, cancelled)), listen);
-    (last, outcome)
+    let performed = world.host.perform_unless(call, cancelled(last.clone()));
+    let (outcome, ()) = tokio::join!(within(performed), listen);
+    (last.load(SeqCst), outcome)
 }
 
 async fn call(world: &World) -> Output {
-    call_until(world, std::future::pending()).await.1.unwrap()
+    call_until(world, |_| std::future::pending()).await.1.unwrap()
 }
 
 fn tasks() -> usize {
@@ -130,7 +135,7 @@ async fn what_a_running_call_holds_is_noticed() {
         assert!(tasks() > before);
         assert_eq!((open_entries(&world).await, world.set_aside().await), (1, 1));
         // Its own place is free, and that of the tool that it calls is not.
-        let refused = call_until(&world, std::future::pending()).await.1;
+        let refused = call_until(&world, |_| std::future::pending()).await.1;
         let Err(Stop::Failed(failure)) = &refused else { panic!("{refused:?}") };
         assert_eq!(failure.code, "queue-full");
         world.upstream.release();
@@ -146,28 +151,23 @@ async fn what_a_running_call_holds_is_noticed() {
 async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
     let world = world().await;
     let before = at_rest(&world).await;
-    let (mut stages, mut whole) = (BTreeSet::new(), 0);
-    for nth in 0.. {
-        let (stage, outcome) = call_until(&world, AtPoll { left: nth }).await;
-        let sent = world.upstream.seen().len();
-        nothing_is_left(&world, before).await;
-        if outcome.is_ok() {
-            whole += 1;
-            // One call waits less often than another.
-            if whole == ENOUGH {
+    for stage in STAGES {
+        for left in 0.. {
+            let at = |heard| AtPoll { heard, stage, left };
+            let (last, outcome) = call_until(&world, at).await;
+            let sent = world.upstream.seen().len();
+            nothing_is_left(&world, before).await;
+            // A called tool may have been about to send.
+            assert!(world.upstream.seen().len() <= sent + 1);
+            assert!(left > 0 || last == stage, "it was cancelled in {last} and not in {stage}");
+            if outcome.is_ok() || last > stage {
                 break;
             }
-            continue;
+            assert!(matches!(outcome, Err(Stop::Cancelled)), "{stage}, {left}: {outcome:?}");
+            assert!(call(&world).await.text().contains(MARKER), "after {stage}, {left}");
+            nothing_is_left(&world, before).await;
         }
-        assert!(matches!(outcome, Err(Stop::Cancelled)), "{nth}: {outcome:?}");
-        stages.insert(stage);
-        // A called tool may have been about to send.
-        assert!(world.upstream.seen().len() <= sent.saturating_add(1));
-        assert!(call(&world).await.text().contains(MARKER), "after wait {nth}");
-        nothing_is_left(&world, before).await;
     }
-    let each: Vec<u64> = stages.into_iter().collect();
-    assert_eq!(each, [0, 1, 2, 3, 4, 5], "it was cancelled in each of its waits");
     assert!(world.verified().await.fault.is_none());
 }
 
@@ -175,51 +175,40 @@ async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
 async fn a_call_that_is_killed_at_any_of_its_waits_leaves_nothing() {
     let world = world().await;
     let before = at_rest(&world).await;
-    let (mut stages, mut whole) = (BTreeSet::new(), 0);
-    for nth in 0.. {
-        let reached = Arc::new(AtomicBool::new(false));
-        let kill = kill_at(&world, nth, reached.clone());
-        let (stage, outcome) = call_until(&world, kill).await;
-        nothing_is_left(&world, before).await;
-        if !reached.load(SeqCst) {
-            outcome.unwrap();
-            whole += 1;
-            if whole == ENOUGH {
-                break;
+    let mut halted = 0;
+    for stage in STAGES {
+        for left in 0..3 {
+            let at = |heard| kill_at(&world, AtPoll { heard, stage, left });
+            let (_, outcome) = call_until(&world, at).await;
+            nothing_is_left(&world, before).await;
+            match outcome {
+                Err(Stop::Halted(_)) => halted += 1,
+                // It had not begun, or was done before the switch was.
+                Err(Stop::Refused(_)) | Ok(_) => {}
+                Err(other) => panic!("{stage}, {left}: {other:?}"),
             }
-            continue;
+            world.state.lift(&target(), "ana", "it was a drill").await.unwrap();
+            let lifted = async {
+                while !world.host.gate.switches.known().thrown.is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            within(lifted).await;
+            assert!(call(&world).await.text().contains(MARKER), "after {stage}, {left}");
         }
-        match outcome {
-            Err(Stop::Halted(_)) => drop(stages.insert(stage)),
-            // It had not begun, or was done before the switch was.
-            Err(Stop::Refused(_)) | Ok(_) => {}
-            Err(other) => panic!("{nth}: {other:?}"),
-        }
-        world.state.lift(&target(), "ana", "it was a drill").await.unwrap();
-        let lifted = async {
-            while !world.host.gate.switches.known().thrown.is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        within(lifted).await;
-        assert!(call(&world).await.text().contains(MARKER), "after wait {nth}");
     }
-    assert!(stages.len() > 1, "it was killed in several of its waits: {stages:?}");
+    assert!(halted > 0, "it was killed while it ran");
 }
 
-/// Calls that were over before it was their turn to be ended.
-const ENOUGH: usize = 20;
+/// Before the first word of the tool, and after each but the last.
+const STAGES: std::ops::RangeInclusive<u64> = 0..=5;
 
 fn target() -> SwitchTarget {
     SwitchTarget::Tool("do_everything".to_owned())
 }
 
-/// Throws the switch of the tool when it is polled for the `nth` time, and does not cancel anything.
-fn kill_at(
-    world: &World,
-    nth: usize,
-    reached: Arc<AtomicBool>,
-) -> impl Future<Output = ()> + Send + 'static {
+/// Throws the switch of the tool then, and does not cancel anything.
+fn kill_at(world: &World, then: AtPoll) -> impl Future<Output = ()> + Send + use<> {
     let (host, by) = (world.host.clone(), "ana".to_owned());
     let switch = Switch {
         target: target(),
@@ -229,8 +218,7 @@ fn kill_at(
         expires_at: None,
     };
     async move {
-        AtPoll { left: nth }.await;
-        reached.store(true, SeqCst);
+        then.await;
         host.gate.switches.throw(switch).await.unwrap();
         std::future::pending().await
     }

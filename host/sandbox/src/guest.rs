@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use toolward_gate::{Cause, Clock, KeyValues, Limit, SandboxTerms, Scope};
 use toolward_vault::Grant;
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::{
     capability::{clock, handles, log, progress},
     limits::Quota,
-    pace::{Pace, Turns},
     service::ToolCaller,
     wasi,
 };
@@ -18,7 +17,6 @@ use crate::{
 pub(crate) struct Guest {
     pub(crate) grant: Grant,
     pub(crate) quota: Quota,
-    pub(crate) pace: Pace,
     pub(crate) handles: handles::Handles,
     pub(crate) log: log::Log,
     pub(crate) clock: clock::Watch,
@@ -35,7 +33,6 @@ pub(crate) struct Guest {
 pub(crate) struct Means {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key_values: Option<Arc<dyn KeyValues>>,
-    pub(crate) turns: Turns,
 }
 
 /// The finest clock that a granted capability allows.
@@ -56,7 +53,6 @@ impl Guest {
     ) -> Self {
         Self {
             quota: Quota::new(terms),
-            pace: Pace::new(means.turns.clone()),
             handles: handles::Handles::new(grant.permit(), terms),
             log: log::Log::new(grant.call().notes.clone(), terms),
             clock: clock::Watch::new(means.clock.clone(), Instant::now(), resolution(terms)),
@@ -81,7 +77,6 @@ pub(crate) fn store(
     let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
     let life = grant.permit().life().clone();
     let mut store = Store::new(engine, Guest::new(grant, terms, means, wasi));
-    let pace = store.data().pace.clone();
     store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));
@@ -89,7 +84,8 @@ pub(crate) fn store(
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         life.check().map_err(|cause| wasmtime::Error::new(Over(cause)))?;
-        Ok(pace.tick())
+        // `UpdateDeadline::Yield` would starve the timers of the runtime.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     store
 }

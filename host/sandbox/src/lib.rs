@@ -21,7 +21,6 @@ mod installed;
 mod limits;
 mod link;
 mod manifest;
-mod pace;
 mod plain;
 mod queue;
 mod run;

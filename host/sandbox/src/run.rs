@@ -23,7 +23,6 @@ use crate::{
     install::Installer,
     installed::{Callable, Installed, Linked, Tool, ToolPre},
     link::{HANDLES, Links, Unlinked, links},
-    pace::Turns,
     plain,
     queue::{Entrant, Queue},
     service::ToolCaller,
@@ -68,11 +67,7 @@ impl Sandbox {
         let settings = Arc::new(settings);
         Ok(Self {
             installer: Arc::new(Installer::new(&settings)?),
-            means: Means {
-                clock: settings.clock.clone(),
-                key_values: settings.key_values.clone(),
-                turns: Turns::new(settings.computing_calls),
-            },
+            means: Means { clock: settings.clock.clone(), key_values: settings.key_values.clone() },
             queue: Queue::new(&settings),
             ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
@@ -235,7 +230,6 @@ async fn result(
     let arguments = plain::arguments(&signature, store.data().grant.call().arguments.value());
     let arguments = arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
     let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
-    let pace = store.data().pace.clone();
     let called = async {
         let instance = linked.instantiate_async(&mut store).await?;
         let function = instance
@@ -243,7 +237,7 @@ async fn result(
             .ok_or_else(|| wasmtime::Error::msg("the function is not there"))?;
         function.call_async(&mut store, &arguments, &mut results).await
     };
-    match pace.keep(called).await {
+    match called.await {
         Ok(()) => {
             let value = plain::answer(results.first().zip(signature.result.as_ref()))?;
             Ok((value, store.data().progress.output_left()))
@@ -259,13 +253,12 @@ async fn answer(
     tool: &ToolName,
 ) -> Result<(String, usize), Stop> {
     let arguments = store.data().grant.call().arguments.canonical().to_owned();
-    let pace = store.data().pace.clone();
     let called = async {
         let instance: Tool = linked.instantiate_async(&mut store).await?;
         let calls = instance.toolward_tool_calls();
         calls.call_call(&mut store, tool.as_str(), &arguments).await
     };
-    match pace.keep(called).await {
+    match called.await {
         Ok(Ok(answer)) => Ok((answer, store.data().progress.output_left())),
         Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
         Err(error) => Err(stop::of_error(&error, store.data())),

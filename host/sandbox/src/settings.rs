@@ -1,5 +1,5 @@
 //! What may the operator set about the sandbox?
-use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use toolward_gate::{Clock, KeyValues, SandboxTerms, SystemClock};
 
@@ -10,9 +10,6 @@ pub struct SandboxSettings {
     pub concurrent_calls: u32,
     /// As [`Self::concurrent_calls`], for components that are interpreters or as large as one.
     pub large_calls: u32,
-    /// Calls that compute at once, of those that have computed for longer than 2 ms. Others of them wait for
-    /// their turn, so that what is short finds a processor that is free.
-    pub computing_calls: u32,
     /// The stack of a guest, in bytes. It is the same for every call.
     pub stack_bytes: usize,
     /// How long a guest runs before the host looks at its life again. A switch that is thrown does not wait for
@@ -35,7 +32,6 @@ impl Default for SandboxSettings {
         Self {
             concurrent_calls: 128,
             large_calls: 8,
-            computing_calls: all_but_one(),
             stack_bytes: 512 << 10,
             tick: Duration::from_millis(1),
             ceiling: SandboxTerms::ceiling(),
@@ -47,18 +43,11 @@ impl Default for SandboxSettings {
     }
 }
 
-/// As many as there are processors, but for one that is left to what is short.
-fn all_but_one() -> u32 {
-    let all = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    u32::try_from(all.saturating_sub(1)).unwrap_or(u32::MAX).max(1)
-}
-
 impl fmt::Debug for SandboxSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SandboxSettings")
             .field("concurrent_calls", &self.concurrent_calls)
             .field("large_calls", &self.large_calls)
-            .field("computing_calls", &self.computing_calls)
             .field("stack_bytes", &self.stack_bytes)
             .field("compile", &self.compile)
             .finish_non_exhaustive()

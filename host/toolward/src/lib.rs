@@ -3,6 +3,7 @@ pub mod authn;
 pub mod build;
 mod callee;
 pub mod command;
+mod component_file;
 pub mod config;
 pub mod demo;
 pub mod door;

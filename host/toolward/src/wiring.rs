@@ -24,6 +24,7 @@ use toolward_vault::{
 
 use crate::{
     authn::AuthnError,
+    component_file,
     config::{ComponentConfig, Config, Unlinked},
     host::Host,
     tools::Tools,
@@ -295,7 +296,6 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
     SandboxSettings {
         concurrent_calls: set.concurrent_calls,
         large_calls: set.large_calls,
-        computing_calls: set.computing_calls,
         stack_bytes: set.stack_bytes,
         ceiling: set.ceiling.clone(),
         compile,
@@ -368,7 +368,7 @@ fn read(
 ) -> Result<(Vec<u8>, Inspection), SourceError> {
     let wrong = |message: String| config.file.error(component.span.clone(), message);
     let path = component.path.display();
-    let bytes = fs::read(&component.path).map_err(|error| {
+    let bytes = component_file::read(&component.path).map_err(|error| {
         wrong(format!("the component `{name}` cannot be read from `{path}`: {error}"))
             .with_help(format!("put the file back, or run `toolward tool rm {name}`"))
     })?;

@@ -13,6 +13,7 @@ use toolward_state::State;
 
 use super::{Context, Failure, call};
 use crate::{
+    component_file,
     config::{Config, Edit, Wanted},
     tools::Tool as Installed,
     wiring,
@@ -141,7 +142,7 @@ pub(super) fn bytes_of(file: &Path) -> Result<Vec<u8>, Failure> {
             file.display()
         )
     };
-    fs::read(file).map_err(|error| Failure::NotFound(unread(error)))
+    component_file::read(file).map_err(|error| Failure::NotFound(unread(error)))
 }
 
 /// What a component is called where nobody says otherwise.

@@ -21,7 +21,6 @@ use toolward_sandbox::{CompileLimits, SandboxSettings};
 pub struct SandboxConfig {
     pub concurrent_calls: u32,
     pub large_calls: u32,
-    pub computing_calls: u32,
     pub stack_bytes: usize,
     /// Of every call.
     pub limits: SandboxTerms,
@@ -36,7 +35,6 @@ impl Default for SandboxConfig {
         Self {
             concurrent_calls: settings.concurrent_calls,
             large_calls: settings.large_calls,
-            computing_calls: settings.computing_calls,
             stack_bytes: settings.stack_bytes,
             limits: SandboxTerms::default(),
             ceiling: settings.ceiling,
@@ -51,7 +49,6 @@ impl Default for SandboxConfig {
 pub(super) struct Sandbox {
     concurrent_calls: Option<u32>,
     large_calls: Option<u32>,
-    computing_calls: Option<u32>,
     stack_bytes: Option<usize>,
     limits: Limits,
     ceiling: Limits,
@@ -135,11 +132,6 @@ impl Sandbox {
                 "concurrent_calls",
             )?,
             large_calls: places(self.large_calls, usual.large_calls, "large_calls")?,
-            computing_calls: places(
-                self.computing_calls,
-                usual.computing_calls,
-                "computing_calls",
-            )?,
             stack_bytes: stack(self.stack_bytes.unwrap_or(usual.stack_bytes))?,
             limits,
             ceiling,
@@ -199,11 +191,10 @@ mod tests {
     #[test]
     fn every_part_can_be_set() {
         let set = read(
-            "concurrent_calls = 7\nlarge_calls = 2\ncomputing_calls = 3\nstack_bytes = 1048576\n[limits]\nmemory_bytes = 1048576\nqueue_time_ms = 20\n[ceiling]\nhandles = 70\n[compile]\ntime_ms = 5\n",
+            "concurrent_calls = 7\nlarge_calls = 2\nstack_bytes = 1048576\n[limits]\nmemory_bytes = 1048576\nqueue_time_ms = 20\n[ceiling]\nhandles = 70\n[compile]\ntime_ms = 5\n",
         )
         .unwrap();
         assert_eq!((set.concurrent_calls, set.large_calls, set.stack_bytes), (7, 2, 1 << 20));
-        assert_eq!(set.computing_calls, 3);
         assert_eq!((set.limits.memory_bytes, set.limits.handles), (1 << 20, 64));
         assert_eq!(set.limits.queue_time, Duration::from_millis(20));
         assert_eq!((set.ceiling.handles, set.compile.time), (70, Duration::from_millis(5)));
@@ -221,7 +212,6 @@ mod tests {
         for wrong in [
             "concurrent_calls = 0",
             "large_calls = 10001",
-            "computing_calls = 0",
             "stack_bytes = 1",
             "concurent_calls = 3",
             "[limits]\nmemory = 3",
