@@ -23,6 +23,7 @@ mod policies;
 mod proving;
 mod redact;
 mod secrets;
+mod trail;
 mod upstream;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN, command};

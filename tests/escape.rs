@@ -1,7 +1,8 @@
 //! What a hostile tool tries, and what it gets.
 //!
-//! The cases by their ids in the catalogue of attacks, classes A (exhaustion), B (escape) and D (destinations), and where each is
-//! held. `hostile` is `host/sandbox/src/tests/hostile.rs`, `sandbox` is `host/sandbox/src/tests.rs`.
+//! The cases by their ids in the catalogue of attacks, and where each is held: classes A (exhaustion), B (escape),
+//! D (destinations) and I (audit). `hostile` is `host/sandbox/src/tests/hostile.rs`, `sandbox` is
+//! `host/sandbox/src/tests.rs`.
 //!
 //! | case | test |
 //! |---|---|
@@ -67,6 +68,18 @@
 //! | D-31 other schemes | `vault` egress/tests/ssrf no_spelling… |
 //! | D-32 hooks | by construction: who answers for names is chosen by the crate's own tests |
 //! | D-33 names as a leak | `vault` address/tests a_local_name…; a tool names no host that is not a destination |
+//! | I-01 a record is edited, deleted, inserted, moved | `state` tampering every_class_of_tampering…, `cli/auditing` a_record_that_was_changed… |
+//! | I-02 the end is cut off | `state` tampering, `cli/trail` a_tail_that_was_cut_off… |
+//! | I-03 the whole trail is gone | `state` tampering, anchors a_host_does_not_start_on_an_older_copy… |
+//! | I-04, I-05 hashes are made anew | `state` tampering, with and without the key |
+//! | I-06 no seal, or another one | `state` tampering, a_trail_from_before_there_was_a_key… |
+//! | I-08, I-09 many writers, two processes | `state` contract records_of_all_hosts…, audit several_writers… |
+//! | I-10 a full disk | `state` group a_full_disk… |
+//! | I-11 the disk fails | `state` group after_the_disk_failed… |
+//! | I-12, I-14 a crash at any step | `state` crash a_host_that_is_killed_at_any_step… |
+//! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for… |
+//! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
+//! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail` |
 //!
 //! Of the others, those about policies:
 //!

@@ -13,12 +13,13 @@ async fn every_call_is_opened_and_closed_under_one_id_and_the_chain_holds() {
     world.call("need_forbidden", json!({})).await.unwrap_err();
     let trail = world.trail().await;
     let kinds: Vec<&str> = trail.iter().map(|one| one["record"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["opened", "closed", "opened", "closed", "opened", "closed"]);
-    for pair in trail.chunks(2) {
-        assert_eq!(pair[0]["call"], pair[1]["call"]);
+    let admitted = ["opened", "admitted", "closed"];
+    assert_eq!(kinds, [&admitted[..], &admitted, &["opened", "closed"]].concat());
+    for entry in [&trail[0..3], &trail[3..6], &trail[6..8]] {
+        assert!(entry.iter().all(|one| one["call"] == entry[0]["call"]));
     }
     let verified = world.verified().await;
-    assert_eq!((verified.links, verified.fault.is_none()), (6, true));
+    assert_eq!((verified.links, verified.fault.is_none()), (8, true));
 }
 
 #[tokio::test]
@@ -32,7 +33,7 @@ async fn a_row_that_was_changed_on_disk_is_found() {
     world.call("fail", json!({})).await.unwrap_err();
     world.call("read_item", json!({ "id": "1" })).await.unwrap();
     let fault = world.tampered("\"tool-failed\"", "\"tool-worked\"").await.fault.unwrap();
-    assert_eq!(fault.sequence, 2);
+    assert_eq!(fault.sequence, 3);
 }
 
 #[tokio::test]

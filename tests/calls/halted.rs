@@ -135,7 +135,7 @@ async fn a_caller_who_goes_away_leaves_no_open_entry() {
         () = world.upstream.slow_began() => {}
     }
     let open = world.trail().await;
-    assert_eq!(open.last().unwrap()["record"], "opened");
+    assert_eq!(open.last().unwrap()["record"], "admitted");
     world.upstream.release();
     world.until_closed().await;
     let (_, closed) = world.last_entry().await;

@@ -19,19 +19,19 @@ fn every_call_has_an_entry_that_is_opened_and_closed() {
     let all = records(&place, "audit tail --json");
     let kinds: Vec<&str> =
         all.iter().map(|one| one["record"]["record"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["opened", "closed", "opened", "closed"]);
-    assert_eq!(all[1]["record"]["outcome"], "ok");
-    assert_eq!(all[3]["record"]["outcome"], "tool-failed");
+    assert_eq!(kinds, ["opened", "admitted", "closed", "opened", "admitted", "closed"]);
+    assert_eq!(all[2]["record"]["outcome"], "ok");
+    assert_eq!(all[5]["record"]["outcome"], "tool-failed");
     assert_eq!(all[0]["record"]["door"], "cli");
     assert!(
         !place.run("audit tail --json").out.contains("hello"),
         "arguments stay out of the trail"
     );
-    let call = all[2]["record"]["call"].as_str().unwrap();
+    let call = all[3]["record"]["call"].as_str().unwrap();
     let of_one = records(&place, &format!("audit tail --json --call {call}"));
-    assert_eq!(of_one, all[2..]);
-    assert_eq!(records(&place, "audit tail --json -n 1"), all[3..]);
-    let text = place.run("audit tail -n 2").exits(0);
+    assert_eq!(of_one, all[3..]);
+    assert_eq!(records(&place, "audit tail --json -n 1"), all[5..]);
+    let text = place.run("audit tail -n 3").exits(0);
     assert!(text.out.contains("agent-7 calls refuse through cli"), "{}", text.told());
 }
 
@@ -44,11 +44,17 @@ fn the_trail_is_followed_while_others_write_it() {
     let output = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut outcomes = output.map(|line| {
         let one: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        one["record"]["outcome"].as_str().unwrap_or("opened").to_owned()
+        one["record"]["outcome"]
+            .as_str()
+            .unwrap_or(one["record"]["record"].as_str().unwrap())
+            .to_owned()
     });
-    assert_eq!(outcomes.by_ref().take(2).collect::<Vec<_>>(), ["opened", "ok"]);
+    assert_eq!(outcomes.by_ref().take(3).collect::<Vec<_>>(), ["opened", "admitted", "ok"]);
     place.run("call refuse").exits(8);
-    assert_eq!(outcomes.by_ref().take(2).collect::<Vec<_>>(), ["opened", "tool-failed"]);
+    assert_eq!(
+        outcomes.by_ref().take(3).collect::<Vec<_>>(),
+        ["opened", "admitted", "tool-failed"]
+    );
     Place::interrupt(&child);
     place.ran(line, child.wait_with_output().unwrap()).exits(0);
 }
@@ -60,7 +66,7 @@ fn a_chain_that_holds_is_told_with_what_that_does_not_show() {
     assert_snapshot!(place.run("audit verify").exits(0).told());
     let data = place.run("audit verify --json").exits(0);
     assert_eq!(data.err, "");
-    assert_eq!((&data.json()["whole"], &data.json()["records"]), (&true.into(), &2.into()));
+    assert_eq!((&data.json()["whole"], &data.json()["records"]), (&true.into(), &3.into()));
 }
 
 #[test]
@@ -73,11 +79,11 @@ fn a_record_that_was_changed_or_taken_out_is_found() {
     assert_snapshot!(place.run("audit verify").exits(1).told());
     let broken = place.run("audit verify --json").exits(1);
     assert_eq!(broken.err, "", "what is to be said is data");
-    assert_eq!(broken.json()["fault"]["sequence"], 2);
-    place.sql("UPDATE audit SET record = replace(record, '\"ok\",', '\"tool-failed\",') WHERE sequence = 2");
+    assert_eq!(broken.json()["fault"]["sequence"], 3);
+    place.sql("UPDATE audit SET record = replace(record, '\"ok\",', '\"tool-failed\",') WHERE sequence = 3");
     place.run("audit verify").exits(0);
-    place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence = 3");
-    assert_eq!(place.run("audit verify --json").exits(1).json()["fault"]["sequence"], 4);
+    place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence = 4");
+    assert_eq!(place.run("audit verify --json").exits(1).json()["fault"]["sequence"], 5);
 }
 
 #[test]
@@ -88,12 +94,12 @@ fn a_call_that_a_crash_left_open_is_closed_at_the_next_start() {
     child.kill().unwrap();
     child.wait().unwrap();
     let last = records(&place, "audit tail --json -n 1");
-    assert_eq!(last[0]["record"]["record"], "opened");
+    assert_eq!(last[0]["record"]["record"], "admitted");
     let next = place.run("call say text=hello").exits(0);
     assert!(next.err.contains("an earlier host ended while calls were running"), "{}", next.told());
     let call = last[0]["record"]["call"].as_str().unwrap();
     let both = records(&place, &format!("audit tail --json --call {call}"));
-    assert_eq!(both.len(), 2);
-    assert_eq!(both[1]["record"]["outcome"], "interrupted");
+    assert_eq!(both.len(), 3);
+    assert_eq!(both[2]["record"]["outcome"], "interrupted");
     place.run("audit verify").exits(0);
 }

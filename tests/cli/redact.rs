@@ -16,8 +16,9 @@ pub(crate) fn redact(text: &str) -> String {
 /// How many bytes at the beginning of a text are of a kind, and what stands in their place.
 type Kind = (fn(&str) -> Option<usize>, &'static str);
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     (|text| shaped(text, &format!("sha256:{}", "x".repeat(64))), "sha256:DIGEST"),
+    (|text| shaped(text, &"x".repeat(64)), "KEY"),
     (|text| shaped(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"), "ID"),
     (time, "TIME"),
     (|text| counted(text, "127.0.0.1:"), "127.0.0.1:PORT"),

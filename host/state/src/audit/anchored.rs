@@ -68,7 +68,7 @@ struct Inner {
     anchoring: Anchoring,
     /// Records since the last checkpoint.
     unanchored: AtomicU64,
-    /// What the last checkpoint stands for.
+    /// What the last checkpoint stands for; the greatest number before the first.
     anchored: AtomicU64,
     failing: AtomicBool,
     due: Notify,
@@ -90,7 +90,7 @@ impl AnchoredLog {
             state,
             anchoring,
             unanchored: AtomicU64::new(0),
-            anchored: AtomicU64::new(0),
+            anchored: AtomicU64::new(u64::MAX),
             failing: AtomicBool::new(false),
             due: Notify::new(),
             writing: tokio::sync::Mutex::default(),
@@ -145,18 +145,17 @@ impl Inner {
 
     async fn write(&self, kind: CheckpointKind) -> Result<(), Unavailable> {
         let last = self.state.last_link().await?;
-        let Some(last) = last else { return Ok(()) };
-        if last.sequence == self.anchored.load(Ordering::Acquire) && kind == CheckpointKind::Running
-        {
+        let sequence = last.as_ref().map_or(0, |link| link.sequence);
+        if sequence == self.anchored.load(Ordering::Acquire) && kind == CheckpointKind::Running {
             return Ok(());
         }
-        let point = Checkpoint::of(kind, Some(&last), self.state.clock.now(), &self.state.key);
+        let point = Checkpoint::of(kind, last.as_ref(), self.state.clock.now(), &self.state.key);
         for place in &self.anchoring.places {
             place.put(&point).await.map_err(|error| {
                 Unavailable::new("the checkpoints", format!("{}: {}", place.name(), error.cause))
             })?;
         }
-        self.anchored.store(last.sequence, Ordering::Release);
+        self.anchored.store(sequence, Ordering::Release);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 use toolward_vault::{Secret as Value, SecretName, SecretStore};
 
-use super::{Context, Failure, terminal, tool::record};
+use super::{Context, Failure, terminal, tool::recorded};
 use crate::{config::Config, wiring};
 
 #[derive(Subcommand)]
@@ -40,8 +40,8 @@ impl Secret {
                 let store = find(context, &config, store)?;
                 let value = value(&name)?;
                 let state = wiring::state(&config).await?;
-                store.write(&name, value).await?;
-                record(state, &config, "secret-set", name.to_string()).await?;
+                let written = async { Ok(store.write(&name, value).await?) };
+                recorded(&state, &config, "secret-set", &name.to_string(), written).await?;
                 context.terminal.show(&json!({ "set": name }), || format!("set {name}"))?;
             }
             Self::List { store } => {
@@ -53,12 +53,13 @@ impl Secret {
             Self::Rm { name, store } => {
                 let store = find(context, &config, store)?;
                 let state = wiring::state(&config).await?;
-                if !store.remove(&name).await? {
+                if !store.list().await?.contains(&name) {
                     return Err(Failure::NotFound(format!(
                         "there is no secret `{name}`; `toolward secret list` shows all"
                     )));
                 }
-                record(state, &config, "secret-rm", name.to_string()).await?;
+                let removed = async { Ok(store.remove(&name).await.map(drop)?) };
+                recorded(&state, &config, "secret-rm", &name.to_string(), removed).await?;
                 context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
             }
         }

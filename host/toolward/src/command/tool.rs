@@ -233,6 +233,26 @@ async fn remove(context: &Context, config: &Config, name: &ComponentName) -> Res
     Ok(())
 }
 
+/// Does what is on record first. What then fails is on record as well.
+pub(super) async fn recorded<T>(
+    state: &State,
+    config: &Config,
+    action: &str,
+    subject: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let change = |action: String, reason: String| {
+        let (by, subject) = (config.operator_id(), subject.to_owned());
+        state.record_change(Change { by, action, subject, reason })
+    };
+    change(action.to_owned(), String::new()).await?;
+    let done = work.await;
+    if done.is_err() {
+        change(format!("{action}-failed"), String::new()).await?;
+    }
+    done
+}
+
 /// Notes in the audit trail who changed what. The trail is opened before anything is changed.
 pub(super) async fn record(
     state: State,
