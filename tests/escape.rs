@@ -46,6 +46,9 @@
 //! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |
+//! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
+//! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
+//! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
 //! | D-01, D-03, D-13 spellings of an address | `vault` egress/tests/ssrf no_spelling_of_a_private_address…, address/tests |
 //! | D-02 two parsers | `vault` target/tests, `fuzz` any_target_leaves_as_it_came… |

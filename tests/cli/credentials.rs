@@ -76,3 +76,24 @@ fn a_session_is_narrowed_by_its_capability_or_the_host_does_not_start() {
     let greedy = told(&place(SESSIONS, &format!("{SIGNED}{anything}")));
     assert!(greedy.contains("not an action") && greedy.contains("capabilities.toml:"), "{greedy}");
 }
+
+#[test]
+fn a_tool_does_not_ask_where_credentials_are_handed_out() {
+    let paths = |place: &Place, path: &str| {
+        place.change(
+            "policies/capabilities.toml",
+            "\"/repos/{owner}/{repo}/issues/{number}\"",
+            path,
+        );
+    };
+    let login = BEARER.replace("api.example.com", "login.example.com");
+    let own = place(TOKENS, &login);
+    paths(&own, "\"/token\"");
+    let said = told(&own);
+    assert!(said.contains("where the host asks for the credential `github`"), "{said}");
+    let known = place(TOKENS, &BEARER.replace("api.example.com", "oauth2.googleapis.com"));
+    let said = told(&known);
+    assert!(said.contains("`oauth2.googleapis.com` hands out credentials"), "{said}");
+    // The same host, elsewhere.
+    place(TOKENS, &login).run("call a_tool_that_is_not_there").exits(10);
+}

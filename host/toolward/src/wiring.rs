@@ -32,6 +32,7 @@ use crate::{
 
 mod called;
 mod lent;
+mod minting;
 mod sessions;
 mod slots;
 mod trail;
@@ -147,6 +148,7 @@ fn planned(
         errors.extend(lent::wrong(config, &capabilities));
         errors.extend(sessions::wrong(config, &capabilities));
         errors.extend(slots::wrong(config, &capabilities));
+        errors.extend(minting::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
