@@ -4,6 +4,7 @@ mod aws_keys;
 mod aws_sts;
 mod cache;
 mod client_certificate;
+mod held;
 mod ingredient;
 mod oauth2;
 mod static_token;
@@ -28,7 +29,9 @@ use toolward_gate::{CredentialName, HttpScope, Slot};
 use zeroize::Zeroizing;
 
 use crate::{
-    Secret, SecretStore, SecretStoreError, VaultError, WeakSecret, host_request::HostRequests,
+    Secret, SecretStore, SecretStoreError, VaultError, WeakSecret,
+    host_request::HostRequests,
+    scan::{Registered, Registry},
 };
 
 /// What a credential is made of. Closed, so that signing stays in one match.
@@ -149,14 +152,23 @@ impl std::fmt::Debug for Purpose<'_> {
 /// What brokers use of this host.
 pub(crate) struct House {
     pub(crate) requests: HostRequests,
+    pub(crate) registry: Registry,
 }
 
 impl House {
     pub(crate) fn new(requests: HostRequests) -> Self {
-        Self { requests }
+        Self { requests, registry: Registry::default() }
     }
 
-    pub(crate) fn know(&self, _credential: &CredentialName, _values: &[Zeroizing<String>]) {}
+    /// Makes known what must not come back, for as long as the answer is held.
+    pub(crate) fn know(
+        &self,
+        credential: &CredentialName,
+        values: &[Zeroizing<String>],
+    ) -> Option<Arc<Registered>> {
+        let texts: Vec<&str> = values.iter().map(|value| value.as_str()).collect();
+        (!texts.is_empty()).then(|| self.registry.register(credential, &texts))
+    }
 }
 
 /// Why there is no credential. It never repeats a value, nor what a server said.
@@ -166,10 +178,10 @@ pub enum MintError {
     Store(#[from] SecretStoreError),
     #[error("no credential `{0}` is configured; add `[credential.{0}]`")]
     Unknown(CredentialName),
-    #[error("the client certificate cannot be used: {0}")]
-    Certificate(&'static str),
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error("the client certificate cannot be used: {0}")]
+    Certificate(&'static str),
 }
 
 /// Turns stored secrets into a credential.
@@ -178,8 +190,8 @@ pub trait Broker: Send + Sync {
     /// A credential for one request that passed every check. What is kept of it, and for how long, is the
     /// broker's business.
     async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError>;
-    /// A server did not take this value.
-    fn refused(&self, _serial: Serial) {}
+    /// What a server answered to a request with this value. One that it did not take is dropped.
+    fn answered(&self, _serial: Serial, _status: StatusCode) {}
     /// Drops every value that it keeps.
     fn forget(&self) {}
 }
@@ -189,11 +201,11 @@ pub trait Broker: Send + Sync {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
-    AwsKeys(AwsKeysConfig),
-    ClientCertificate(ClientCertificateConfig),
     #[serde(rename = "oauth2-client-credentials")]
     OAuth2(OAuth2Config),
+    AwsKeys(AwsKeysConfig),
     AwsSts(AwsStsConfig),
+    ClientCertificate(ClientCertificateConfig),
 }
 
 impl BrokerConfig {
@@ -201,10 +213,10 @@ impl BrokerConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::StaticToken(_) => "static-token",
-            Self::AwsKeys(_) => "aws-keys",
-            Self::ClientCertificate(_) => "client-certificate",
             Self::OAuth2(_) => "oauth2-client-credentials",
+            Self::AwsKeys(_) => "aws-keys",
             Self::AwsSts(_) => "aws-sts",
+            Self::ClientCertificate(_) => "client-certificate",
         }
     }
 
@@ -212,10 +224,10 @@ impl BrokerConfig {
     pub fn origin(&self) -> String {
         match self {
             Self::StaticToken(config) => config.origin(),
-            Self::AwsKeys(config) => config.origin(),
-            Self::ClientCertificate(config) => config.origin(),
             Self::OAuth2(config) => config.origin(),
+            Self::AwsKeys(config) => config.origin(),
             Self::AwsSts(config) => config.origin(),
+            Self::ClientCertificate(config) => config.origin(),
         }
     }
 
@@ -239,10 +251,10 @@ impl BrokerConfig {
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
-            Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
-            Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
             Self::OAuth2(config) => Ok(config.broker(store(&config.store)?)),
+            Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
             Self::AwsSts(config) => Ok(config.broker(store(&config.store)?)),
+            Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
         }
     }
 
@@ -281,17 +293,11 @@ impl Credentials {
         }
     }
 
-    /// A server that answers 401 did not take the value: it is dropped. The tool's request is not sent again: the
-    /// tool sees the answer, and whether it may ask twice is its own business.
-    pub(crate) fn answered(
-        &self,
-        name: Option<&CredentialName>,
-        serial: Option<Serial>,
-        status: StatusCode,
-    ) {
-        let broker = name.and_then(|name| self.0.get(name));
-        if let (Some(broker), Some(serial), StatusCode::UNAUTHORIZED) = (broker, serial, status) {
-            broker.refused(serial);
+    /// The tool's request is not sent again when its credential was refused: the tool sees the answer, and
+    /// whether it may ask twice is its own business.
+    pub(crate) fn answered(&self, name: &CredentialName, serial: Serial, status: StatusCode) {
+        if let Some(broker) = self.0.get(name) {
+            broker.answered(serial, status);
         }
     }
 
@@ -301,4 +307,4 @@ impl Credentials {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -139,7 +139,13 @@ impl Egress {
                 let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
                 Ok((signed, scanner, serial))
             }
-            None => Ok((Signed::plain(checked), Scanner::default(), None)),
+            None => {
+                let scanner = self.shared.house.registry.scanner();
+                if checked.texts().any(|text| scanner.finds(text)) {
+                    return Err(EgressError::CredentialInRequest);
+                }
+                Ok((Signed::plain(checked), scanner, None))
+            }
         }
     }
 
@@ -160,9 +166,11 @@ impl Egress {
                 "it is compressed, though `identity` was asked for".to_owned(),
             ),
         })?;
-        self.shared.credentials.answered(scope.credential.as_ref(), serial, raw.status);
+        if let (Some(name), Some(serial)) = (&scope.credential, serial) {
+            self.shared.credentials.answered(name, serial, raw.status);
+        }
         scanner.scan(raw, &scope, &destination).map_err(|error| match error {
-            ScanError::Hit => EgressError::Withheld,
+            ScanError::Hit(_) => EgressError::Withheld,
             ScanError::Shape(why) => EgressError::ResponseRefused(why),
         })
     }
@@ -183,7 +191,8 @@ impl Egress {
             EgressError::CredentialUnavailable
         })?;
         let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
-        Ok(Some((Lease { credential, slot, life, now }, serial)))
+        let (name, registry) = (name.clone(), house.registry.clone());
+        Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
 

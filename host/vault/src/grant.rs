@@ -55,10 +55,10 @@ impl Vault {
         let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        let hosts = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
-            .map_err(VaultError::Roots)?;
         let own = Arc::new(Own { listeners: denied, network });
-        let requests = HostRequests::new(hosts, own.clone(), clock.clone());
+        let requests = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let requests = HostRequests::new(requests, own.clone(), clock.clone());
         let house = Arc::new(House::new(requests));
         Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house })))
     }

@@ -78,7 +78,7 @@ impl TryFrom<String> for Endpoint {
 pub(crate) struct Post<'a> {
     pub(crate) to: &'a Endpoint,
     /// Where the endpoint may be although it is not globally reachable.
-    pub(crate) allow_private: PrivateRanges,
+    pub(crate) allow_private: &'a PrivateRanges,
     /// Sensitive ones are marked.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) form: Zeroizing<String>,
@@ -125,7 +125,7 @@ impl HostRequests {
 
     async fn exchange(&self, post: Post<'_>) -> Result<Answer, PostError> {
         let to = &post.to.destination;
-        let resolving = address::resolve(to, &post.allow_private, &self.own);
+        let resolving = address::resolve(to, post.allow_private, &self.own);
         let addresses = resolving.await.map_err(|fault| match fault {
             AddressFault::Denied => PostError::AddressDenied,
             AddressFault::Unresolved => PostError::Unreachable,

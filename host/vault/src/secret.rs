@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::scan;
+
 /// A secret value: wiped when it is dropped, never printed, compared or written out.
 #[expect(missing_debug_implementations, reason = "a secret is not printed")]
 pub struct Secret(SecretString);
@@ -39,7 +41,7 @@ impl Secret {
         if value.bytes().any(|byte| byte.is_ascii_control()) || value.trim() != value {
             return Err(WeakSecret::Form);
         }
-        if value.len() < MIN_BYTES || bits(value) < MIN_BITS {
+        if value.len() < MIN_BYTES || bits(value) < MIN_BITS || !scan::can_be_found(value) {
             return Err(WeakSecret::Short);
         }
         Ok(())
@@ -80,7 +82,7 @@ type Item = (rustls_pki_types::pem::SectionKind, Vec<u8>);
 
 const MIN_BITS: u64 = 64;
 /// The response scan does not see less.
-const MIN_BYTES: usize = crate::scan::WINDOW;
+const MIN_BYTES: usize = scan::WINDOW;
 
 /// What a secret is called in its store. Never its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Broker, Credential, MintError, Minted, Purpose};
+use super::{Broker, Credential, MintError, Minted, Purpose, held::Held};
 use crate::{SecretName, SecretStore};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -20,23 +20,27 @@ pub struct AwsKeysConfig {
 }
 
 impl AwsKeysConfig {
-    pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
-        Arc::new(StoredKeys { store, config: self.clone() })
+    pub(super) fn origin(&self) -> String {
+        format!(
+            "the secrets `{}` and `{}` of the store `{}`",
+            self.access_key_id, self.secret_access_key, self.store
+        )
     }
 
-    pub(super) fn origin(&self) -> String {
-        format!("the secret `{}` of the store `{}`", self.secret_access_key, self.store)
+    pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
+        Arc::new(AwsKeys { store, config: self.clone(), held: Held::default() })
     }
 }
 
-struct StoredKeys {
+struct AwsKeys {
     store: Arc<dyn SecretStore>,
     config: AwsKeysConfig,
+    held: Held,
 }
 
 #[async_trait]
-impl Broker for StoredKeys {
-    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+impl Broker for AwsKeys {
+    async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError> {
         let AwsKeysConfig { access_key_id, secret_access_key, session_token, .. } = &self.config;
         let id = self.store.read(access_key_id).await?;
         let session_token = match session_token {
@@ -49,6 +53,6 @@ impl Broker for StoredKeys {
             secret_access_key: self.store.read(secret_access_key).await?,
             session_token,
         };
-        Ok(keys.into())
+        Ok(self.held.hold(purpose, keys))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use toolward_gate::{AwsSigV4, Digest, PrivateRanges, SessionPolicy, SignaturePlace};
 use zeroize::Zeroizing;
@@ -82,8 +82,11 @@ impl Broker for AwsSts {
         Ok(self.cache.fetch(request, purpose).await?)
     }
 
-    fn refused(&self, serial: Serial) {
-        self.cache.refused(serial);
+    fn answered(&self, serial: Serial, status: StatusCode) {
+        // Keys that are over are refused with 403.
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.cache.refused(serial);
+        }
     }
 
     fn forget(&self) {
@@ -119,7 +122,7 @@ impl Recipe for Request {
 }
 
 impl Request {
-    fn post<'a>(&self, to: &'a Endpoint, requests: &HostRequests) -> Result<Post<'a>, AskError> {
+    fn post<'a>(&'a self, to: &'a Endpoint, requests: &HostRequests) -> Result<Post<'a>, AskError> {
         let config = &*self.config;
         let mut pairs = vec![
             ("Action", "AssumeRole"),
@@ -133,7 +136,7 @@ impl Request {
         let form = form(&pairs);
         let mut headers = vec![(header::ACCEPT, HeaderValue::from_static("text/xml"))];
         headers.extend(self.signature(to, &form, requests)?);
-        Ok(Post { to, allow_private: config.allow_private.clone(), headers, form })
+        Ok(Post { to, allow_private: &config.allow_private, headers, form })
     }
 
     fn signature(

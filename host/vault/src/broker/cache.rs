@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{AskError, Credential, House, Minted, Purpose, Serial};
+use crate::scan::Registered;
 
 /// Everything that shapes a minted value. The request to the server is made from it and from nothing else, and
 /// it is the key under which the answer is kept: an input that is not in the key cannot be in the request.
@@ -60,12 +61,16 @@ type Asking = BoxFuture<'static, Result<Arc<Kept>, AskError>>;
 
 struct Kept {
     credential: Credential,
+    /// What must not come back while it is kept.
+    _known: Known,
     serial: Serial,
     since: Instant,
     until: Instant,
     /// It took the place of one that was refused.
     replaces: bool,
 }
+
+type Known = [Option<Arc<Registered>>; 2];
 
 impl Kept {
     fn lend(&self) -> Minted {
@@ -161,13 +166,21 @@ impl<R: Recipe> Cache<R> {
         async move {
             // What a server says of time counts from before it was asked.
             let since = Instant::now();
-            house.know(&name, &recipe.shown());
+            let shown = house.know(&name, &recipe.shown());
             let answer = recipe.clone().ask(house.clone()).await;
-            if let Ok(fresh) = &answer {
-                house.know(&name, &fresh.credential.values());
+            match &answer {
+                Ok(Fresh { lasts, .. }) => {
+                    tracing::info!(credential.name = %name, ?lasts, "a credential was minted");
+                }
+                Err(error) => {
+                    tracing::warn!(credential.name = %name, %error, "a credential was not minted");
+                }
             }
+            let given = answer.as_ref().ok();
+            let given = given.and_then(|fresh| house.know(&name, &fresh.credential.values()));
+            let known = [shown, given];
             let mut locked = lock(&shelf);
-            let kept = answer.map(|fresh| locked.kept(fresh, since, replaces));
+            let kept = answer.map(|fresh| locked.kept(fresh, known, since, replaces));
             let entry = match &kept {
                 Ok(kept) => Entry::Kept(kept.clone()),
                 Err(error) => {
@@ -185,11 +198,18 @@ impl<R: Recipe> Cache<R> {
 }
 
 impl<R: Recipe> Shelf<R> {
-    fn kept(&mut self, fresh: Fresh, since: Instant, replaces: bool) -> Arc<Kept> {
+    fn kept(&mut self, fresh: Fresh, known: Known, since: Instant, replaces: bool) -> Arc<Kept> {
         self.serials = self.serials.wrapping_add(1);
         let until = after(since, life(fresh.lasts));
         let serial = Serial(self.serials);
-        Arc::new(Kept { credential: fresh.credential, serial, since, until, replaces })
+        Arc::new(Kept {
+            credential: fresh.credential,
+            _known: known,
+            serial,
+            since,
+            until,
+            replaces,
+        })
     }
 
     /// Lets go of what is over.

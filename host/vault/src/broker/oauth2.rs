@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use toolward_gate::PrivateRanges;
 use zeroize::Zeroizing;
@@ -83,8 +83,10 @@ impl Broker for OAuth2 {
         Ok(self.cache.fetch(request, purpose).await?)
     }
 
-    fn refused(&self, serial: Serial) {
-        self.cache.refused(serial);
+    fn answered(&self, serial: Serial, status: StatusCode) {
+        if status == StatusCode::UNAUTHORIZED {
+            self.cache.refused(serial);
+        }
     }
 
     fn forget(&self) {
@@ -108,13 +110,12 @@ impl Recipe for Request {
         .boxed()
     }
 
-    /// The client's secret, and how it goes out.
+    /// The client's secret, and how it goes out: escaped. What holds it in Base64 is a form of it, and the
+    /// client's identifier before it is none of its business.
     fn shown(&self) -> Vec<Zeroizing<String>> {
         let secret = Zeroizing::new(self.secret.expose().to_owned());
-        match self.config.authentication {
-            Authentication::ClientSecretBasic => vec![secret, self.basic()],
-            Authentication::ClientSecretPost => vec![secret],
-        }
+        let escaped = Zeroizing::new(escaped(&secret).to_string());
+        if escaped == secret { vec![secret] } else { vec![secret, escaped] }
     }
 }
 
@@ -137,12 +138,7 @@ impl Request {
             ]),
         }
         let form = form(&pairs);
-        Ok(Post {
-            to: &config.token_endpoint,
-            allow_private: config.allow_private.clone(),
-            headers,
-            form,
-        })
+        Ok(Post { to: &config.token_endpoint, allow_private: &config.allow_private, headers, form })
     }
 
     fn asked(&self) -> Vec<&str> {

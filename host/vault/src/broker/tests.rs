@@ -4,12 +4,17 @@ mod endpoint;
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use toolward_gate::{Clock, CredentialName, HttpScope, ResponseShape, SessionPolicy, SystemClock};
+use toolward_gate::{
+    Clock, CredentialName, HttpScope, PrivateRanges, ResponseShape, SessionPolicy, SystemClock,
+    Trust,
+};
 
 pub(crate) use self::endpoint::{Endpoint, Request, answer};
 use super::{Broker, BrokerConfig, House, MintError, Minted, Purpose};
 use crate::{
-    Secret, SecretName, SecretStore, SecretStoreError, host_request::HostRequests,
+    Secret, SecretName, SecretStore, SecretStoreError,
+    address::{Machine, Own},
+    host_request::HostRequests,
     transport::Transport,
 };
 
@@ -37,7 +42,8 @@ impl Bench {
     ) -> Self {
         let second = std::time::Duration::from_secs(1);
         let transport = Transport::new(Some(authority.as_bytes()), second).unwrap();
-        let house = House::new(HostRequests::new(transport, Arc::default(), clock));
+        let own = Own { listeners: Vec::new(), network: Box::new(Machine::default()) };
+        let house = House::new(HostRequests::new(transport, Arc::new(own), clock));
         let store = Arc::new(Drawer::default());
         secrets.iter().for_each(|(name, value)| store.put(name, value));
         let credential: CredentialName = "crm".parse().unwrap();
@@ -81,8 +87,8 @@ fn scope(session_policy: Option<SessionPolicy>) -> HttpScope {
         paths: Vec::new(),
         query: None,
         headers: [].into(),
-        allow_private: toolward_gate::PrivateRanges::default(),
-        tls: toolward_gate::Trust::default(),
+        allow_private: PrivateRanges::default(),
+        tls: Trust::default(),
         credential: None,
         session_policy,
         slot: None,

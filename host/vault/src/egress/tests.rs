@@ -1,4 +1,5 @@
 //! What leaves, what does not, and what becomes of it when the call ends.
+mod minted;
 mod responses;
 mod server;
 mod slots;

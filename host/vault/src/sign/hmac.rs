@@ -34,7 +34,8 @@ pub(super) fn inject(
     }
     Ok(Injection {
         fields,
-        values: vec![value(key), value(&hex), value(&base64)],
+        values: vec![value(key)],
+        once: vec![value(&hex), value(&base64)],
         ..Injection::default()
     })
 }

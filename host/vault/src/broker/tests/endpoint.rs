@@ -55,6 +55,8 @@ pub(crate) struct Endpoint {
 struct Desk {
     answer: Answer,
     seen: Mutex<Vec<Request>>,
+    /// Of every answer about items from now on, in place of what would be told.
+    echo: Mutex<Option<String>>,
     arrived: Notify,
     open: Semaphore,
 }
@@ -76,8 +78,9 @@ impl Endpoint {
         let (tls, authority) = certified();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (seen, arrived, open) = (Mutex::default(), Notify::new(), Semaphore::new(0));
-        let desk = Arc::new(Desk { answer: Box::new(answer), seen, arrived, open });
+        let (seen, echo) = (Mutex::default(), Mutex::default());
+        let (arrived, open) = (Notify::new(), Semaphore::new(0));
+        let desk = Arc::new(Desk { answer: Box::new(answer), seen, echo, arrived, open });
         tokio::spawn(accept(listener, tls, desk.clone()));
         Self { port, authority, desk }
     }
@@ -89,6 +92,11 @@ impl Endpoint {
     /// Answers one request.
     pub(crate) fn let_one_go(&self) {
         self.desk.open.add_permits(1);
+    }
+
+    /// Tells this from now on of every item.
+    pub(crate) fn echo(&self, text: &str) {
+        *self.desk.echo.lock().unwrap() = Some(text.to_owned());
     }
 
     pub(crate) async fn has_request(&self) {
@@ -130,7 +138,14 @@ async fn converse(mut stream: TlsStream<TcpStream>, desk: &Desk) -> Option<()> {
     };
     desk.arrived.notify_one();
     desk.open.acquire().await.unwrap().forget();
-    stream.write_all(&(desk.answer)(&request, number)).await.ok()?;
+    let echo = desk.echo.lock().unwrap().clone();
+    let told = match echo {
+        Some(text) if request.line.contains(" /items/") => {
+            answer("200 OK", "application/json", &format!("\"{text}\""))
+        }
+        _ => (desk.answer)(&request, number),
+    };
+    stream.write_all(&told).await.ok()?;
     stream.shutdown().await.ok()
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Desk {
     pub(super) grant: Grant,
     office: Arc<Office>,
     /// Switches are followed while it stands.
-    _gate: Gate,
+    gate: Gate,
 }
 
 /// What a desk is made of.
@@ -46,6 +46,8 @@ pub(super) struct Setup {
     pub(super) other: Option<fn() -> Credential>,
     /// Who answers for names, where it is not this machine.
     pub(super) network: Option<Box<dyn Network>>,
+    /// What mints it, in place of a stored value.
+    pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
@@ -74,7 +76,8 @@ impl Setup {
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
-        Self { scope, secret: Some(TOKEN), other: None, network: None, settings, time }
+        let (other, broker, network) = (None, None, None);
+        Self { scope, secret: Some(TOKEN), other, broker, network, settings, time }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -98,11 +101,12 @@ impl Setup {
         let settled = gate.settle(call()).await.unwrap();
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
-        credentials.add("github".parse().unwrap(), Arc::new(Drawer(self.secret, self.other)));
+        let drawer = Drawer(self.secret, self.other);
+        credentials.add("github".parse().unwrap(), self.broker.unwrap_or_else(|| Arc::new(drawer)));
         let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
         let vault = Vault::on(credentials, self.settings, network).unwrap();
-        let grant = vault.equip(permit);
-        Desk { grant, office, _gate: gate }
+        gate.switches.on_change(vault.forgetting());
+        Desk { grant: vault.equip(permit), office, gate }
     }
 }
 
@@ -153,6 +157,13 @@ impl Desk {
 
     pub(super) fn last_note(&self) -> String {
         self.notes().pop().unwrap_or_default()
+    }
+
+    /// Throws a switch where it is noticed at once.
+    pub(super) async fn throw_here(&self, target: SwitchTarget) {
+        let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
+        let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
+        self.gate.switches.throw(switch).await.unwrap();
     }
 
     pub(super) async fn throw(&self, target: SwitchTarget) {
