@@ -42,12 +42,12 @@ pub(super) struct Setup {
     pub(super) scope: HttpScope,
     /// The stored value of the credential; `None` where the store has none.
     pub(super) secret: Option<&'static str>,
-    /// What mints it, in place of a stored value.
-    pub(super) broker: Option<Arc<dyn Broker>>,
     /// A credential of another kind, in place of the value.
     pub(super) other: Option<fn() -> Credential>,
     /// Who answers for names, where it is not this machine.
     pub(super) network: Option<Box<dyn Network>>,
+    /// What mints it, in place of a stored value.
+    pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
@@ -76,15 +76,8 @@ impl Setup {
             response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
-        Self {
-            scope,
-            secret: Some(TOKEN),
-            broker: None,
-            other: None,
-            network: None,
-            settings,
-            time,
-        }
+        let (other, broker, network) = (None, None, None);
+        Self { scope, secret: Some(TOKEN), other, broker, network, settings, time }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -109,8 +102,7 @@ impl Setup {
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
         let drawer = Drawer(self.secret, self.other);
-        let broker = self.broker.unwrap_or_else(|| Arc::new(drawer));
-        credentials.add("github".parse().unwrap(), broker);
+        credentials.add("github".parse().unwrap(), self.broker.unwrap_or_else(|| Arc::new(drawer)));
         let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
         let vault = Vault::on(credentials, self.settings, network).unwrap();
         gate.switches.on_change(vault.forgetting());
@@ -214,7 +206,6 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
         budgets: Vec::new(),
         egress: EgressTerms { http },
         sandbox: SandboxTerms::default(),
-        recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
@@ -224,7 +215,6 @@ fn call() -> Call {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: set(&["assistant"]),
-        groups: [].into(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,

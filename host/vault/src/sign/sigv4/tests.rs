@@ -151,6 +151,50 @@ fn a_changed_request_has_another_signature() {
     }
 }
 
+/// Everything that is traced.
+#[derive(Clone, Default)]
+struct Traced(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Traced {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_that_is_signed_with_is_traced() {
+    const TOKEN: &str = "FwoGZXIvYXdzEBYaDKq8k3vYqQxExample0123";
+    let traced = Traced::default();
+    let writer = traced.clone();
+    let all = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let place = SignaturePlace::Query(Duration::from_secs(60));
+    let scope = AwsSigV4 { service: "s3".to_owned(), region: "us-east-1".to_owned(), place };
+    let (id, secret) = BUCKET.keys;
+    let keys = AwsKeys { id, secret, token: Some(TOKEN) };
+    let request = Request {
+        method: "GET",
+        authority: BUCKET.authority.to_owned(),
+        url: format!("https://{}/test.txt", BUCKET.authority),
+        headers: Vec::new(),
+        body: b"",
+    };
+    let made = with_default(all, || {
+        tracing::trace!("this is traced");
+        inject(&scope, &keys, &request, BUCKET.now.parse().unwrap())
+    });
+    assert!(made.is_ok_and(|made| made.query.unwrap().contains(TOKEN)));
+    let text = String::from_utf8(traced.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("this is traced"), "{text}");
+    assert!(!text.contains(TOKEN) && !text.contains(secret), "{text}");
+}
+
 #[test]
 fn what_must_not_come_back_is_named() {
     let signed = BUCKET.signed();
