@@ -157,13 +157,17 @@ impl Egress {
     ) -> Result<Scanned, EgressError> {
         let scope = signed.checked.scope.clone();
         let destination = signed.checked.destination.clone();
-        let sent =
-            self.life.bound(self.shared.transport.send(signed)).await.map_err(EgressError::Over)?;
+        let sent = self
+            .life
+            .bound(self.shared.transport.send(signed, scanner))
+            .await
+            .map_err(EgressError::Over)?;
         let raw = sent.map_err(|error| match error {
             TransportError::Failed => EgressError::ConnectionFailed,
             TransportError::TooLarge(limit) => EgressError::ResponseTooLarge(limit as u64),
             TransportError::Encoded => EgressError::ResponseRefused(
-                "it is compressed, though `identity` was asked for".to_owned(),
+                "its content coding is unknown, stacked or not whole, and `identity` was asked for"
+                    .to_owned(),
             ),
         })?;
         if let (Some(name), Some(serial)) = (&scope.credential, serial) {

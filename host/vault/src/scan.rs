@@ -17,6 +17,7 @@ pub(crate) use self::{
     forms::{WINDOW, can_be_found},
     registry::{Hit, Registered, Registry, Scanner},
     search::Search,
+    table::Place,
 };
 use crate::{target::Target, transport::Raw};
 
@@ -59,8 +60,8 @@ impl Scanner {
         scope: &HttpScope,
         from: &Destination,
     ) -> Result<Scanned, ScanError> {
-        let Raw { status, headers, body } = raw;
-        if let Some(hit) = self.find(&written(&headers)).or_else(|| self.find(&body)) {
+        let Raw { status, headers, body, hit } = raw;
+        if let Some(hit) = hit.or_else(|| self.find(&written(&headers))) {
             return Err(ScanError::Hit(hit));
         }
         check_shape(status, &headers, &body, scope)?;

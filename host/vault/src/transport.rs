@@ -10,13 +10,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Name, Resolve, Resolving};
 use toolward_gate::{CapabilityName, Destination, Trust};
 
-use self::tls::Tls;
+use self::{coding::Coding, tls::Tls};
 use crate::{
     broker::ClientCertificate,
     check::Checked,
     lease::{Signed, USER_AGENT},
+    scan::{Hit, Place, Scanner, Search},
 };
 
+mod coding;
 mod tls;
 
 pub use tls::check as check_trust;
@@ -27,14 +29,24 @@ pub struct Raw {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// What the body held. It was searched while it came in, and not read on.
+    pub(crate) hit: Option<Hit>,
+}
+
+/// An answer to the host itself. It goes to no tool.
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why there is no response. Nothing here repeats what a server said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportError {
     Failed,
-    /// The limit, in bytes.
+    /// The limit, in bytes, of what was on the wire and of what that holds.
     TooLarge(usize),
+    /// In a way that is not known, more than once, or not whole.
     Encoded,
 }
 
@@ -67,11 +79,26 @@ impl Transport {
         Ok(Self { tls, connect_timeout, clients: Mutex::default() })
     }
 
-    pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
+    /// Sends, and searches the body while it comes in.
+    pub(crate) async fn send(
+        &self,
+        signed: Signed,
+        scanner: &Scanner,
+    ) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
         let identity = signed.injection.identity.as_deref();
         let client = self.client(key(&signed.checked, identity), identity)?;
-        exchange(&client, request(signed)?, limit).await
+        let response = execute(&client, request(signed)?).await?;
+        let coding = Coding::of(response.headers())?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut search = scanner.search();
+        let (body, place) = match coding {
+            Coding::Identity => read(response, limit, Some(&mut search)).await?,
+            _ => (coding.decode(read(response, limit, None).await?.0, limit)?, None),
+        };
+        let rest = if coding == Coding::Identity { &[] } else { body.as_slice() };
+        let place = place.or_else(|| search.push(rest)).or_else(|| search.finish());
+        Ok(Raw { status, headers, body, hit: place.map(|place| scanner.hit(&place)) })
     }
 
     /// Sends what the host itself writes, to addresses that were checked.
@@ -81,13 +108,20 @@ impl Transport {
         addresses: Vec<SocketAddr>,
         request: reqwest::Request,
         limit: usize,
-    ) -> Result<Raw, TransportError> {
+    ) -> Result<Fetched, TransportError> {
         let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
         let (trust, destination) = (Trust::default(), to.clone());
         let key = Key { capability, destination, addresses, trust, identity: None };
         let client = self.client(key, None)?;
-        exchange(&client, request, limit).await
+        let response = execute(&client, request).await?;
+        if Coding::of(response.headers())? != Coding::Identity {
+            return Err(TransportError::Encoded);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let (body, _) = read(response, limit, None).await?;
+        Ok(Fetched { status, headers, body })
     }
+
     /// Closes what nobody uses; what is under way is not cut off.
     pub(crate) fn forget(&self) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -158,20 +192,11 @@ fn key(checked: &Checked, identity: Option<&ClientCertificate>) -> Key {
     }
 }
 
-async fn exchange(
+async fn execute(
     client: &reqwest::Client,
     request: reqwest::Request,
-    limit: usize,
-) -> Result<Raw, TransportError> {
-    let response = client.execute(request).await.map_err(|_| TransportError::Failed)?;
-    let identity = HeaderValue::from_static("identity");
-    if response.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| *coding != identity)
-    {
-        return Err(TransportError::Encoded);
-    }
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = read(response, limit).await?;
-    Ok(Raw { status, headers, body })
+) -> Result<reqwest::Response, TransportError> {
+    client.execute(request).await.map_err(|_| TransportError::Failed)
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
@@ -193,7 +218,12 @@ fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
     Ok(request)
 }
 
-async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, TransportError> {
+/// Reads to the end, or to the first place where the search finds something.
+async fn read(
+    mut response: reqwest::Response,
+    limit: usize,
+    mut search: Option<&mut Search>,
+) -> Result<(Vec<u8>, Option<Place>), TransportError> {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(TransportError::TooLarge(limit));
@@ -204,8 +234,11 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, 
             return Err(TransportError::TooLarge(limit));
         }
         body.extend_from_slice(&chunk);
+        if let Some(place) = search.as_mut().and_then(|search| search.push(&chunk)) {
+            return Ok((body, Some(place)));
+        }
     }
-    Ok(body)
+    Ok((body, None))
 }
 
 /// Addresses are resolved once, by the check; a name that nobody checked has none.

@@ -52,10 +52,6 @@ impl ClientCertificateConfig {
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
         Arc::new(Certificates { store, config: self.clone() })
     }
-
-    pub(super) fn origin(&self) -> String {
-        format!("the secret `{}` of the store `{}`", self.certificate, self.store)
-    }
 }
 
 struct Certificates {

@@ -217,7 +217,7 @@ impl Scanner {
         self.find(text).is_some()
     }
 
-    pub(super) fn hit(&self, place: &Place) -> Hit {
+    pub(crate) fn hit(&self, place: &Place) -> Hit {
         let registry = self.begun.as_ref().map(|begun| &begun.registry);
         let credential =
             registry.and_then(|registry| lock(&registry.0).credential(&place.patterns));

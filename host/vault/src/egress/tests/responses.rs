@@ -1,5 +1,9 @@
 //! What comes back to the tool, and what is kept from it.
+use std::io::Write as _;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use toolward_gate::{HeaderScheme, Slot};
 
 use super::{
@@ -9,6 +13,10 @@ use super::{
 };
 use crate::Outbound;
 
+/// A bearer with `TOKEN`, and something else, as Google's encoder writes them.
+const ECHO_IN_BROTLI: &str = "0b19807b22617574686f72697a6174696f6e223a22426561726572206768705f5a7838312b6b512f376d573d30704c723576546e227d03";
+const HARMLESS_IN_BROTLI: &str =
+    "1b2b0000046a72a4bf037dcb2c90a02068b52494e8b28c0cb0d4e3165082ac5977e0051e";
 const JSON: (&str, &str) = ("content-type", "application/json");
 const SENT: (&str, &str) = ("ok", "sent /items/{id} 200");
 const WITHHELD: (&str, &str) = ("withheld", "withheld /items/{id}");
@@ -99,8 +107,10 @@ async fn a_response_over_the_limit_is_refused_announced_or_not() {
 #[tokio::test]
 async fn a_response_that_the_scan_or_the_capability_does_not_take_is_refused() {
     let wrong = [
+        // Not what it is said to be; twice; unknown.
         response("200 OK", &[JSON, ("content-encoding", "gzip")], "{}"),
-        response("200 OK", &[JSON, ("content-encoding", "identity, br")], "{}"),
+        response("200 OK", &[JSON, ("content-encoding", "gzip, br")], "{}"),
+        response("200 OK", &[JSON, ("content-encoding", "compress")], "{}"),
         response("206 Partial Content", &[JSON, ("content-range", "bytes 0-1/9")], "{}"),
         response("200 OK", &[("content-type", "text/html")], ANSWER),
         response("200 OK", &[("content-type", "application/json-seq")], "{}"),
@@ -119,6 +129,42 @@ async fn a_response_that_the_scan_or_the_capability_does_not_take_is_refused() {
         let what = String::from_utf8_lossy(&answer).into_owned();
         is(&answered(vec![answer]).await, SENT, &what);
     }
+}
+
+/// [C-24]
+#[tokio::test]
+async fn an_encoded_response_is_decoded_and_searched() {
+    let gzip = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstd = |text: &str| compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+    let brotli = |text: &str| hex::decode(text).unwrap();
+    let (echo, harmless) = (format!("\"{TOKEN}\""), format!("\"{ANSWER}\""));
+    let answers = [
+        ("gzip", gzip(&echo), gzip(&harmless)),
+        ("zstd", zstd(&echo), zstd(&harmless)),
+        ("br", brotli(ECHO_IN_BROTLI), brotli(HARMLESS_IN_BROTLI)),
+    ];
+    for (coding, echo, harmless) in answers {
+        let fields = [JSON, ("content-encoding", coding)];
+        is(&answered(vec![response("200 OK", &fields, echo)]).await, WITHHELD, coding);
+        is(&answered(vec![response("200 OK", &fields, harmless)]).await, SENT, coding);
+    }
+}
+
+/// [C-26] A length that is too small leaves bytes on the connection: they are part of no response.
+#[tokio::test]
+async fn what_comes_behind_the_announced_length_is_nobodys() {
+    let lie = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}{TOKEN}"
+    );
+    let server = Server::start(Script::Write(vec![lie.into_bytes()]), None).await;
+    let desk = Setup::to(&server).open().await;
+    assert_eq!(desk.send(outbound()).await.unwrap().body(), b"{}");
+    assert_eq!(desk.send(outbound()).await.unwrap().body(), b"{}");
+    assert_eq!(server.connections(), 2);
 }
 
 #[tokio::test]

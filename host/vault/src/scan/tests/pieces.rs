@@ -1,8 +1,13 @@
 //! A text in pieces is judged as it is whole, and nothing is let go that is found later.
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::TOKEN;
 use crate::scan::{Scanner, Search, forms::forms};
+
+/// Made once: in a build for tests it takes longer than a search.
+static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::for_values(&[TOKEN]));
 
 /// What a stream would have let go before it was stopped, and whether it was.
 fn streamed(scanner: &Scanner, text: &[u8], ends: &[usize]) -> (Vec<u8>, bool) {
@@ -49,9 +54,11 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn any_pieces_are_judged_like_the_whole(text in texts(), cuts in cuts(12)) {
-        let scanner = Scanner::for_values(&[TOKEN]);
+        let scanner = &*SCANNER;
         let whole = scanner.finds(&text);
         let mut search = scanner.search();
         let mut begins = 0;
@@ -61,15 +68,15 @@ proptest! {
             begins = end;
         }
         prop_assert_eq!(found || search.finish().is_some(), whole);
-        let (_, stopped) = streamed(&scanner, &text, &sorted(&cuts, &text));
+        let (_, stopped) = streamed(scanner, &text, &sorted(&cuts, &text));
         prop_assert_eq!(stopped, whole);
     }
 
     #[test]
     fn a_byte_at_a_time_is_judged_like_the_whole(text in texts()) {
-        let scanner = Scanner::for_values(&[TOKEN]);
+        let scanner = &*SCANNER;
         let ends: Vec<usize> = (0..text.len()).collect();
-        prop_assert_eq!(streamed(&scanner, &text, &ends).1, scanner.finds(&text));
+        prop_assert_eq!(streamed(scanner, &text, &ends).1, scanner.finds(&text));
     }
 
     #[test]
@@ -87,7 +94,8 @@ proptest! {
             written(|byte| format!("0x{byte:02x}, ")),
         ][layer].clone();
         let text = format!("{before}{value}").into_bytes();
-        let (passed, stopped) = streamed(&Scanner::for_values(&[VALUE]), &text, &sorted(&cuts, &text));
+        static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::for_values(&[VALUE]));
+        let (passed, stopped) = streamed(&SCANNER, &text, &sorted(&cuts, &text));
         prop_assert!(stopped);
         prop_assert!(passed.len() <= before.len(), "{} of {} went by", passed.len(), before.len());
     }
@@ -95,7 +103,7 @@ proptest! {
     #[test]
     fn what_holds_nothing_is_let_go_whole(text in "[ -~]{0,2000}", cuts in cuts(12)) {
         let text = text.into_bytes();
-        let (passed, stopped) = streamed(&Scanner::for_values(&[TOKEN]), &text, &sorted(&cuts, &text));
+        let (passed, stopped) = streamed(&SCANNER, &text, &sorted(&cuts, &text));
         prop_assert!(!stopped);
         prop_assert_eq!(passed, text);
     }
