@@ -6,12 +6,17 @@ use crate::{CapabilityName, Cost, Digest, Risk, SourceError, SourceFile};
 mod destination;
 mod file;
 mod http;
+mod meter;
+mod pointer;
+mod response;
 mod scope;
 mod slot;
 mod wasi;
 
 pub use destination::Destination;
-pub use http::{HttpScope, ResponseShape};
+pub use http::HttpScope;
+pub use meter::{Meter, Quantity};
+pub use response::{BodyShape, Misfit, Projection, ResponseShape};
 pub use scope::{Scope, ToolsScope};
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,

@@ -6,6 +6,7 @@ use toolward_gate::{Call, Permit};
 use crate::{
     broker::Credentials,
     egress::{Egress, EgressSettings, Shared},
+    fingerprint::FingerprintKey,
     transport::Transport,
 };
 
@@ -20,6 +21,8 @@ pub enum VaultError {
         "the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`"
     )]
     UnknownStore { credential: String, store: String },
+    #[error("the machine has no randomness to give: {0}")]
+    Randomness(std::io::Error),
 }
 
 /// Every credential of this host, and the connections that use them.
@@ -41,10 +44,15 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints } =
+            settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock })))
+        let fingerprints = match fingerprints {
+            Some(key) => key,
+            None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
+        };
+        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock, fingerprints })))
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {
@@ -53,6 +61,8 @@ impl Vault {
             terms: permit.terms().egress.clone(),
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
+            account: permit.account().clone(),
+            tripwire: permit.tripwire().clone(),
         };
         Grant { permit, egress: Arc::new(egress) }
     }

@@ -9,43 +9,22 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
-use http::{HeaderMap, HeaderName, header};
-use toolward_gate::{Destination, HttpScope};
+use http::HeaderMap;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{target::Target, transport::Raw};
+use crate::transport::Raw;
 
-/// A response that a tool may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A response that holds no credential. How much of it a tool sees is still to be said.
+#[expect(missing_debug_implementations, reason = "what was not shaped is not printed")]
 pub struct Scanned {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) status: http::StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
-impl Scanned {
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-    /// Only fields of the host's list, in the order they came.
-    pub fn headers(&self) -> &[(String, String)] {
-        &self.headers
-    }
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-    pub fn into_body(self) -> Vec<u8> {
-        self.body
-    }
-}
-
-/// Why a response is kept back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ScanError {
-    /// It holds a credential. Where, and how often, is nobody's business.
-    Hit,
-    Shape(String),
-}
+/// A response holds a credential. Where, and how often, is nobody's business.
+#[derive(Debug)]
+pub(crate) struct Hit;
 
 /// The values of one request, in every form that is looked for. Without values, it looks for none.
 #[derive(Default)]
@@ -88,22 +67,16 @@ impl Scanner {
         scanner
     }
 
-    /// Lets a response through, with only the fields that a tool may see; or keeps all of it back.
-    pub(crate) fn scan(
-        &self,
-        raw: Raw,
-        scope: &HttpScope,
-        from: &Destination,
-    ) -> Result<Scanned, ScanError> {
+    /// Lets a response through, or keeps all of it back.
+    pub(crate) fn scan(&self, raw: Raw) -> Result<Scanned, Hit> {
         let Raw { status, headers, body } = raw;
         let in_headers = headers.iter().any(|(name, value)| {
             self.finds(name.as_str().as_bytes()) || self.finds(value.as_bytes())
         });
         if in_headers || self.finds(&body) {
-            return Err(ScanError::Hit);
+            return Err(Hit);
         }
-        check_shape(status, &headers, &body, scope)?;
-        Ok(Scanned { status: status.as_u16(), headers: visible(&headers, from), body })
+        Ok(Scanned { status, headers, body })
     }
 
     /// Whether 16 bytes of any form stand in the text, as it is or under one layer of encoding. A layer is taken
@@ -254,50 +227,6 @@ fn code(digits: &[u8], radix: u32) -> Option<u8> {
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?.try_into().ok()
 }
 
-/// Whether the capability allows such a response.
-fn check_shape(
-    status: http::StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    scope: &HttpScope,
-) -> Result<(), ScanError> {
-    if status == http::StatusCode::PARTIAL_CONTENT {
-        return Err(ScanError::Shape("it is a part of a response".to_owned()));
-    }
-    let allowed = &scope.response.content_types;
-    if body.is_empty() || allowed.is_empty() {
-        return Ok(());
-    }
-    let written =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let fits = allowed.contains(&media_type);
-    // What the server wrote is not repeated; what is allowed, the operator wrote.
-    let all = || allowed.iter().cloned().collect::<Vec<_>>().join("`, `");
-    if fits {
-        Ok(())
-    } else {
-        Err(ScanError::Shape(format!("its content type is not one of `{}`", all())))
-    }
-}
-
-fn visible(headers: &HeaderMap, from: &Destination) -> Vec<(String, String)> {
-    let text = |(name, value): (&HeaderName, &http::HeaderValue)| {
-        let text = value.to_str().ok()?;
-        let text = if *name == header::LOCATION { location(text, from)? } else { text.to_owned() };
-        Some((name.to_string(), text))
-    };
-    headers.iter().filter(|(name, _)| HEADERS.contains(&name.as_str())).filter_map(text).collect()
-}
-
-/// The path that a `location` names at the destination that wrote it. Elsewhere, or with a query, it may be
-/// a URL that opens something by itself.
-fn location(text: &str, from: &Destination) -> Option<String> {
-    let Target { origin, path, query } = Target::parse(text).ok()?;
-    let here = origin.is_none_or(|origin| origin == from.to_string());
-    (here && query.is_none()).then_some(path)
-}
-
 /// The shift leaves as many bits as the filter has slots and bits.
 fn hash(gram: u64) -> (usize, u64) {
     let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47;
@@ -308,26 +237,6 @@ fn word(gram: &[u8]) -> u64 {
     gram.try_into().map_or(0, u64::from_le_bytes)
 }
 
-/// What a tool may see of a response's fields: never a cookie or a challenge.
-const HEADERS: [&str; 17] = [
-    "cache-control",
-    "content-language",
-    "content-type",
-    "date",
-    "etag",
-    "expires",
-    "last-modified",
-    "link",
-    "location",
-    "preference-applied",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    "request-id",
-    "retry-after",
-    "x-ratelimit-remaining",
-    "x-request-id",
-];
 /// The shortest stretch of a form that counts.
 pub(crate) const WINDOW: usize = 16;
 const GRAM: usize = 8;

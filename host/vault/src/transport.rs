@@ -23,6 +23,8 @@ pub struct Raw {
 /// Why there is no response. Nothing here repeats what a server said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportError {
+    /// There was no connection: nothing left.
+    Unreached,
     Failed,
     /// The limit, in bytes.
     TooLarge(usize),
@@ -62,8 +64,11 @@ impl Transport {
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
         let client = self.client(&signed)?;
-        let response =
-            client.execute(request(signed)?).await.map_err(|_| TransportError::Failed)?;
+        let failed = |error: reqwest::Error| match error.is_connect() {
+            true => TransportError::Unreached,
+            false => TransportError::Failed,
+        };
+        let response = client.execute(request(signed)?).await.map_err(failed)?;
         let identity = HeaderValue::from_static("identity");
         if response
             .headers()

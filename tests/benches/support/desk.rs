@@ -66,7 +66,9 @@ fn scope(destination: Destination) -> HttpScope {
         response: ResponseShape {
             content_types: ["application/json".to_owned()].into(),
             max_bytes: 2 << 20,
+            ..ResponseShape::default()
         },
+        meter: None,
     }
 }
 

@@ -269,7 +269,12 @@ mod tests {
             credential: None,
             slot: None,
             max_request_bytes: 100,
-            response: ResponseShape { content_types: [].into(), max_bytes: 1000 },
+            response: ResponseShape {
+                content_types: [].into(),
+                max_bytes: 1000,
+                ..ResponseShape::default()
+            },
+            meter: None,
         }
     }
 

@@ -63,7 +63,12 @@ impl Setup {
             credential: Some("github".parse().unwrap()),
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
-            response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
+            response: ResponseShape {
+                content_types: set(&["application/json"]),
+                max_bytes: 4096,
+                ..ResponseShape::default()
+            },
+            meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
         Self { scope, secret: Some(TOKEN), settings, time }
