@@ -1,5 +1,6 @@
 //! Switches and time, as one object that a run can wait on.
 use std::{
+    collections::BTreeSet,
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -299,7 +300,8 @@ fn subjects(call: &Call, terms: &Terms) -> Vec<SwitchTarget> {
         SwitchTarget::Principal(call.principal.id().to_owned()),
     ];
     subjects.extend(call.principal.acts_for().iter().cloned().map(SwitchTarget::Principal));
-    for capability in terms.sandbox.capabilities.keys() {
+    let capabilities = terms.sandbox.capabilities.keys().chain(terms.egress.http.keys());
+    for capability in capabilities.collect::<BTreeSet<_>>() {
         subjects.push(SwitchTarget::Capability(capability.to_string()));
         subjects.push(SwitchTarget::Provider(provider(capability).to_owned()));
         let (digest, capability) = (call.tool.digest, capability.clone());
