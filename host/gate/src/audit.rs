@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent, Stop,
-    ToolName, Unavailable, Usage,
+    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName, Digest,
+    Parent, Stop, ToolName, Unavailable, Usage,
 };
 
 /// Field names that the log and the audit share.
@@ -69,7 +69,10 @@ pub enum Note {
         method: String,
         host: String,
         path_template: String,
-        /// Which credential: an HMAC of its value under a key of this host.
+        /// Whose value it was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credential: Option<CredentialName>,
+        /// Which value it was: an HMAC of it under a key of this host.
         fingerprint: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         charge: Option<Charge>,

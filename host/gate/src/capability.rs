@@ -8,20 +8,24 @@ mod file;
 mod http;
 mod meter;
 mod pointer;
+mod private;
 mod response;
 mod scope;
 mod slot;
+mod trust;
 mod wasi;
 
 pub use destination::Destination;
 pub use http::HttpScope;
 pub use meter::{Meter, Quantity};
+pub use private::PrivateRanges;
 pub use response::{BodyShape, Misfit, Projection, ResponseShape};
 pub use scope::{Scope, ToolsScope};
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
     WrittenPart,
 };
+pub use trust::Trust;
 pub use wasi::{StandIn, WasiScope};
 
 /// The interface that a capability opens, by its short name in `wit/`: `http`, `log`, `clock`, …

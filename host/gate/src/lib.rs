@@ -46,9 +46,9 @@ pub use call::{
 };
 pub use capability::{
     AwsSigV4, BodyShape, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
-    HmacTemplate, HttpScope, Interface, KeyForm, Meter, Misfit, Projection, Quantity,
-    ResponseShape, Scope, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, WasiScope,
-    WrittenPart,
+    HmacTemplate, HttpScope, Interface, KeyForm, Meter, Misfit, PrivateRanges, Projection,
+    Quantity, ResponseShape, Scope, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust,
+    WasiScope, WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

@@ -1,8 +1,10 @@
 //! What turns stored secrets into a credential for one request.
+mod aws_keys;
 mod client_certificate;
 mod static_token;
 
-pub use client_certificate::ClientCertificate;
+pub use aws_keys::AwsKeysConfig;
+pub use client_certificate::{ClientCertificate, ClientCertificateConfig};
 pub use static_token::StaticTokenConfig;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use toolward_gate::CredentialName;
+use toolward_gate::{CredentialName, Slot};
 
 use crate::{Secret, SecretStore, SecretStoreError, VaultError, WeakSecret};
 
@@ -32,7 +34,7 @@ pub(crate) enum Exposed<'a> {
     Token(&'a str),
     AwsKeys(AwsKeys<'a>),
     /// Its key signs handshakes, and is in no request.
-    ClientCertificate,
+    ClientCertificate(&'a Arc<ClientCertificate>),
 }
 
 /// The identity and the keys of a signer for AWS.
@@ -65,7 +67,7 @@ impl Credential {
                     token: session_token.as_ref().map(Secret::expose),
                 })
             }
-            Self::ClientCertificate(_) => Exposed::ClientCertificate,
+            Self::ClientCertificate(shown) => Exposed::ClientCertificate(shown),
         }
     }
 }
@@ -77,6 +79,8 @@ pub enum MintError {
     Store(#[from] SecretStoreError),
     #[error("no credential `{0}` is configured; add `[credential.{0}]`")]
     Unknown(CredentialName),
+    #[error("the client certificate cannot be used: {0}")]
+    Certificate(&'static str),
 }
 
 /// Turns stored secrets into a credential.
@@ -90,6 +94,8 @@ pub trait Broker: Send + Sync {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
+    AwsKeys(AwsKeysConfig),
+    ClientCertificate(ClientCertificateConfig),
 }
 
 impl BrokerConfig {
@@ -108,6 +114,19 @@ impl BrokerConfig {
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
+            Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
+            Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
+        }
+    }
+
+    /// Whether what it mints can go into the slot.
+    pub fn fits(&self, slot: &Slot) -> bool {
+        match slot {
+            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } | Slot::Hmac(_) => {
+                matches!(self, Self::StaticToken(_))
+            }
+            Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_)),
+            Slot::ClientCertificate => matches!(self, Self::ClientCertificate(_)),
         }
     }
 }

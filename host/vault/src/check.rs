@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope};
 
 use crate::{
-    address::{self, AddressFault},
+    address::{self, AddressFault, Own},
     egress::EgressError,
     target::{self, Target},
 };
@@ -52,7 +52,7 @@ impl Checked {
     pub(crate) async fn check(
         outbound: Outbound,
         terms: &EgressTerms,
-        denied: &[SocketAddr],
+        own: &Own,
     ) -> Result<Self, EgressError> {
         let scope = terms.http.get(&outbound.capability).ok_or_else(|| {
             EgressError::NotAllowed(format!(
@@ -75,7 +75,7 @@ impl Checked {
             )));
         }
         let addresses =
-            address::resolve(&destination, scope.allow_private, denied).await.map_err(|fault| {
+            address::resolve(&destination, &scope.allow_private, own).await.map_err(|fault| {
                 match fault {
                     AddressFault::Denied => EgressError::AddressDenied,
                     AddressFault::Unresolved => EgressError::ConnectionFailed,

@@ -7,11 +7,12 @@ use toolward_gate::{
 };
 
 use crate::{
+    address::Own,
     broker::Credentials,
     check::{Checked, Outbound},
-    fingerprint::{Fingerprint, FingerprintKey},
+    fingerprint::FingerprintKey,
     lease::{Lease, Signed},
-    scan::{Scanned, Scanner},
+    scan::{Hit, Scanned, Scanner},
     shape::{Answer, Shaped},
     sign::SignError,
     transport::{Transport, TransportError},
@@ -109,7 +110,7 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) denied: Vec<SocketAddr>,
+    pub(crate) own: Own,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
 }
@@ -128,7 +129,6 @@ pub struct Egress {
 struct Ready {
     signed: Signed,
     scanner: Scanner,
-    fingerprint: Option<Fingerprint>,
     /// Present where the capability is metered.
     aside: Option<Aside>,
 }
@@ -154,33 +154,30 @@ impl Egress {
 
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
-        let checking = Checked::check(outbound, &self.terms, &self.shared.denied);
+        let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
-        let (signed, scanner, fingerprint) = match self.lease(&checked).await? {
-            Some(lease) => {
-                let signed = lease.sign(checked, &self.shared.fingerprints);
-                let (signed, scanner, fingerprint) = signed.map_err(|error| not_signed(&error))?;
-                (signed, scanner, Some(fingerprint))
-            }
-            None => (Signed::plain(checked), Scanner::default(), None),
+        let (signed, scanner) = match self.lease(&checked).await? {
+            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error))?,
+            None => (Signed::plain(checked), Scanner::default()),
         };
         let setting_aside = self.set_aside(&signed.checked);
         let aside = self.life.bound(setting_aside).await.map_err(EgressError::Over)??;
-        Ok(Ready { signed, scanner, fingerprint, aside })
+        Ok(Ready { signed, scanner, aside })
     }
 
     async fn exchange(&self, ready: Ready) -> Result<Shaped, EgressError> {
-        let Ready { signed, scanner, fingerprint, aside } = ready;
+        let Ready { signed, scanner, aside } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
-        let trace = Trace::begin(self, &signed, fingerprint);
-        let (received, reached) = self.receive(signed, &scanner).await;
+        let trace = Trace::begin(self, &signed);
+        let received = self.receive(signed, &scanner).await;
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
-        let charge = charge(&scope, answer.as_ref().ok(), reached);
-        let received_bytes = answer.as_ref().map_or(0, Answer::received_bytes);
+        let charge = charge(&scope, &answer);
+        let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
+        let answer = answer.map_err(EgressError::from);
         let answer = answer
             .and_then(|answer| answer.shape(&scope, &from).map_err(EgressError::ResponseRefused));
-        trace.end(&answer, End { received_bytes, charge: charge.clone() });
+        trace.end(&answer, end);
         // Before anything is waited for: who hangs up now is counted, too.
         let counted =
             matches!(answer, Err(EgressError::Withheld)).then(|| self.count_hit(capability));
@@ -193,21 +190,10 @@ impl Egress {
         }
     }
 
-    /// The scanned response, and whether there was anybody to answer.
-    async fn receive(
-        &self,
-        signed: Signed,
-        scanner: &Scanner,
-    ) -> (Result<Scanned, EgressError>, bool) {
+    async fn receive(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, NoAnswer> {
         let sending = self.shared.transport.send(signed);
-        let raw = match self.life.bound(sending).await {
-            Err(cause) => return (Err(EgressError::Over(cause)), true),
-            Ok(Err(error)) => {
-                return (Err(not_received(error)), error != TransportError::Unreached);
-            }
-            Ok(Ok(raw)) => raw,
-        };
-        (scanner.scan(raw).map_err(|_| EgressError::Withheld), true)
+        let raw = self.life.bound(sending).await.map_err(NoAnswer::Over)?;
+        scanner.scan(raw.map_err(NoAnswer::Transport)?).map_err(NoAnswer::Hit)
     }
 
     /// Sets aside what the request may use at most, where it is metered.
@@ -267,23 +253,40 @@ fn not_signed(error: &SignError) -> EgressError {
     }
 }
 
-fn not_received(error: TransportError) -> EgressError {
-    match error {
-        TransportError::Unreached | TransportError::Failed => EgressError::ConnectionFailed,
-        TransportError::TooLarge(limit) => EgressError::ResponseTooLarge(limit as u64),
-        TransportError::Encoded => EgressError::ResponseRefused(
-            "it is compressed, though `identity` was asked for".to_owned(),
-        ),
+/// Why there is no response to shape.
+enum NoAnswer {
+    Over(Cause),
+    Transport(TransportError),
+    Hit(Hit),
+}
+
+impl From<NoAnswer> for EgressError {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Over(cause) => Self::Over(cause),
+            NoAnswer::Hit(_) => Self::Withheld,
+            NoAnswer::Transport(TransportError::Unreached | TransportError::Failed) => {
+                Self::ConnectionFailed
+            }
+            NoAnswer::Transport(TransportError::TooLarge(limit)) => {
+                Self::ResponseTooLarge(limit as u64)
+            }
+            NoAnswer::Transport(TransportError::Encoded) => Self::ResponseRefused(
+                "it is compressed, though `identity` was asked for".to_owned(),
+            ),
+        }
     }
 }
 
 /// What a request is charged: what its response says, nothing where nobody was reached, and else the most.
-fn charge(scope: &HttpScope, answer: Option<&Answer>, reached: bool) -> Option<Charge> {
+fn charge(scope: &HttpScope, answer: &Result<Answer, NoAnswer>) -> Option<Charge> {
     let meter = scope.meter.as_ref()?;
-    if !reached {
-        return Some(Charge::default());
-    }
-    Some(answer.and_then(|answer| answer.charge(scope)).unwrap_or_else(|| meter.unread()))
+    let read = match answer {
+        Ok(answer) => answer.charge(scope),
+        Err(NoAnswer::Transport(TransportError::Unreached)) => Some(Charge::default()),
+        Err(_) => None,
+    };
+    Some(read.unwrap_or_else(|| meter.unread()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Secret, broker::Exposed};
+use crate::Secret;
 
 /// The key of this host's fingerprints: whoever has no key cannot try values out.
 pub struct FingerprintKey(Zeroizing<[u8; KEY]>);
@@ -63,16 +63,7 @@ impl FingerprintKey {
         self.of(secret.expose().as_bytes())
     }
 
-    pub(crate) fn of_credential(&self, exposed: &Exposed<'_>) -> Fingerprint {
-        match exposed {
-            Exposed::Token(value) => self.of(value.as_bytes()),
-            Exposed::AwsKeys(keys) => self.of(keys.secret.as_bytes()),
-            // Its key is in no request, and in no response either.
-            Exposed::ClientCertificate => self.of(&[]),
-        }
-    }
-
-    fn of(&self, value: &[u8]) -> Fingerprint {
+    pub(crate) fn of(&self, value: &[u8]) -> Fingerprint {
         let mut mac = Hmac::<Sha256>::new((&*self.0).into());
         mac.update(PURPOSE);
         mac.update(value);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use toolward_gate::{Call, Permit};
 
 use crate::{
+    address::{Machine, Network, Own},
     broker::Credentials,
     egress::{Egress, EgressSettings, Shared},
     fingerprint::FingerprintKey,
@@ -44,15 +45,25 @@ pub struct Grant {
 
 impl Vault {
     pub fn new(credentials: Credentials, settings: EgressSettings) -> Result<Self, VaultError> {
+        Self::on(credentials, settings, Box::new(Machine::default()))
+    }
+
+    /// A vault that knows the addresses of names and of this machine from `network`.
+    pub(crate) fn on(
+        credentials: Credentials,
+        settings: EgressSettings,
+        network: Box<dyn Network>,
+    ) -> Result<Self, VaultError> {
         let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints } =
             settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
+        let own = Own { listeners: denied, network };
         let fingerprints = match fingerprints {
             Some(key) => key,
             None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
         };
-        Ok(Self(Arc::new(Shared { credentials, transport, denied, clock, fingerprints })))
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, fingerprints })))
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {

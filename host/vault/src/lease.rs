@@ -6,7 +6,6 @@ use toolward_gate::{Life, Slot};
 use crate::{
     broker::Credential,
     check::Checked,
-    fingerprint::{Fingerprint, FingerprintKey},
     scan::Scanner,
     sign::{self, Injection, SignError},
 };
@@ -49,25 +48,19 @@ pub(crate) struct Lease {
 impl Lease {
     /// Puts the credential into its slot, and tells the scanner what must not come back. A request that holds
     /// the credential already is refused: nobody but the host writes it.
-    pub(crate) fn sign(
-        self,
-        checked: Checked,
-        key: &FingerprintKey,
-    ) -> Result<(Signed, Scanner, Fingerprint), SignError> {
+    pub(crate) fn sign(self, checked: Checked) -> Result<(Signed, Scanner), SignError> {
         self.life.check().map_err(SignError::Over)?;
         self.credential
             .check()
             .map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;
         // The only line that exposes a credential.
-        let exposed = self.credential.expose();
-        let injection = sign::inject(&self.slot, &exposed, &checked, self.now)?;
-        let fingerprint = key.of_credential(&exposed);
+        let injection = sign::inject(&self.slot, &self.credential.expose(), &checked, self.now)?;
         let values: Vec<&str> = injection.values.iter().map(|value| value.as_str()).collect();
         let scanner = Scanner::for_values(&values);
         if checked.texts().any(|text| scanner.finds(text)) {
             return Err(SignError::Carried);
         }
-        Ok((Signed { checked, injection }, scanner, fingerprint))
+        Ok((Signed { checked, injection }, scanner))
     }
 }
 

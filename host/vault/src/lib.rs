@@ -25,7 +25,8 @@ mod target;
 mod transport;
 
 pub use broker::{
-    Broker, BrokerConfig, ClientCertificate, Credential, Credentials, MintError, StaticTokenConfig,
+    AwsKeysConfig, Broker, BrokerConfig, ClientCertificate, ClientCertificateConfig, Credential,
+    Credentials, MintError, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
@@ -40,4 +41,4 @@ pub use secret_store::{
     Unlock,
 };
 pub use shape::Shaped;
-pub use transport::Raw;
+pub use transport::{Raw, check_trust};

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::scan;
+
 /// A secret value: wiped when it is dropped, never printed, compared or written out.
 #[expect(missing_debug_implementations, reason = "a secret is not printed")]
 pub struct Secret(SecretString);
@@ -26,6 +28,12 @@ impl Secret {
         Self(self.0.clone())
     }
 
+    /// Fails when the value cannot be kept: neither one line that can serve as a credential, nor certificates or
+    /// a key in PEM form (RFC 7468), which no header holds.
+    pub fn check_kept(&self) -> Result<(), WeakSecret> {
+        if is_pem(self.expose()) { Ok(()) } else { self.check() }
+    }
+
     /// Fails when the value cannot serve as a credential: a short or regular value could be guessed with
     /// the help of the response scan, and a line break could end a header.
     pub fn check(&self) -> Result<(), WeakSecret> {
@@ -33,7 +41,7 @@ impl Secret {
         if value.bytes().any(|byte| byte.is_ascii_control()) || value.trim() != value {
             return Err(WeakSecret::Form);
         }
-        if value.len() < MIN_BYTES || bits(value) < MIN_BITS {
+        if value.len() < MIN_BYTES || bits(value) < MIN_BITS || !scan::can_be_found(value) {
             return Err(WeakSecret::Short);
         }
         Ok(())
@@ -61,9 +69,20 @@ fn bits(value: &str) -> u64 {
     per_character.saturating_mul(u64::try_from(value.len()).unwrap_or(u64::MAX))
 }
 
+fn is_pem(value: &str) -> bool {
+    let mut items = rustls_pki_types::pem::PemObject::pem_slice_iter(value.as_bytes());
+    let first: Option<Result<Item, _>> = items.next();
+    value.starts_with("-----BEGIN ")
+        && first.is_some_and(|item| item.is_ok())
+        && items.all(|item| item.is_ok())
+}
+
+/// Whatever stands in a PEM file.
+type Item = (rustls_pki_types::pem::SectionKind, Vec<u8>);
+
 const MIN_BITS: u64 = 64;
 /// The response scan does not see less.
-const MIN_BYTES: usize = crate::scan::WINDOW;
+const MIN_BYTES: usize = scan::WINDOW;
 
 /// What a secret is called in its store. Never its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,12 +5,17 @@ mod hmac;
 mod query;
 pub(crate) mod sigv4;
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use toolward_gate::{Cause, Slot};
 use zeroize::Zeroizing;
 
-use crate::{broker::Exposed, check::Checked};
+use crate::{
+    broker::{ClientCertificate, Exposed},
+    check::Checked,
+};
 
 /// What goes into a request, and nothing of it comes back.
 #[derive(Default)]
@@ -19,6 +24,8 @@ pub(crate) struct Injection {
     pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
     /// Encoded, without the mark before it.
     pub(crate) query: Option<Zeroizing<String>>,
+    /// Shown when the connection is made.
+    pub(crate) identity: Option<Arc<ClientCertificate>>,
     /// Everything here, and behind it, that would be a credential by itself.
     pub(crate) values: Vec<Zeroizing<String>>,
 }
@@ -50,7 +57,9 @@ pub(crate) fn inject(
         (Slot::AwsSigV4(scope), Exposed::AwsKeys(keys)) => {
             sigv4::inject(scope, keys, &sigv4::Request::of(checked), now)
         }
-        (Slot::ClientCertificate, Exposed::ClientCertificate) => Ok(Injection::default()),
+        (Slot::ClientCertificate, Exposed::ClientCertificate(shown)) => {
+            Ok(Injection { identity: Some(Arc::clone(shown)), ..Injection::default() })
+        }
         _ => Err(SignError::Unfit("the credential is of another kind than its slot")),
     }
 }

@@ -8,9 +8,17 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Name, Resolve, Resolving};
-use toolward_gate::{CapabilityName, Destination};
+use toolward_gate::{CapabilityName, Destination, Trust};
 
-use crate::lease::{Signed, USER_AGENT};
+use self::tls::Tls;
+use crate::{
+    broker::ClientCertificate,
+    lease::{Signed, USER_AGENT},
+};
+
+mod tls;
+
+pub use tls::check as check_trust;
 
 /// A response as it came. It may hold anything.
 #[expect(missing_debug_implementations, reason = "what was not scanned is not printed")]
@@ -33,7 +41,7 @@ pub(crate) enum TransportError {
 
 /// Connections, kept apart by capability, destination and address, so that none is used for another.
 pub(crate) struct Transport {
-    roots: Vec<reqwest::Certificate>,
+    tls: Tls,
     connect_timeout: Duration,
     clients: Mutex<HashMap<Key, reqwest::Client>>,
 }
@@ -43,6 +51,9 @@ struct Key {
     capability: CapabilityName,
     destination: Destination,
     addresses: Vec<SocketAddr>,
+    trust: Trust,
+    /// Of the client certificate.
+    identity: Option<[u8; 32]>,
 }
 
 impl Transport {
@@ -53,12 +64,8 @@ impl Transport {
     ) -> Result<Self, String> {
         // Somebody else in the process may have chosen already: either way there is one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let roots = match extra_roots_pem {
-            None => Vec::new(),
-            Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| error.without_url().to_string())?,
-        };
-        Ok(Self { roots, connect_timeout, clients: Mutex::default() })
+        let tls = Tls::new(extra_roots_pem)?;
+        Ok(Self { tls, connect_timeout, clients: Mutex::default() })
     }
 
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
@@ -85,16 +92,19 @@ impl Transport {
 
     fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
         let checked = &signed.checked;
+        let identity = signed.injection.identity.as_deref();
         let key = Key {
             capability: checked.capability.clone(),
             destination: checked.destination.clone(),
             addresses: checked.addresses.clone(),
+            trust: checked.scope.tls.clone(),
+            identity: identity.map(|shown| shown.digest),
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = self.connect(&key).map_err(|_| TransportError::Failed)?;
+        let client = self.connect(&key, identity)?;
         if clients.len() >= MAX_CLIENTS {
             clients.clear();
         }
@@ -106,7 +116,11 @@ impl Transport {
         clippy::disallowed_methods,
         reason = "the one place that makes clients, pinned to checked addresses"
     )]
-    fn connect(&self, key: &Key) -> reqwest::Result<reqwest::Client> {
+    fn connect(
+        &self,
+        key: &Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -117,7 +131,11 @@ impl Transport {
             .pool_idle_timeout(IDLE)
             .http1_max_headers(MAX_RESPONSE_HEADERS);
         let builder = if key.destination.https {
-            builder.https_only(true).tls_certs_merge(self.roots.iter().cloned())
+            let tls = self.tls.config(&key.trust, identity).map_err(|error| {
+                tracing::warn!(host = %key.destination, %error, "TLS cannot be set up");
+                TransportError::Failed
+            })?;
+            builder.https_only(true).tls_backend_preconfigured(tls)
         } else {
             // No TLS, no roots: reading the machine's certificates takes longer than a request.
             builder.tls_certs_only([])
@@ -128,7 +146,7 @@ impl Transport {
         } else {
             builder.resolve_to_addrs(&key.destination.host, &key.addresses)
         };
-        builder.build()
+        builder.build().map_err(|_| TransportError::Failed)
     }
 }
 
@@ -200,8 +218,10 @@ mod tests {
             capability: "a:b:c".parse().unwrap(),
             destination: Destination { https: false, host, port: address.port() },
             addresses: vec![address],
+            trust: Trust::default(),
+            identity: None,
         };
-        let client = Transport::new(None, IDLE).unwrap().connect(&key).unwrap();
+        let client = Transport::new(None, IDLE).unwrap().connect(&key, None).unwrap();
         let url = |host: &str| format!("http://{host}:{}/", address.port());
         let error = client.get(url("localhost")).send().await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");

@@ -7,7 +7,7 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Basis, Call, Cost, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope,
-    ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms,
+    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms, Trust,
 };
 use toolward_vault::{
     Broker, Credential, Credentials, EgressSettings, MintError, Narrowing, Outbound, Secret, Vault,
@@ -59,7 +59,8 @@ fn scope(destination: Destination) -> HttpScope {
         paths: vec!["/items/{bytes}".parse().unwrap()],
         query: None,
         headers: [].into(),
-        allow_private: true,
+        allow_private: PrivateRanges::loopback(),
+        tls: Trust::default(),
         credential: Some("github".parse().unwrap()),
         slot: Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer }),
         max_request_bytes: 64,

@@ -10,9 +10,11 @@ use toml::Spanned;
 
 use self::{
     meter::WrittenMeter,
+    private::WrittenRanges,
     response::WrittenResponse,
     scope::ScopeKeys,
     slot::WrittenSlot,
+    trust::WrittenTrust,
     wasi::{Access, WasiKeys, WrittenStandIn},
 };
 use super::{Capabilities, CapabilityDefinition, Interface, wasi::has_destinations};
@@ -20,9 +22,12 @@ use crate::{CapabilityName, Cost, Risk, SourceError, SourceFile, nearest};
 
 mod http;
 mod meter;
+mod private;
 mod response;
 mod scope;
 mod slot;
+mod template;
+mod trust;
 mod wasi;
 
 #[derive(Deserialize)]
@@ -45,7 +50,8 @@ struct Written {
     paths: Option<Vec<Spanned<String>>>,
     query: Option<BTreeSet<String>>,
     headers: Option<Vec<Spanned<String>>>,
-    allow_private: Option<bool>,
+    allow_private: Option<Spanned<WrittenRanges>>,
+    tls: Option<Spanned<WrittenTrust>>,
     credential: Option<Spanned<String>>,
     inject: Option<Spanned<WrittenSlot>>,
     max_request_bytes: Option<usize>,
@@ -162,6 +168,7 @@ impl Reader<'_> {
             ("query", written.query.is_some()),
             ("headers", written.headers.is_some()),
             ("allow_private", written.allow_private.is_some()),
+            ("tls", written.tls.is_some()),
             ("credential", written.credential.is_some()),
             ("inject", written.inject.is_some()),
             ("max_request_bytes", written.max_request_bytes.is_some()),

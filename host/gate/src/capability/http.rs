@@ -1,7 +1,7 @@
 //! Which requests does a capability allow?
 use std::collections::BTreeSet;
 
-use super::{Destination, Meter, ResponseShape, Slot};
+use super::{Destination, Meter, PrivateRanges, ResponseShape, Slot, Trust};
 use crate::{CredentialName, PathPattern};
 
 /// What requests a capability allows.
@@ -15,8 +15,9 @@ pub struct HttpScope {
     pub query: Option<BTreeSet<String>>,
     /// Header fields that a tool may set besides those that every request may carry. Lower case.
     pub headers: BTreeSet<String>,
-    /// Whether the destination may be an address that is not globally reachable (loopback, private ranges).
-    pub allow_private: bool,
+    /// Where the destination may be although it is not globally reachable.
+    pub allow_private: PrivateRanges,
+    pub tls: Trust,
     pub credential: Option<CredentialName>,
     /// Present exactly when a credential is.
     pub slot: Option<Slot>,

@@ -134,6 +134,9 @@ risk = "low"
     assert_ne!(all.digest(), read(&wider).unwrap().digest());
 }
 
+mod servers;
+mod slots;
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,200}") {

@@ -251,7 +251,7 @@ impl wit::HostCapability for Handles {
 
 #[cfg(test)]
 mod tests {
-    use toolward_gate::{HttpScope, ResponseShape};
+    use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Trust};
 
     use super::{Handle, Limits, Refusal, Spent};
 
@@ -265,7 +265,8 @@ mod tests {
             paths: vec![],
             query: None,
             headers: [].into(),
-            allow_private: false,
+            allow_private: PrivateRanges::default(),
+            tls: Trust::default(),
             credential: None,
             slot: None,
             max_request_bytes: 100,

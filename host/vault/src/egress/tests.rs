@@ -9,7 +9,7 @@ mod tls;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use toolward_gate::{Destination, HeaderScheme, Slot, SwitchTarget};
+use toolward_gate::{Destination, HeaderScheme, PrivateRanges, Slot, SwitchTarget};
 
 use self::{
     server::{Script, Server, json},
@@ -257,7 +257,8 @@ async fn addresses_of_this_machine_are_dialled_only_where_they_are_opened_and_no
     let dial = async |host: &str, allow_private: bool, denied: &[&str]| {
         let destination = Destination { https: false, host: host.to_owned(), port };
         let mut setup = Setup::at(destination);
-        setup.scope.allow_private = allow_private;
+        setup.scope.allow_private =
+            if allow_private { PrivateRanges::loopback() } else { PrivateRanges::default() };
         let address = |ip: &&str| format!("{ip}:{port}").parse().unwrap();
         let denied = denied.iter().map(address).collect();
         setup.settings = EgressSettings { denied, ..EgressSettings::default() };

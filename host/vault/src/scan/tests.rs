@@ -1,6 +1,10 @@
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use proptest::prelude::*;
 
-use super::*;
+use super::{forms::forms, *};
 use crate::Secret;
 
 const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -101,7 +105,7 @@ proptest! {
         let taken = Secret::new(value.as_str()).check().is_ok();
         prop_assert!(!taken || value.len() >= WINDOW);
         for form in forms(value.as_bytes()) {
-            prop_assert_eq!(Scanner::for_values(&[&value]).finds(&form) || !taken, true);
+            prop_assert!(Scanner::for_values(&[&value]).finds(&form.text) || !taken);
         }
     }
 

@@ -41,7 +41,7 @@ impl SecretStore for Env {
                 place: "the environment".to_owned(),
                 hint: format!("set the variable `{variable}` where the host is started"),
             })?;
-        secret.check()?;
+        secret.check_kept()?;
         Ok(secret)
     }
 

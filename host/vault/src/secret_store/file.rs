@@ -113,7 +113,7 @@ impl SecretStore for FileStore {
     }
 
     async fn write(&self, name: &SecretName, value: Secret) -> Result<(), SecretStoreError> {
-        value.check()?;
+        value.check_kept()?;
         self.change(|secrets| drop(secrets.insert(name.clone(), value))).await
     }
 

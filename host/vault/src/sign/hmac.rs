@@ -32,7 +32,11 @@ pub(super) fn inject(
     if let Some(name) = &template.timestamp_header {
         fields.push(field(name, &seconds)?);
     }
-    Ok(Injection { fields, values: vec![value(key), value(&hex), value(&base64)], query: None })
+    Ok(Injection {
+        fields,
+        values: vec![value(key), value(&hex), value(&base64)],
+        ..Injection::default()
+    })
 }
 
 fn signed<'a>(part: &'a SignedPart, checked: &'a Checked, seconds: &'a str) -> Vec<u8> {

@@ -82,6 +82,7 @@ pub(crate) fn inject(
         fields: fields.collect::<Result<_, _>>()?,
         query: (!query.is_empty()).then(|| Zeroizing::new(query.join("&"))),
         values,
+        identity: None,
     })
 }
 

@@ -8,14 +8,22 @@ use crate::{CredentialName, Destination, HttpScope, PathPattern, Slot, SourceErr
 
 impl Reader<'_> {
     pub(super) fn scope(&self, written: Written) -> Result<HttpScope, SourceError> {
-        let allow_private = written.allow_private.unwrap_or(false);
-        let destinations = self.destinations(&written, allow_private)?;
+        let allow_private = self.private_ranges(written.allow_private.as_ref())?;
+        let destinations = self.destinations(&written, !allow_private.is_empty())?;
         let credential = written
             .credential
             .as_ref()
             .map(|name| self.read::<CredentialName>(name))
             .transpose()?;
         let slot = written.inject.as_ref().map(|inject| self.slot(inject)).transpose()?;
+        if matches!(slot, Some(Slot::ClientCertificate))
+            && destinations.iter().any(|one| !one.https)
+        {
+            return Err(self.lacks(
+                "a client certificate is shown over TLS only",
+                "write destinations with `https`",
+            ));
+        }
         if credential.is_some() != slot.is_some() {
             return Err(
                 self.lacks("`credential` and `inject` belong together", "write both, or neither")
@@ -28,6 +36,7 @@ impl Reader<'_> {
             query: written.query,
             headers: self.headers(written.headers.as_deref(), slot.as_ref())?,
             allow_private,
+            tls: self.trust(written.tls.as_ref())?,
             credential,
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
@@ -66,7 +75,7 @@ impl Reader<'_> {
         let destination = Destination::parse(written.get_ref()).map_err(wrong)?;
         if !destination.https && !allow_private {
             return Err(wrong("`http` sends the credential in the clear").with_help(
-                "use `https`, or `allow_private = true` for a server on this machine or network",
+                "use `https`, or name the network of the server, as in `allow_private = [\"10.1.0.0/16\"]`",
             ));
         }
         Ok(destination)
@@ -120,7 +129,7 @@ impl Reader<'_> {
             let name = written.get_ref().to_ascii_lowercase();
             let token = !name.is_empty()
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            let in_slot = matches!(slot, Some(Slot::Header { name: slot, .. }) if *slot == name);
+            let in_slot = slot.is_some_and(|slot| slot.writes_header(&name));
             if token
                 && !in_slot
                 && !NEVER_A_SLOT.contains(&name.as_str())

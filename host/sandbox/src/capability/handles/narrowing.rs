@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use toolward_gate::{HttpScope, ResponseShape};
+use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Trust};
 
 use super::{Handle, Limits, Refusal, Spent};
 
@@ -14,7 +14,8 @@ fn scope() -> HttpScope {
         paths: vec![],
         query: None,
         headers: [].into(),
-        allow_private: false,
+        allow_private: PrivateRanges::default(),
+        tls: Trust::default(),
         credential: None,
         slot: None,
         max_request_bytes: 100,

@@ -9,9 +9,9 @@ use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
     EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
-    Principal, ProgressSink, Refusal, Request, Reservation, ReserveError, ResponseShape, Risk,
-    SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
-    Terms, ToolRef, Unavailable, Usage,
+    Principal, PrivateRanges, ProgressSink, Refusal, Request, Reservation, ReserveError,
+    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
+    Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
 };
 
 use super::server::Server;
@@ -63,7 +63,8 @@ impl Setup {
             paths: vec!["/items/{id}".parse().unwrap()],
             query: Some(set(&["q"])),
             headers: set(&["x-colour"]),
-            allow_private: true,
+            allow_private: PrivateRanges::loopback(),
+            tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
