@@ -6,6 +6,7 @@ use std::{
 };
 
 use hmac::{Hmac, Mac as _};
+use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -22,7 +23,8 @@ impl fmt::Debug for FingerprintKey {
 
 /// An HMAC of a credential's value: `hmac-sha256:` and its first 32 hexadecimal digits. The same value has the
 /// same fingerprint for as long as the host keeps its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Fingerprint(String);
 
 impl fmt::Display for Fingerprint {
@@ -58,9 +60,12 @@ impl FingerprintKey {
         Ok(Self(key))
     }
 
-    /// Of a value as it stands in its store.
-    pub fn fingerprint(&self, secret: &Secret) -> Fingerprint {
-        self.of(secret.expose().as_bytes())
+    /// Of a value as it stands in its store; and, where it is `user:password`, of the password, which is a
+    /// credential by itself.
+    pub fn fingerprints(&self, secret: &Secret) -> Vec<Fingerprint> {
+        let value = secret.expose();
+        let password = value.split_once(':').map(|(_, password)| password);
+        [Some(value), password].into_iter().flatten().map(|one| self.of(one.as_bytes())).collect()
     }
 
     pub(crate) fn of(&self, value: &[u8]) -> Fingerprint {
@@ -127,16 +132,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_has_a_fingerprint_of_its_password_too() {
+        let key = FingerprintKey::passing().unwrap();
+        let pair = key.fingerprints(&secret("ana:ghp_Zx81+kQ/7mW=0pLr5vTn"));
+        assert_eq!(pair.len(), 2);
+        assert_eq!(pair[1..], key.fingerprints(&secret("ghp_Zx81+kQ/7mW=0pLr5vTn")));
+    }
+
+    #[test]
     fn a_fingerprint_stays_with_its_key_and_tells_values_apart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fingerprint.key");
         let before = FingerprintKey::open(&path).unwrap();
         let after = FingerprintKey::open(&path).unwrap();
         let (one, two) = (secret("ghp_Zx81+kQ/7mW=0pLr5vTn"), secret("ghp_Zx81+kQ/7mW=0pLr5vTm"));
-        assert_eq!(before.fingerprint(&one), after.fingerprint(&one));
-        assert_ne!(before.fingerprint(&one), before.fingerprint(&two));
+        assert_eq!(before.fingerprints(&one), after.fingerprints(&one));
+        assert_ne!(before.fingerprints(&one), before.fingerprints(&two));
         let other = FingerprintKey::open(&folder.path().join("other.key")).unwrap();
-        assert_ne!(before.fingerprint(&one), other.fingerprint(&one), "another host's");
+        assert_ne!(before.fingerprints(&one), other.fingerprints(&one), "another host's");
         let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = names.collect();
         names.sort();
@@ -147,7 +160,7 @@ mod tests {
     fn a_fingerprint_is_no_plain_hash_and_no_piece_of_the_value() {
         use sha2::Digest as _;
         let value = "ghp_Zx81+kQ/7mW=0pLr5vTn";
-        let text = FingerprintKey::passing().unwrap().fingerprint(&secret(value)).to_string();
+        let text = FingerprintKey::passing().unwrap().fingerprints(&secret(value))[0].to_string();
         let hash = hex::encode(Sha256::digest(value));
         let digits = text.strip_prefix("hmac-sha256:").unwrap();
         assert!(digits.len() == DIGITS && !hash.starts_with(digits), "{text}");
@@ -160,8 +173,9 @@ mod tests {
         let path = folder.path().join("fingerprint.key");
         let text = |_| {
             let path = path.clone();
-            let open =
-                move || FingerprintKey::open(&path).unwrap().fingerprint(&secret("x")).to_string();
+            let open = move || {
+                FingerprintKey::open(&path).unwrap().fingerprints(&secret("x"))[0].to_string()
+            };
             std::thread::spawn(open)
         };
         let threads: Vec<_> = (0..8).map(text).collect();

@@ -24,6 +24,12 @@ pub(super) enum Secret {
         #[arg(long)]
         store: Option<String>,
     },
+    /// Print what the audit trail calls a value: the fingerprint under this host's key.
+    Fingerprint {
+        name: SecretName,
+        #[arg(long)]
+        store: Option<String>,
+    },
     /// Remove a value.
     Rm {
         name: SecretName,
@@ -48,6 +54,13 @@ impl Secret {
                 let names = find(context, &config, store)?.list().await?;
                 context.terminal.show(&json!({ "secrets": names }), || {
                     names.iter().map(|name| format!("{name}\n")).collect()
+                })?;
+            }
+            Self::Fingerprint { name, store } => {
+                let value = find(context, &config, store)?.read(&name).await?;
+                let all = wiring::fingerprint_key(&config)?.fingerprints(&value);
+                context.terminal.show(&json!({ "secret": name, "fingerprints": all }), || {
+                    all.iter().map(|one| format!("{one}\n")).collect()
                 })?;
             }
             Self::Rm { name, store } => {
