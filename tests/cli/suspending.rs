@@ -65,7 +65,7 @@ fn the_fingerprint_in_the_trail_is_the_one_of_the_secret() {
     assert_eq!(told.trim(), note["fingerprint"].as_str().unwrap());
     let other = place.run("secret fingerprint payments-key --json").exits(0).json();
     assert_ne!(other["fingerprints"][0], note["fingerprint"]);
-    place.run("secret fingerprint nobody").exits(8);
+    place.run("secret fingerprint nobody").exits(10);
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &std::fs::metadata(place.path("data/fingerprint.key")).unwrap().permissions(),
     );

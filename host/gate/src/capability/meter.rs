@@ -104,7 +104,7 @@ mod tests {
     /// H-04 and H-05: what is no whole number from 0 is not read, and nothing wraps.
     #[test]
     fn a_response_that_does_not_say_is_not_read() {
-        let says = |number: serde_json::Value| {
+        let says = |number: Value| {
             meter().read(&json!({ "usage": { "in": 1, "out": number }, "images": 0 }))
         };
         assert!(says(json!(0)).is_some());

@@ -57,7 +57,11 @@ impl Secret {
                 })?;
             }
             Self::Fingerprint { name, store } => {
-                let value = find(context, &config, store)?.read(&name).await?;
+                let store = find(context, &config, store)?;
+                if !store.list().await?.contains(&name) {
+                    return Err(absent(&name));
+                }
+                let value = store.read(&name).await?;
                 let all = wiring::fingerprint_key(&config)?.fingerprints(&value);
                 context.terminal.show(&json!({ "secret": name, "fingerprints": all }), || {
                     all.iter().map(|one| format!("{one}\n")).collect()
@@ -67,9 +71,7 @@ impl Secret {
                 let store = find(context, &config, store)?;
                 let state = wiring::state(&config).await?;
                 if !store.remove(&name).await? {
-                    return Err(Failure::NotFound(format!(
-                        "there is no secret `{name}`; `toolward secret list` shows all"
-                    )));
+                    return Err(absent(&name));
                 }
                 record(state, &config, "secret-rm", name.to_string()).await?;
                 context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
@@ -77,6 +79,10 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+fn absent(name: &SecretName) -> Failure {
+    Failure::NotFound(format!("there is no secret `{name}`; `toolward secret list` shows all"))
 }
 
 /// The store that is named, or the only one.
