@@ -6,6 +6,7 @@ mod every_wait;
 mod expired;
 mod halted;
 mod limits;
+mod metered;
 mod refused;
 mod simple;
 mod words;

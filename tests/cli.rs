@@ -23,6 +23,7 @@ mod policies;
 mod proving;
 mod redact;
 mod secrets;
+mod suspending;
 mod trail;
 mod upstream;
 

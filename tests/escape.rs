@@ -46,7 +46,14 @@
 //! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |
+//! | C-02, C-06 header fields, cookies | `vault` shape/tests, `escape/reflection` cookies_and_challenges… |
+//! | C-05, C-49, C-50 redirects | `vault` shape/tests, egress/tests/responses a_redirect…, `escape/requests` a_redirect… |
+//! | C-10 challenges | `vault` egress/tests/responses a_tool_sees_no_cookie…, shape/tests no_scope_shows… |
+//! | C-37 length and status as a signal | `escape/shaping` what_a_server_that_colludes_can_say_is_bounded… |
+//! | C-52, C-53 another place or verb of an allowed host | `escape/shaping` an_allowed_host_is_allowed… |
+//! | C-54 a shared cache | by construction: no response is kept |
 //! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
+//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, capability/meter.rs, `state` tests/metered, `vault` egress/tests/metered, `calls/metered` |
 //! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
 //! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
@@ -105,6 +112,7 @@ mod extremes;
 mod floods;
 mod reflection;
 mod requests;
+mod shaping;
 
 use serde_json::Value;
 use toolward_gate::Stop;

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Kind,
-    Parent, Recording, Reservation, Stop, ToolName, Unavailable,
+    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName,
+    Digest, Kind, Parent, Recording, Reservation, Stop, ToolName, Unavailable, Usage,
 };
 
 /// Field names that the log and the audit share.
@@ -56,6 +56,8 @@ pub enum Note {
         sent_bytes: u64,
         received_bytes: u64,
         millis: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A request that left, and has no response that counts.
     Unanswered {
@@ -65,6 +67,8 @@ pub enum Note {
         path_template: String,
         code: String,
         millis: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A request that did not leave.
     NotSent {
@@ -77,6 +81,13 @@ pub enum Note {
         method: String,
         host: String,
         path_template: String,
+        /// Whose value it was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credential: Option<CredentialName>,
+        /// Which value it was: an HMAC of it under a key of this host.
+        fingerprint: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A line that the tool logged.
     Logged {
@@ -102,6 +113,15 @@ pub enum Note {
     LogDropped {
         lines: u64,
     },
+}
+
+/// What a metered request was charged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Charge {
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What the response said; empty where it did not say, and the most was charged.
+    pub quantities: BTreeMap<String, u64>,
 }
 
 /// What happens on the way of one call. Clones write on the same page; the audit entry ends with it.
@@ -169,7 +189,7 @@ impl Admitted {
             call: reservation.call.id,
             basis: reservation.call.notes.read().into_iter().rev().find_map(allowed),
             approval: reservation.approval.as_ref().map(Approval::id),
-            reserved: reservation.cost,
+            reserved: reservation.usage.cost,
         }
     }
 }
@@ -182,8 +202,15 @@ pub struct Closed {
     #[serde(flatten)]
     pub ending: Ending,
     pub cost: Cost,
+    #[serde(skip_serializing_if = "is_none_used")]
+    pub tokens: u64,
     pub millis: u64,
     pub notes: Vec<Note>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none_used(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 /// How a call ended.
@@ -412,10 +439,18 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    pub async fn close(self, ending: Ending, cost: Cost) -> Result<(), Unavailable> {
+    pub async fn close(self, ending: Ending, usage: Usage) -> Result<(), Unavailable> {
+        let Usage { cost, tokens } = usage;
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.log
-            .close(Closed { call: self.call, ending, cost, millis, notes: self.notes.read() })
+            .close(Closed {
+                call: self.call,
+                ending,
+                cost,
+                tokens,
+                millis,
+                notes: self.notes.read(),
+            })
             .await
     }
 }

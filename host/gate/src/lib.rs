@@ -6,6 +6,7 @@
 //!
 //! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
 //! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
+mod account;
 mod approval;
 mod audit;
 mod budget;
@@ -26,25 +27,30 @@ mod projection;
 mod recording;
 mod source;
 mod stop;
+mod suspension;
 
+pub use account::{Account, Aside};
 pub use approval::{
     Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError,
     Filing, Question, Request, Verdict,
 };
 pub use audit::{
-    Admitted, Audit, AuditLog, Chain, Change, Closed, Ending, Entry, Link, Note, Notes, Opened,
-    Record, fields,
+    Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,
+    Opened, Record, fields,
 };
-pub use budget::{BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError};
+pub use budget::{
+    Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,
+    Usage,
+};
 pub use call::{
     Arguments, ArgumentsError, Call, CallDigest, CallId, Identity, Kind, Principal, Progress,
     ProgressSink, Said, ToolRef, Want,
 };
 pub use capability::{
-    AwsSigV4, Capabilities, CapabilityDefinition, Destination, DirectoryQuota, HeaderScheme,
-    HmacHash, HmacTemplate, HttpScope, Interface, KeyForm, PrivateRanges, ResponseShape, Scope,
-    SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope,
-    WrittenPart,
+    AwsSigV4, BodyShape, Capabilities, CapabilityDefinition, DeclaredFields, Destination,
+    DirectoryQuota, HeaderScheme, HmacHash, HmacTemplate, HttpScope, Interface, KeyForm, Meter,
+    Misfit, PrivateRanges, Quantity, ResponseShape, Scope, SessionPolicy, SignaturePlace,
+    SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope, WrittenPart,
 };
 pub use cedar::{
     Action, CedarPolicy, Counterexample, Exchange, Explanation, Finding, InstalledTool, Obligation,
@@ -65,3 +71,4 @@ pub use projection::Projection;
 pub use recording::Recording;
 pub use source::{SourceError, SourceFile, nearest};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};
+pub use suspension::{HITS, Tripwire};

@@ -21,7 +21,7 @@ use std::{borrow::Cow, path::Path};
 use async_trait::async_trait;
 use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
 use toolward_gate::{
-    AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Unavailable,
+    AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Unavailable, Usage,
 };
 
 use key::AuditKey;
@@ -49,7 +49,8 @@ impl AuditLog for State {
 
     async fn close(&self, closed: Closed) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
-        budgets::settle(&mut writing, closed.call, closed.cost).await?;
+        let usage = Usage { cost: closed.cost, tokens: closed.tokens };
+        budgets::settle(&mut writing, closed.call, usage).await?;
         self.add(&mut writing, &Record::Closed(closed)).await?;
         writing.commit().await.map_err(unavailable)
     }
@@ -127,6 +128,7 @@ impl State {
                 call,
                 ending,
                 cost: Cost::default(),
+                tokens: 0,
                 millis: 0,
                 notes: Vec::<Note>::new(),
             };

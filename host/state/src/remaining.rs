@@ -1,11 +1,11 @@
 //! What is left of a budget, for policies that look at it. Nothing is set aside by looking.
 use jiff::Timestamp;
 use sqlx::Row as _;
-use toolward_gate::{BudgetLimit, Call, Cost, Unavailable};
+use toolward_gate::{Amount, BudgetLimit, Call, Cost, Unavailable};
 
 use crate::{State, micros, unavailable};
 
-/// The least that is left of these budgets for the caller of this tool; `None` where there are none.
+/// The least that is left of these budgets for the caller of this tool; `None` where none is in money.
 pub(crate) async fn remaining(
     state: &State,
     call: &Call,
@@ -14,9 +14,10 @@ pub(crate) async fn remaining(
 ) -> Result<Option<Cost>, Unavailable> {
     let mut least = None;
     for budget in budgets {
+        let Amount::Cost(most) = budget.most else { continue };
         let window = i64::try_from(budget.window.as_micros()).unwrap_or(i64::MAX);
         let used = used(state, call, micros(now), window).await?;
-        let left = Cost(budget.cost.0.saturating_sub(used));
+        let left = Cost(most.0.saturating_sub(used));
         least = Some(least.map_or(left, |least: Cost| least.min(left)));
     }
     Ok(least)

@@ -9,6 +9,7 @@ pub(crate) mod faults;
 mod group;
 mod interrupted;
 mod ledger;
+mod metered;
 #[cfg(unix)]
 mod opening;
 mod retention;

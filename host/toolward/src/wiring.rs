@@ -19,7 +19,8 @@ use toolward_sandbox::{
 };
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
-    Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
+    Credentials, EgressSettings, FingerprintKey, PassphraseSource, SecretStore, SecretStoreError,
+    Vault, VaultError,
 };
 
 use crate::{
@@ -310,11 +311,11 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
 
 /// Makes the key of the audit trail, where there is none; what its checkpoints are verified with.
 pub fn audit_key(config: &Config) -> Result<PublicKey, StartError> {
-    data_folder(config)?;
+    private_data(config)?;
     Ok(State::make_key(&config.database())?)
 }
 
-fn data_folder(config: &Config) -> Result<(), SourceError> {
+fn private_data(config: &Config) -> Result<(), SourceError> {
     private_folder(&config.data).map_err(|error| {
         let message =
             format!("the data directory `{}` cannot be made: {error}", config.data.display());
@@ -324,7 +325,7 @@ fn data_folder(config: &Config) -> Result<(), SourceError> {
 
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
-    data_folder(config)?;
+    private_data(config)?;
     Ok(State::open(&config.database(), clock()).await?)
 }
 
@@ -355,7 +356,20 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
         };
         settings.extra_roots_pem = Some(fs::read(roots).map_err(failed)?);
     }
+    settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
     Ok(Vault::new(credentials, settings)?)
+}
+
+/// The key under which it is told which credential came back.
+pub fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
+    private_data(config)?;
+    let path = config.data.join("fingerprint.key");
+    Ok(FingerprintKey::open(&path).map_err(|error| {
+        let message = format!("the key file `{}` cannot be used: {error}", path.display());
+        let help =
+            "remove it, and there is a new one: fingerprints in older records then mean nothing";
+        config.file.error(0..0, message).with_help(help)
+    })?)
 }
 
 fn clock() -> Arc<dyn Clock> {

@@ -139,7 +139,7 @@ impl HostRequests {
         let request = request(&post)?;
         let raw = self.transport.fetch(to, addresses, request, MAX_ANSWER).await;
         let raw = raw.map_err(|error| match error {
-            TransportError::Failed => PostError::Unreachable,
+            TransportError::Unreached | TransportError::Failed => PostError::Unreachable,
             TransportError::TooLarge(_) | TransportError::Encoded => PostError::Unfit,
         })?;
         let media_type =

@@ -43,6 +43,8 @@ pub(crate) struct Fetched {
 /// Why there is no response. Nothing here repeats what a server said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportError {
+    /// There was no connection: nothing left.
+    Unreached,
     Failed,
     /// The limit, in bytes, of what was on the wire and of what that holds.
     TooLarge(usize),
@@ -196,7 +198,11 @@ async fn execute(
     client: &reqwest::Client,
     request: reqwest::Request,
 ) -> Result<reqwest::Response, TransportError> {
-    client.execute(request).await.map_err(|_| TransportError::Failed)
+    let failed = |error: reqwest::Error| match error.is_connect() {
+        true => TransportError::Unreached,
+        false => TransportError::Failed,
+    };
+    client.execute(request).await.map_err(failed)
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {

@@ -1,4 +1,6 @@
 //! What leaves, what does not, and what becomes of it when the call ends.
+mod hits;
+mod metered;
 mod minted;
 mod responses;
 mod server;
