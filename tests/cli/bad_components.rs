@@ -45,7 +45,7 @@ fn a_manifest_that_was_only_written_again_is_taken() {
     place.write_bytes("new.wasm", &same);
     place.run("check new.wasm").exits(0);
     place.run("tool add new.wasm").exits(0);
-    assert_eq!(place.run("tool list --json").json()["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(place.run("tool list --json").json()["tools"].as_array().unwrap().len(), 5);
 }
 
 #[test]

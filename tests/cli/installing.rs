@@ -38,7 +38,7 @@ fn a_crate_becomes_a_component() {
         variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let built = place.run_in(&variables, &line, "").exits(0);
     let bytes = std::fs::read(place.path("built.wasm")).unwrap();
-    assert_eq!(built.json()["tools"], 4);
+    assert_eq!(built.json()["tools"], 5);
     assert_eq!(built.json()["digest"], Digest::of(&bytes).to_string());
     assert_eq!(bytes, component("teller"), "the same source makes the same component");
 }
@@ -101,14 +101,16 @@ fn a_tool_is_added_listed_shown_replaced_and_removed() {
     place.write_bytes("my_teller.component.wasm", component("teller"));
     let added = place.run("tool add my_teller.component.wasm").exits(0);
     assert!(added.out.starts_with("added my-teller: "), "{}", added.told());
-    assert!(["say", "count", "crash", "refuse"].iter().all(|tool| added.out.contains(tool)));
+    assert!(
+        ["say", "count", "crash", "recite", "refuse"].iter().all(|tool| added.out.contains(tool))
+    );
     assert!(place.read("toolward.toml").starts_with(&written), "what was written stays");
     let listed = place.run("tool list").exits(0);
-    assert_eq!(listed.out.lines().count(), 4);
+    assert_eq!(listed.out.lines().count(), 5);
     assert!(listed.out.lines().all(|line| line.contains("my-teller")), "{}", listed.told());
     assert_snapshot!(place.run("tool show say").exits(0).told());
     place.run("tool add my_teller.component.wasm --name my-teller").exits(0);
-    assert_eq!(place.run("tool list --json").json()["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(place.run("tool list --json").json()["tools"].as_array().unwrap().len(), 5);
     place.run("tool rm my-teller").exits(0);
     assert_eq!(place.read("toolward.toml").trim_end(), written.trim_end());
     assert!(!place.path("tools/my-teller.wasm").exists());

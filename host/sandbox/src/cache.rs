@@ -345,7 +345,8 @@ mod tests {
     }
 
     fn aged(path: &Path, hours: u64) {
-        let used_at = now().checked_sub(Duration::from_secs(hours * 60 * 60)).unwrap();
+        let age = HOUR.saturating_mul(u32::try_from(hours).unwrap());
+        let used_at = now().checked_sub(age).unwrap();
         fs::File::options().append(true).open(path).unwrap().set_modified(used_at).unwrap();
     }
 
