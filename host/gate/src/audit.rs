@@ -181,10 +181,7 @@ pub struct Admitted {
 
 impl Admitted {
     pub fn of(reservation: &Reservation<'_>) -> Self {
-        let allowed = |note: Note| match note {
-            Note::Allowed(basis) => Some(basis),
-            _ => None,
-        };
+        let allowed = |note| if let Note::Allowed(basis) = note { Some(basis) } else { None };
         Self {
             call: reservation.call.id,
             basis: reservation.call.notes.read().into_iter().rev().find_map(allowed),

@@ -53,10 +53,7 @@ impl AuditKey {
     }
 
     fn read(path: &Path) -> Result<Self, StateError> {
-        sqlite::check_private(path).map_err(|error| match error {
-            StateError::Open { cause, path } => StateError::Key { path, cause },
-            other => other,
-        })?;
+        sqlite::check_private(path)?;
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| failed(path, &error))?);
         let mut seed = Zeroizing::new([0; 32]);
         let digits = text.trim_end().strip_prefix(FORM).ok_or_else(|| not_a_key(path))?;

@@ -221,7 +221,11 @@ async fn lines_that_two_hosts_add_at_once_stay_lines_and_a_torn_one_is_left_alon
         .unwrap();
     let last = state.last_link().await.unwrap();
     let point = Checkpoint::of(CheckpointKind::Running, last.as_ref(), place.now(), &state.key);
-    fs::write(place.folder.path().join("elsewhere.jsonl"), &point.line()[..30]).unwrap();
+    fs::write(
+        place.folder.path().join("elsewhere.jsonl"),
+        point.line().chars().take(30).collect::<String>(),
+    )
+    .unwrap();
     let adding = (0..16).map(|_| {
         let (file, point) = (file(&place), point.clone());
         tokio::spawn(async move { file.put(&point).await })

@@ -2,6 +2,7 @@
 //!
 //! One suite, over anything that makes states: another database is one more [`Maker`] and one more line at the
 //! end. What is only SQLite's (files, modes, rows that somebody changed) stands beside this, each in its file.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

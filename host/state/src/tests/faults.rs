@@ -43,7 +43,7 @@ pub(crate) fn at(step: &'static str) -> Result<(), Unavailable> {
             true
         }
         Some(found) if found.step == step => {
-            found.left -= 1;
+            found.left = found.left.saturating_sub(1);
             false
         }
         _ => false,

@@ -1,4 +1,5 @@
 //! Writes of many at once: one wait for the disk, and each for itself.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{
     task::{Context, Poll},
     time::Duration,

@@ -1,6 +1,12 @@
 //! What somebody does to the trail who has its files: every class is found, each at many places.
 //!
 //! Cases I-01 to I-06 and I-16 of the catalogue of attacks.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::string_slice,
+    reason = "small numbers and ASCII; what was injected and found is printed"
+)]
 use std::{fmt::Write as _, fs};
 
 use sqlx::{Connection as _, Row as _};
