@@ -41,8 +41,8 @@ fn credentials_are_listed_with_their_kinds_and_where_they_come_from() {
     );
     let listed =
         place(SESSIONS, &format!("{SIGNED}{NARROWED}")).run("credential list --json").exits(0);
-    let [github, _] =
-        <[_; 2]>::try_from(listed.json()["credentials"].as_array().unwrap().clone()).unwrap();
+    let [_, issues, _] =
+        <[_; 3]>::try_from(listed.json()["credentials"].as_array().unwrap().clone()).unwrap();
     assert_eq!(issues["kind"], "aws-sts");
     assert_eq!(
         issues["from"],
