@@ -71,9 +71,7 @@ fn script(name: &str) -> String {
 pub(crate) fn place(credential: &str, capability: &str) -> Place {
     let place = Place::without_secrets(&["github-issues"]);
     let configured = place.read("toolward.toml");
-    let (before, rest) = configured.split_once("[credential.github]").unwrap();
-    let (_, after) = rest.split_once("[credential.stripe]").unwrap();
-    place.write("toolward.toml", &format!("{before}{credential}\n[credential.stripe]{after}"));
+    place.write("toolward.toml", &format!("{configured}\n{credential}"));
     let capabilities = place.read("policies/capabilities.toml");
     let (before, rest) = capabilities.split_once("[capability.\"github:issues:read\"]").unwrap();
     let after = rest.split_once("\n[capability.").unwrap().1;
@@ -92,7 +90,7 @@ headers = ["x-github-api-version"]
 allow_private = true
 risk = "low"
 response = { content_types = ["application/json"] }
-credential = "github"
+credential = "issues"
 "#;
 
 /// With everything in the log that any library says.
@@ -100,11 +98,9 @@ fn read(place: &Place, number: u32) -> Ran {
     place.run(&format!("-vv call read_issue owner=acme repo=site number={number} --json"))
 }
 
-/// Everything that a user or an operator gets to see, and the database.
-fn shown(place: &Place, ran: &[&Ran]) -> String {
-    let said: String = ran.iter().map(|ran| format!("{}{}", ran.out, ran.err)).collect();
-    let audit = place.run("audit list --json").exits(0).out;
+/// Everything that a user or an operator gets to see, and the database with its audit trail.
+fn shown(place: &Place, ran: &Ran) -> String {
     let files = place.tree();
     let database = files.iter().find(|(path, _)| path.ends_with("data/toolward.db")).unwrap().1;
-    format!("{said}{audit}{}", String::from_utf8_lossy(database))
+    format!("{}{}{}", ran.out, ran.err, String::from_utf8_lossy(database))
 }

@@ -14,7 +14,7 @@ const SESSION: &str = "session_policy = { actions = [\"s3:GetObject\"], resource
 /// A host whose issues are objects in a bucket.
 fn host(stand: &Stand, credential: &str, session: &str) -> Place {
     let credential = format!(
-        "[credential.github]\nowner = \"ana\"\nstore = \"local\"\naccess_key_id = \"aws-id\"\n\
+        "[credential.issues]\nowner = \"ana\"\nstore = \"local\"\naccess_key_id = \"aws-id\"\n\
          secret_access_key = \"aws-key\"\n{credential}\n"
     );
     let capability = format!(
@@ -41,8 +41,8 @@ fn a_tool_reads_an_object_with_a_session_of_its_role_and_not_with_the_keys_of_th
     let Some(stand) = stand() else { return };
     let session = host(&stand, &of_role(&stand), SESSION);
     let done = read(&session, 7).exits(0);
-    assert_eq!(done.json()["title"], "It drips.", "{}", done.told());
-    let shown = shown(&session, &[&done]);
+    assert_eq!(done.json()["result"]["title"], "It drips.", "{}", done.told());
+    let shown = shown(&session, &done);
     assert!(!shown.contains(stand.text("key")) && !shown.contains("FQoGZXIvYXdzE"), "{shown}");
     // The host's own user may assume the role, and nothing else.
     let keys = host(&stand, "kind = \"aws-keys\"", "");

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 const [, , folder, secret] = process.argv;
 const require = createRequire(`${folder}/`);
 const load = (name) => import(pathToFileURL(require.resolve(name)).href);
-const { Provider } = await load('oidc-provider');
+const { Provider, errors } = await load('oidc-provider');
 const { createRemoteJWKSet, jwtVerify } = await load('jose');
 
 const client = (client_id, token_endpoint_auth_method) => ({
@@ -27,6 +27,11 @@ const api = {
   jwt: { sign: { alg: 'RS256' } },
 };
 
+const known = (name) => {
+  if (name === 'urn:api') return api;
+  throw new errors.InvalidTarget();
+};
+
 const listen = (server) =>
   new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
 
@@ -41,7 +46,7 @@ const provider = new Provider(url, {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
-    resourceIndicators: { enabled: true, getResourceServerInfo: () => api },
+    resourceIndicators: { enabled: true, getResourceServerInfo: (_, name) => known(name) },
   },
 });
 let minted = 0;

@@ -1,7 +1,7 @@
 //! Credentials that are minted, as the configuration has them. Nothing is asked of a server here.
 use crate::{brokers::place, cli::place::Place};
 
-const TOKENS: &str = r#"[credential.github]
+const TOKENS: &str = r#"[credential.issues]
 kind = "oauth2-client-credentials"
 owner = "ana"
 store = "local"
@@ -10,7 +10,7 @@ client_id = "toolward"
 client_secret = "client-secret"
 scope = ["read"]
 "#;
-const SESSIONS: &str = r#"[credential.github]
+const SESSIONS: &str = r#"[credential.issues]
 kind = "aws-sts"
 owner = "ana"
 store = "local"
@@ -32,7 +32,7 @@ fn told(place: &Place) -> String {
 #[test]
 fn credentials_are_listed_with_their_kinds_and_where_they_come_from() {
     let listed = place(TOKENS, BEARER).run("credential list").exits(0);
-    let tokens = "github  oauth2-client-credentials  https://login.example.com/token for the client `toolward` with the scope `read`  (owner: ana)";
+    let tokens = "issues  oauth2-client-credentials  https://login.example.com/token for the client `toolward` with the scope `read`  (owner: ana)";
     assert!(listed.out.contains(tokens), "{}", listed.out);
     assert!(
         listed.out.contains("stripe  static-token  the secret `payments-key` of the store `local`"),
@@ -41,11 +41,11 @@ fn credentials_are_listed_with_their_kinds_and_where_they_come_from() {
     );
     let listed =
         place(SESSIONS, &format!("{SIGNED}{NARROWED}")).run("credential list --json").exits(0);
-    let [github, _] =
-        <[_; 2]>::try_from(listed.json()["credentials"].as_array().unwrap().clone()).unwrap();
-    assert_eq!(github["kind"], "aws-sts");
+    let [_, issues, _] =
+        <[_; 3]>::try_from(listed.json()["credentials"].as_array().unwrap().clone()).unwrap();
+    assert_eq!(issues["kind"], "aws-sts");
     assert_eq!(
-        github["from"],
+        issues["from"],
         "the role `arn:aws:iam::123456789012:role/reports` in `eu-central-1`"
     );
 }
@@ -90,7 +90,7 @@ fn a_tool_does_not_ask_where_credentials_are_handed_out() {
     let own = place(TOKENS, &login);
     paths(&own, "\"/token\"");
     let said = told(&own);
-    assert!(said.contains("where the host asks for the credential `github`"), "{said}");
+    assert!(said.contains("where the host asks for the credential `issues`"), "{said}");
     let known = place(TOKENS, &BEARER.replace("api.example.com", "oauth2.googleapis.com"));
     let said = told(&known);
     assert!(said.contains("`oauth2.googleapis.com` hands out credentials"), "{said}");

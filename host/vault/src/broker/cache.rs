@@ -255,7 +255,8 @@ fn lock<R>(shelf: &Mutex<Shelf<R>>) -> MutexGuard<'_, Shelf<R>> {
 /// no request is under way when it ends.
 fn life(lasts: Duration) -> Duration {
     let lasts = lasts.min(MAX_LIFE);
-    lasts.saturating_sub((lasts / 10).min(MARGIN))
+    let tenth = lasts.checked_div(10).unwrap_or_default();
+    lasts.saturating_sub(tenth.min(MARGIN))
 }
 
 pub(crate) const MAX_LIFE: Duration = Duration::from_secs(15 * 60);
