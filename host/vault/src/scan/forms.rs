@@ -85,6 +85,7 @@ impl Written {
             forms.extend(upper.base64().map(|core| core.form(BASE64)));
         }
         forms.extend(self.wide().base64().map(|core| core.form(BASE64 / 2)));
+        forms.extend(self.reversed().base64().map(|core| core.form(BASE64)));
         for core in self.base64() {
             forms.extend(core.base64().map(|twice| twice.form(BASE64)));
             forms.push(core.hex(|text| hex::encode(text)).form(HEX));
@@ -194,8 +195,12 @@ impl Written {
         let whole = characters(padded.len());
         let text: Vec<u8> =
             encode(&padded).into_bytes().into_iter().take(whole).skip(lead).collect();
-        let public = characters(self.public.saturating_add(offset)).saturating_sub(lead);
-        Self::of(text, if self.public == 0 { 0 } else { public })
+        let public = match (self.public, self.turned) {
+            (0, _) => 0,
+            (public, false) => characters(public.saturating_add(offset)).saturating_sub(lead),
+            (public, true) => characters(public),
+        };
+        Self { turned: self.turned, ..Self::of(text, public) }
     }
 }
 
