@@ -46,6 +46,13 @@
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
+//! | C-01 to C-05, C-07, C-10, C-12, C-14 to C-22, C-26, C-32, C-38 an echo | `escape/reflection/matrix` the_matrix…, `vault` egress/tests/responses |
+//! | C-24 compressed echoes | `vault` transport/coding/tests, egress/tests/responses an_encoded_response… |
+//! | C-26 pieces | `vault` scan/tests/pieces |
+//! | C-39 derived values | `vault` scan/registry |
+//! | C-55 the end of a long body | `vault` scan/tests/pieces; a body is searched to its end or refused |
+//! | C-58 benign bodies | `escape/reflection/matrix` benign_bodies… |
+//! | C-59 sweep | `escape/reflection` no_import_and_no_byte_of_memory…, by `decode.py` |
 //!
 //! Not here: A-16 (there is no standard output to write to before one is lent), A-19 (memory of the host under many
 //! results needs a process of its own to measure), A-22 and A-24 (slow and hostile servers are the vault's, and

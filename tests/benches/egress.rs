@@ -151,7 +151,7 @@ async fn sum<F: Future<Output = anyhow::Result<Duration>>>(
 }
 
 const BARE: &str = "bare reqwest";
-const SIZES: [usize; 3] = [1 << 10, 64 << 10, 1 << 20];
+const SIZES: [usize; 3] = [1 << 10, 100 << 10, 1 << 20];
 const ROUNDS: u32 = 1_000;
 const WARM_UP: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(15);

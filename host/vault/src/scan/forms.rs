@@ -189,7 +189,8 @@ impl Written {
     /// before the text.
     fn core(&self, offset: usize, bits: usize, encode: impl Fn(&[u8]) -> String) -> Self {
         let padded = Zeroizing::new([vec![0; offset].as_slice(), &self.text].concat());
-        let characters = |bytes: usize| bytes.saturating_mul(8) / bits;
+        let characters =
+            |bytes: usize| bytes.saturating_mul(8).checked_div(bits).unwrap_or_default();
         // ceil(8 * offset / bits) characters begin before the text; the last may end after it.
         let lead = offset.saturating_mul(8).div_ceil(bits);
         let whole = characters(padded.len());
