@@ -57,6 +57,13 @@
 //! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
 //! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
+//! | C-01 to C-05, C-07, C-10, C-12, C-14 to C-22, C-26, C-32, C-38 an echo | `escape/reflection/matrix` the_matrix…, `vault` egress/tests/responses |
+//! | C-24 compressed echoes | `vault` transport/coding/tests, egress/tests/responses an_encoded_response… |
+//! | C-26 pieces | `vault` scan/tests/pieces |
+//! | C-39 derived values | `vault` scan/registry |
+//! | C-55 the end of a long body | `vault` scan/tests/pieces; a body is searched to its end or refused |
+//! | C-58 benign bodies | `escape/reflection/matrix` benign_bodies… |
+//! | C-59 sweep | `escape/reflection` no_import_and_no_byte_of_memory…, by `decode.py` |
 //! | D-01, D-03, D-13 spellings of an address | `vault` egress/tests/ssrf no_spelling_of_a_private_address…, address/tests |
 //! | D-02 two parsers | `vault` target/tests, `fuzz` any_target_leaves_as_it_came… |
 //! | D-04 the registries | `vault` address/tests blocks_of_the_registries… |

@@ -1,6 +1,6 @@
 //! The targets of the fuzzers, each for a bounded time: on the usual compiler, with the same data in every run.
 //!
-//! `FUZZ_TIMES=100` makes that a hundred times as much. For longer: `cargo +nightly fuzz run --fuzz-dir tests/fuzz loading` (or `schemas`, `values`, `urls`, `paths`, `signatures`).
+//! `FUZZ_TIMES=100` makes that a hundred times as much. For longer: `cargo +nightly fuzz run --fuzz-dir tests/fuzz loading` (or `scanning`, `schemas`, `values`, `urls`, `paths`, `signatures`).
 mod targets;
 
 use std::{
@@ -51,6 +51,11 @@ fn a_component_that_is_cut_or_changed_anywhere_is_read_or_refused() {
         changed[at] ^= 0x41;
         fuzzing::loading(&changed);
     }
+}
+
+#[test]
+fn any_text_is_judged_as_a_plain_search_and_its_pieces_say() {
+    feed(300, 400, targets::scanning);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn one_by_one(runtime: &Runtime, subjects: &Subjects) {
 }
 
 const BARE: &str = "bare reqwest";
-const SIZES: [usize; 3] = [1 << 10, 64 << 10, 1 << 20];
+const SIZES: [usize; 3] = [1 << 10, 100 << 10, 1 << 20];
 const ROUNDS: u32 = 1_000;
 const WARM_UP: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(15);

@@ -1,4 +1,7 @@
 //! A credential on its way back: through imports, through memory, through a server that echoes.
+mod matrix;
+mod writings;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde_json::json;
 
@@ -45,7 +48,24 @@ async fn no_import_and_no_byte_of_memory_holds_the_credential() {
     }
     assert_eq!(traces(world.token(), world::log().as_bytes()), [""; 0]);
     assert_eq!(traces(world.token(), &world.disk_bytes()), [""; 0]);
+
+    let (log, disk) = (world::log(), world.disk_bytes());
+    let trail = serde_json::to_string(&world.trail().await).unwrap();
+    let sinks = [
+        ("memory", &memory[..]),
+        ("result", said.as_bytes()),
+        ("log", log.as_bytes()),
+        ("audit", trail.as_bytes()),
+        ("disk", &disk[..]),
+    ];
+    let Some(found) = matrix::swept(&[world.token()], &sinks) else { return };
+    assert!(found.is_empty(), "{found:?}");
+    let marked = matrix::swept(&[WITNESS], &[("result", format!("{said}{WITNESS}").as_bytes())]);
+    assert_eq!(marked.unwrap().len(), 1);
 }
+
+/// Stands in for a credential where the search is searched for itself.
+const WITNESS: &str = "tok_0123456789abcdefghij";
 
 #[tokio::test]
 async fn a_server_that_echoes_is_withheld_in_whatever_form_it_does() {

@@ -1,8 +1,10 @@
 //! What a fuzzer feeds to the sandbox. The same targets run under `cargo fuzz`, and for a moment in every test run.
+use std::sync::LazyLock;
+
 use arbitrary::{Result, Unstructured};
 use toolward_gate::PathPattern;
 use toolward_sandbox::fuzzing;
-use toolward_vault::fuzzing as requests;
+use toolward_vault::{Marker, fuzzing as requests};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{
     ManglingAndAbi, Resolve,
@@ -96,6 +98,42 @@ const LETTERS: [&str; 32] = [
 ];
 const PIECES: [&str; 7] = ["a", "b", "{any}", "{n:int}", "{s:slug}", "{h:hex}", "{rest...}"];
 
+/// A text between and in pieces of a value: found whenever 16 bytes of it stand there, however the text is cut.
+pub(crate) fn scanning(data: &[u8]) {
+    static MARKER: LazyLock<Marker> = LazyLock::new(|| Marker::of(&[VALUE]));
+    let mut data = Unstructured::new(data);
+    let mut text = Vec::new();
+    while let Ok(piece) = piece(&mut data) {
+        text.extend(piece);
+        if data.is_empty() {
+            break;
+        }
+    }
+    let cut = text.len().checked_div(3).unwrap_or_default();
+    let found = MARKER.is_in(&text);
+    assert_eq!(found, MARKER.is_in_pieces(text.chunks(cut.max(1))), "in thirds");
+    assert_eq!(found, MARKER.is_in_pieces(text.chunks(1)), "byte by byte");
+    // It knows one thing, and that without any of what the search is made of.
+    let stands = VALUE
+        .as_bytes()
+        .windows(16)
+        .any(|window| text.windows(16).any(|one| one.eq_ignore_ascii_case(window)));
+    assert!(found || !stands, "{}", String::from_utf8_lossy(&text));
+}
+
+fn piece(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let (from, length) = (data.int_in_range(0..=VALUE.len() - 1)?, data.int_in_range(0..=24)?);
+    let part = VALUE.as_bytes().iter().skip(from).take(length);
+    Ok(match data.int_in_range(0..=5)? {
+        0 => part.copied().collect(),
+        1 => part.flat_map(|byte| format!("\\u{byte:04x}").into_bytes()).collect(),
+        2 => part.flat_map(|byte| format!("%25{byte:02x}").into_bytes()).collect(),
+        3 => part.flat_map(|byte| format!("&#{byte};\n").into_bytes()).collect(),
+        4 => b"%\\&;#xu 0".iter().copied().cycle().skip(from).take(length).collect(),
+        _ => data.bytes(length.min(data.len()))?.to_vec(),
+    })
+}
+
 /// Components whose functions do nothing, for the worlds of a generated WIT package. The rest of the data is left.
 pub(crate) fn each_world(
     data: &mut Unstructured<'_>,
@@ -130,3 +168,4 @@ fn component(resolve: &Resolve, world: wit_parser::WorldId) -> Option<Vec<u8>> {
 }
 
 const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";
+const VALUE: &str = "Zx81+kQ/7mW=0pLr5vTn9eQa3hYd";

@@ -96,7 +96,9 @@ impl Transport {
         let mut search = scanner.search();
         let (body, place) = match coding {
             Coding::Identity => read(response, limit, Some(&mut search)).await?,
-            _ => (coding.decode(read(response, limit, None).await?.0, limit)?, None),
+            Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
+                (coding.decode(read(response, limit, None).await?.0, limit)?, None)
+            }
         };
         let rest = if coding == Coding::Identity { &[] } else { body.as_slice() };
         let place = place.or_else(|| search.push(rest)).or_else(|| search.finish());

@@ -31,10 +31,10 @@ impl Rounds {
     pub(crate) fn table(&self, base: &str) -> String {
         let mut table = String::new();
         for name in &self.names {
-            let (median, tail) = (self.median(name), self.quantile(name, 0.95));
+            let (median, tail) = (self.median(name), self.quantile(name, 0.99));
             let times = ratio(median, self.median(base));
             let (median, tail) = (micros(median), micros(tail));
-            let line = format!("  {name:<44}{median:>12}   95%: {tail:>12}   {times:>8.2} x\n");
+            let line = format!("  {name:<44}{median:>12}   99%: {tail:>12}   {times:>8.2} x\n");
             table.push_str(&line);
         }
         table

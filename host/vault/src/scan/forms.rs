@@ -85,6 +85,7 @@ impl Written {
             forms.extend(upper.base64().map(|core| core.form(BASE64)));
         }
         forms.extend(self.wide().base64().map(|core| core.form(BASE64 / 2)));
+        forms.extend(self.reversed().base64().map(|core| core.form(BASE64)));
         for core in self.base64() {
             forms.extend(core.base64().map(|twice| twice.form(BASE64)));
             forms.push(core.hex(|text| hex::encode(text)).form(HEX));
@@ -188,14 +189,19 @@ impl Written {
     /// before the text.
     fn core(&self, offset: usize, bits: usize, encode: impl Fn(&[u8]) -> String) -> Self {
         let padded = Zeroizing::new([vec![0; offset].as_slice(), &self.text].concat());
-        let characters = |bytes: usize| bytes.saturating_mul(8) / bits;
+        let characters =
+            |bytes: usize| bytes.saturating_mul(8).checked_div(bits).unwrap_or_default();
         // ceil(8 * offset / bits) characters begin before the text; the last may end after it.
         let lead = offset.saturating_mul(8).div_ceil(bits);
         let whole = characters(padded.len());
         let text: Vec<u8> =
             encode(&padded).into_bytes().into_iter().take(whole).skip(lead).collect();
-        let public = characters(self.public.saturating_add(offset)).saturating_sub(lead);
-        Self::of(text, if self.public == 0 { 0 } else { public })
+        let public = match (self.public, self.turned) {
+            (0, _) => 0,
+            (public, false) => characters(public.saturating_add(offset)).saturating_sub(lead),
+            (public, true) => characters(public),
+        };
+        Self { turned: self.turned, ..Self::of(text, public) }
     }
 }
 

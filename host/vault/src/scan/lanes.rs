@@ -131,7 +131,7 @@ fn escaped(marked: &[u8], to: &mut Lane) -> usize {
     if code > u32::from(b' ') {
         match char::from_u32(code) {
             Some(one) if code < 0x80 || length > 4 => {
-                to.text.extend(one.encode_utf8(&mut [0; 4]).bytes())
+                to.text.extend(one.encode_utf8(&mut [0; 4]).bytes());
             }
             // A byte of something longer.
             _ => to.text.extend(u8::try_from(code)),
@@ -277,26 +277,27 @@ const MARKS: [u8; 3] = [b'%', b'\\', b'&'];
 /// Bytes that count as changed when one of them is left out.
 const WORDS: usize = 256;
 const LETTERS: usize = 64;
-const WORDS_KEEP: [u8; 256] = {
-    let mut table = [1; 256];
-    let mut byte = 0;
-    while byte <= b' ' as usize {
-        table[byte] = 0;
-        byte += 1;
-    }
-    table[b'%' as usize] = 2;
-    table[b'\\' as usize] = 2;
-    table[b'&' as usize] = 2;
-    table
-};
-const LETTERS_KEEP: [u8; 256] = {
+const WORDS_KEEP: [u8; 256] = table(false);
+const LETTERS_KEEP: [u8; 256] = table(true);
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "it runs when this is compiled, and in bounds or not at all"
+)]
+const fn table(letters_only: bool) -> [u8; 256] {
     let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() as u8;
-        byte += 1;
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = match byte {
+            _ if letters_only => byte.is_ascii_alphanumeric() as u8,
+            b'%' | b'\\' | b'&' => 2,
+            _ => (byte > b' ') as u8,
+        };
+        match byte.checked_add(1) {
+            Some(next) => byte = next,
+            None => return table,
+        }
     }
-    table
-};
+}
 /// How far from a change something can begin or end that the lane before does not say.
 const REACH: usize = super::forms::LONGEST;

@@ -69,7 +69,7 @@ impl Registry {
         }
         let patterns = Patterns::of(values);
         let mut shelf = lock(&self.0);
-        shelf.table = Arc::new(shelf.table.and(patterns.clone()));
+        shelf.table = Arc::new(shelf.table.and(&patterns));
         let registered = self.hold(patterns.clone());
         let state = State::Held(Arc::downgrade(&registered));
         shelf.entries.push(Entry { credential: credential.clone(), patterns, state });

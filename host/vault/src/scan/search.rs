@@ -40,6 +40,7 @@ impl Search {
     }
 
     /// For a text that is let go as it is settled.
+    #[cfg_attr(not(test), expect(dead_code, reason = "responses are released whole so far"))]
     pub(crate) fn of_stream(scanner: Scanner) -> Self {
         Self { marks: Some(VecDeque::new()), ..Self::of_whole(scanner) }
     }
@@ -60,6 +61,7 @@ impl Search {
     }
 
     /// How many bytes of the text are part of nothing that is still to be found.
+    #[cfg_attr(not(test), expect(dead_code, reason = "responses are released whole so far"))]
     pub(crate) fn settled(&self) -> u64 {
         self.settled
     }

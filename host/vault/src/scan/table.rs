@@ -117,7 +117,7 @@ impl Table {
     }
 
     /// One more; what is there is not sorted again every time.
-    pub(crate) fn and(&self, part: Arc<Patterns>) -> Self {
+    pub(crate) fn and(&self, part: &Arc<Patterns>) -> Self {
         let mut parts = self.parts.clone();
         let grams = self.grams.saturating_add(part.grams.len());
         parts.push(part.clone());
@@ -222,6 +222,10 @@ impl Filter {
         self.words.get(word).is_some_and(|word| word & bits == bits)
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the shift leaves as many bits as number the words"
+    )]
     fn slot(&self, tag: u32) -> (usize, u64) {
         let mixed = u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let bit = |from: u32| 1_u64 << (mixed >> from & 63);
@@ -242,6 +246,7 @@ fn common(text: &[u8], at: usize, form: &[u8], place: usize) -> Range<usize> {
 }
 
 /// The same for letters of either case. Some other characters share one: they are compared later.
+#[expect(clippy::cast_possible_truncation, reason = "a hash is cut to its length")]
 fn tag(gram: [u8; GRAM]) -> u32 {
     let folded = u64::from_le_bytes(gram) | 0x2020_2020_2020_2020;
     let product = u128::from(folded).wrapping_mul(0xa076_1d64_78bd_642f);

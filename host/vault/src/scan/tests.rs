@@ -1,3 +1,8 @@
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "places in short ASCII texts"
+)]
 mod pieces;
 
 use std::sync::LazyLock;
