@@ -16,8 +16,10 @@ fn withheld(place: &Place) -> Value {
 #[test]
 fn the_third_response_with_a_credential_suspends_and_an_operator_lifts_it() {
     let place = Place::with(&["hostile"]);
-    let digest =
-        place.run("tool show fetch_debug_page --json").json()["digest"].as_str().unwrap().to_owned();
+    let digest = place.run("tool show fetch_debug_page --json").json()["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let target = format!("use {digest} github:debug:read");
     for _ in 0..2 {
         assert_eq!(place.run(ECHO).exits(8).error()["code"], "withheld");
@@ -30,7 +32,11 @@ fn the_third_response_with_a_credential_suspends_and_an_operator_lifts_it() {
     assert!(listed.starts_with(&format!("{target} by toolward since ")), "{listed}");
     assert!(listed.ends_with(": three responses held a credential\n"), "{listed}");
     let refused = place.run("call fetch_debug_page page=echo").exits(4);
-    assert!(refused.err.contains(&format!("the kill switch `{target}` is on")), "{}", refused.told());
+    assert!(
+        refused.err.contains(&format!("the kill switch `{target}` is on")),
+        "{}",
+        refused.told()
+    );
     assert_eq!(place.upstream.seen().len(), 3, "nothing leaves");
 
     let off = place.run(&format!("kill off {target} --reason 'the page is gone'")).exits(0);

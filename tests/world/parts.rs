@@ -47,10 +47,12 @@ pub(super) async fn assemble(
     let switches = Switchboard::follow(Arc::new(feed.clone())).await.unwrap();
     let reached = sandbox.clone();
     switches.on_change(move || reached.interrupt());
+    let vault = vault(&setting, &directory, &upstream, &token).await;
+    switches.on_change(vault.forgetting());
     let closings = Arc::new(Announcing { log: state.clone(), closed: Semaphore::new(0) });
     let host = Host {
         gate: gate(&setting, &upstream, &tools, &state, switches, clock.clone()),
-        vault: vault(&setting, &directory, &upstream, &token).await,
+        vault,
         audit: Audit::new(closings.clone()),
         tools,
         sandbox,

@@ -11,6 +11,7 @@ mod pointer;
 mod private;
 mod response;
 mod scope;
+mod session;
 mod slot;
 mod trust;
 mod wasi;
@@ -21,6 +22,7 @@ pub use meter::{Meter, Quantity};
 pub use private::PrivateRanges;
 pub use response::{BodyShape, Misfit, Projection, ResponseShape};
 pub use scope::{Scope, ToolsScope};
+pub use session::SessionPolicy;
 pub use slot::{
     AwsSigV4, HeaderScheme, HmacHash, HmacTemplate, KeyForm, SignaturePlace, SignedPart, Slot,
     WrittenPart,

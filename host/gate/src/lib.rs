@@ -47,8 +47,8 @@ pub use call::{
 pub use capability::{
     AwsSigV4, BodyShape, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
     HmacTemplate, HttpScope, Interface, KeyForm, Meter, Misfit, PrivateRanges, Projection,
-    Quantity, ResponseShape, Scope, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust,
-    WasiScope, WrittenPart,
+    Quantity, ResponseShape, Scope, SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn,
+    ToolsScope, Trust, WasiScope, WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};

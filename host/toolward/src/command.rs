@@ -5,6 +5,7 @@ mod build;
 mod call;
 mod check;
 mod compile;
+mod credential;
 mod demo;
 mod init;
 mod kill;
@@ -64,6 +65,9 @@ enum Command {
     /// Keep secrets. Values come from a prompt or standard input, never from the command line.
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// See which credentials there are. Their values are never shown.
+    #[command(subcommand)]
+    Credential(credential::Credential),
     /// Call one tool, as any door does.
     Call(call::Call),
     /// Serve the tools over MCP on standard input and output.
@@ -268,6 +272,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Check(check) => check.run(context),
             Command::Tool(tool) => tool.run(context).await,
             Command::Secret(secret) => secret.run(context).await,
+            Command::Credential(credential) => credential.run(context),
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
             Command::Approval(approval) => approval.run(context).await,

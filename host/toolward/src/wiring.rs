@@ -32,6 +32,8 @@ use crate::{
 
 mod called;
 mod lent;
+mod sessions;
+mod slots;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +140,8 @@ fn planned(
     if another.is_none() {
         errors.extend(missing(config, &tools, &capabilities));
         errors.extend(lent::wrong(config, &capabilities));
+        errors.extend(sessions::wrong(config, &capabilities));
+        errors.extend(slots::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
@@ -196,6 +200,7 @@ async fn assembled(
     install(config, &sandbox, components).await?;
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
+    switches.on_change(vault.forgetting());
     let gate = Gate {
         policy: Arc::new(policy),
         approvals: Arc::new(state.clone()),

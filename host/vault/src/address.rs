@@ -35,6 +35,12 @@ pub(crate) struct Own {
     pub(crate) network: Box<dyn Network>,
 }
 
+impl Default for Own {
+    fn default() -> Self {
+        Self { listeners: Vec::new(), network: Box::new(Machine::default()) }
+    }
+}
+
 /// The addresses of a destination. One that may not be dialled refuses the whole answer: a name that has a
 /// public and a private address is not a public name.
 pub(crate) async fn resolve(

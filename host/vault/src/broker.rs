@@ -1,22 +1,38 @@
 //! What turns stored secrets into a credential for one request.
+mod ask;
 mod aws_keys;
+mod aws_sts;
+mod cache;
 mod client_certificate;
+mod held;
+mod ingredient;
+mod oauth2;
 mod static_token;
 
+pub use ask::AskError;
 pub use aws_keys::AwsKeysConfig;
+pub use aws_sts::AwsStsConfig;
 pub use client_certificate::{ClientCertificate, ClientCertificateConfig};
+pub use oauth2::OAuth2Config;
 pub use static_token::StaticTokenConfig;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter,
     sync::Arc,
 };
 
 use async_trait::async_trait;
+use http::StatusCode;
 use serde::Deserialize;
-use toolward_gate::{CredentialName, Slot};
+use toolward_gate::{CredentialName, HttpScope, Slot};
+use zeroize::Zeroizing;
 
-use crate::{Secret, SecretStore, SecretStoreError, VaultError, WeakSecret};
+use crate::{
+    Secret, SecretStore, SecretStoreError, VaultError, WeakSecret,
+    host_request::HostRequests,
+    scan::{Registered, Registry},
+};
 
 /// What a credential is made of. Closed, so that signing stays in one match.
 #[expect(missing_debug_implementations, reason = "a credential is not printed")]
@@ -72,13 +88,98 @@ impl Credential {
     }
 }
 
-/// Why there is no credential. It never repeats a value.
+impl Credential {
+    /// Everything in it that may not come back.
+    pub(crate) fn values(&self) -> Vec<Zeroizing<String>> {
+        let text = |secret: &Secret| Zeroizing::new(secret.expose().to_owned());
+        match self {
+            Self::Token(secret) => vec![text(secret)],
+            Self::AwsKeys { secret_access_key, session_token, .. } => {
+                iter::once(secret_access_key).chain(session_token).map(text).collect()
+            }
+            // Its key is in no request and in no answer to one.
+            Self::ClientCertificate(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Token(secret) => Self::Token(secret.another()),
+            Self::AwsKeys { access_key_id, secret_access_key, session_token } => Self::AwsKeys {
+                access_key_id: access_key_id.clone(),
+                secret_access_key: secret_access_key.another(),
+                session_token: session_token.as_ref().map(Secret::another),
+            },
+            Self::ClientCertificate(certificate) => Self::ClientCertificate(certificate.clone()),
+        }
+    }
+}
+
+/// A credential for one request, and which of its broker's values it is.
+#[expect(missing_debug_implementations, reason = "a credential is not printed")]
+pub struct Minted {
+    pub(crate) credential: Credential,
+    /// Absent where the broker keeps none.
+    pub(crate) serial: Option<Serial>,
+}
+
+impl From<Credential> for Minted {
+    fn from(credential: Credential) -> Self {
+        Self { credential, serial: None }
+    }
+}
+
+/// Tells the values apart that one broker has minted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serial(u64);
+
+/// What a credential is minted for: known after admission, and not before.
+#[derive(Clone, Copy)]
+pub struct Purpose<'a> {
+    pub(crate) credential: &'a CredentialName,
+    pub(crate) scope: &'a HttpScope,
+    /// Who calls.
+    pub(crate) principal: &'a str,
+    pub(crate) house: &'a Arc<House>,
+}
+
+impl std::fmt::Debug for Purpose<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Purpose").field("credential", self.credential).finish_non_exhaustive()
+    }
+}
+
+/// What brokers use of this host.
+pub(crate) struct House {
+    pub(crate) requests: HostRequests,
+    pub(crate) registry: Registry,
+}
+
+impl House {
+    pub(crate) fn new(requests: HostRequests) -> Self {
+        Self { requests, registry: Registry::default() }
+    }
+
+    /// Makes known what must not come back, for as long as the answer is held.
+    pub(crate) fn know(
+        &self,
+        credential: &CredentialName,
+        values: &[Zeroizing<String>],
+    ) -> Option<Arc<Registered>> {
+        let texts: Vec<&str> = values.iter().map(|value| value.as_str()).collect();
+        (!texts.is_empty()).then(|| self.registry.register(credential, &texts))
+    }
+}
+
+/// Why there is no credential. It never repeats a value, nor what a server said.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
     #[error(transparent)]
     Store(#[from] SecretStoreError),
     #[error("no credential `{0}` is configured; add `[credential.{0}]`")]
     Unknown(CredentialName),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error("the client certificate cannot be used: {0}")]
     Certificate(&'static str),
 }
@@ -86,7 +187,13 @@ pub enum MintError {
 /// Turns stored secrets into a credential.
 #[async_trait]
 pub trait Broker: Send + Sync {
-    async fn mint(&self) -> Result<Credential, MintError>;
+    /// A credential for one request that passed every check. What is kept of it, and for how long, is the
+    /// broker's business.
+    async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError>;
+    /// What a server answered to a request with this value. One that it did not take is dropped.
+    fn answered(&self, _serial: Serial, _status: StatusCode) {}
+    /// Drops every value that it keeps.
+    fn forget(&self) {}
 }
 
 /// Every kind of broker, as it is configured.
@@ -94,11 +201,41 @@ pub trait Broker: Send + Sync {
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BrokerConfig {
     StaticToken(StaticTokenConfig),
+    #[serde(rename = "oauth2-client-credentials")]
+    OAuth2(OAuth2Config),
     AwsKeys(AwsKeysConfig),
+    AwsSts(AwsStsConfig),
     ClientCertificate(ClientCertificateConfig),
 }
 
 impl BrokerConfig {
+    /// As it is written in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StaticToken(_) => "static-token",
+            Self::OAuth2(_) => "oauth2-client-credentials",
+            Self::AwsKeys(_) => "aws-keys",
+            Self::AwsSts(_) => "aws-sts",
+            Self::ClientCertificate(_) => "client-certificate",
+        }
+    }
+
+    /// Where its values come from, for an operator. Never a value.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::StaticToken(config) => config.origin(),
+            Self::OAuth2(config) => config.origin(),
+            Self::AwsKeys(config) => config.origin(),
+            Self::AwsSts(config) => config.origin(),
+            Self::ClientCertificate(config) => config.origin(),
+        }
+    }
+
+    /// Whether its values are as narrow as the capability's `session_policy`.
+    pub fn takes_session_policy(&self) -> bool {
+        matches!(self, Self::AwsSts(_))
+    }
+
     /// Fails when a store that it names is not configured.
     pub fn broker(
         &self,
@@ -114,7 +251,9 @@ impl BrokerConfig {
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
+            Self::OAuth2(config) => Ok(config.broker(store(&config.store)?)),
             Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
+            Self::AwsSts(config) => Ok(config.broker(store(&config.store)?)),
             Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
         }
     }
@@ -122,10 +261,11 @@ impl BrokerConfig {
     /// Whether what it mints can go into the slot.
     pub fn fits(&self, slot: &Slot) -> bool {
         match slot {
-            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } | Slot::Hmac(_) => {
-                matches!(self, Self::StaticToken(_))
+            Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } => {
+                matches!(self, Self::StaticToken(_) | Self::OAuth2(_))
             }
-            Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_)),
+            Slot::Hmac(_) => matches!(self, Self::StaticToken(_)),
+            Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_) | Self::AwsSts(_)),
             Slot::ClientCertificate => matches!(self, Self::ClientCertificate(_)),
         }
     }
@@ -146,10 +286,25 @@ impl Credentials {
         self.0.insert(name, broker);
     }
 
-    pub(crate) async fn mint(&self, name: &CredentialName) -> Result<Credential, MintError> {
-        match self.0.get(name) {
-            Some(broker) => broker.mint().await,
-            None => Err(MintError::Unknown(name.clone())),
+    pub(crate) async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError> {
+        match self.0.get(purpose.credential) {
+            Some(broker) => broker.mint(purpose).await,
+            None => Err(MintError::Unknown(purpose.credential.clone())),
         }
     }
+
+    /// The tool's request is not sent again when its credential was refused: the tool sees the answer, and
+    /// whether it may ask twice is its own business.
+    pub(crate) fn answered(&self, name: &CredentialName, serial: Serial, status: StatusCode) {
+        if let Some(broker) = self.0.get(name) {
+            broker.answered(serial, status);
+        }
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.values().for_each(|broker| broker.forget());
+    }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use toolward_gate::{
 
 use crate::{
     address::Own,
-    broker::Credentials,
+    broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     fingerprint::FingerprintKey,
     lease::{Lease, Signed},
@@ -110,7 +110,8 @@ impl EgressError {
 pub(crate) struct Shared {
     pub(crate) credentials: Credentials,
     pub(crate) transport: Transport,
-    pub(crate) own: Own,
+    pub(crate) own: Arc<Own>,
+    pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
 }
@@ -119,6 +120,8 @@ pub(crate) struct Shared {
 pub struct Egress {
     pub(crate) shared: Arc<Shared>,
     pub(crate) terms: EgressTerms,
+    /// Who calls.
+    pub(crate) principal: String,
     pub(crate) life: Life,
     pub(crate) notes: Notes,
     pub(crate) account: Account,
@@ -129,6 +132,8 @@ pub struct Egress {
 struct Ready {
     signed: Signed,
     scanner: Scanner,
+    /// Present where the credential was minted.
+    serial: Option<Serial>,
     /// Present where the capability is metered.
     aside: Option<Aside>,
 }
@@ -156,21 +161,30 @@ impl Egress {
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
-        let (signed, scanner) = match self.lease(&checked).await? {
-            Some(lease) => lease.sign(checked).map_err(|error| not_signed(&error))?,
-            None => (Signed::plain(checked), Scanner::default()),
+        let (signed, scanner, serial) = match self.lease(&checked).await? {
+            Some((lease, serial)) => {
+                let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
+                (signed, scanner, serial)
+            }
+            None => {
+                let scanner = self.shared.house.registry.scanner();
+                if checked.texts().any(|text| scanner.finds(text)) {
+                    return Err(EgressError::CredentialInRequest);
+                }
+                (Signed::plain(checked), scanner, None)
+            }
         };
         let setting_aside = self.set_aside(&signed.checked);
         let aside = self.life.bound(setting_aside).await.map_err(EgressError::Over)??;
-        Ok(Ready { signed, scanner, aside })
+        Ok(Ready { signed, scanner, serial, aside })
     }
 
     async fn exchange(&self, ready: Ready) -> Result<Shaped, EgressError> {
-        let Ready { signed, scanner, aside } = ready;
+        let Ready { signed, scanner, serial, aside } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
         let trace = Trace::begin(self, &signed);
-        let received = self.receive(signed, &scanner).await;
+        let received = self.receive(signed, &scanner, serial).await;
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
         let charge = charge(&scope, &answer);
         let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
@@ -190,10 +204,20 @@ impl Egress {
         }
     }
 
-    async fn receive(&self, signed: Signed, scanner: &Scanner) -> Result<Scanned, NoAnswer> {
+    async fn receive(
+        &self,
+        signed: Signed,
+        scanner: &Scanner,
+        serial: Option<Serial>,
+    ) -> Result<Scanned, NoAnswer> {
+        let credential = signed.checked.scope.credential.clone();
         let sending = self.shared.transport.send(signed);
         let raw = self.life.bound(sending).await.map_err(NoAnswer::Over)?;
-        scanner.scan(raw.map_err(NoAnswer::Transport)?).map_err(NoAnswer::Hit)
+        let raw = raw.map_err(NoAnswer::Transport)?;
+        if let (Some(name), Some(serial)) = (&credential, serial) {
+            self.shared.credentials.answered(name, serial, raw.status);
+        }
+        scanner.scan(raw).map_err(NoAnswer::Hit)
     }
 
     /// Sets aside what the request may use at most, where it is metered.
@@ -227,18 +251,24 @@ impl Egress {
         }
     }
 
-    async fn lease(&self, checked: &Checked) -> Result<Option<Lease>, EgressError> {
+    async fn lease(
+        &self,
+        checked: &Checked,
+    ) -> Result<Option<(Lease, Option<Serial>)>, EgressError> {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
-        let minting = self.shared.credentials.mint(name);
+        let (scope, house) = (&*checked.scope, &self.shared.house);
+        let purpose = Purpose { credential: name, scope, principal: &self.principal, house };
+        let minting = self.shared.credentials.mint(&purpose);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
-        let credential = minted.map_err(|error| {
+        let Minted { credential, serial } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
         let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
-        Ok(Some(Lease { credential, slot, life, now }))
+        let (name, registry) = (name.clone(), house.registry.clone());
+        Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
 

@@ -5,9 +5,10 @@ use toolward_gate::{Call, Permit};
 
 use crate::{
     address::{Machine, Network, Own},
-    broker::Credentials,
+    broker::{Credentials, House},
     egress::{Egress, EgressSettings, Shared},
     fingerprint::FingerprintKey,
+    host_request::HostRequests,
     transport::Transport,
 };
 
@@ -58,18 +59,35 @@ impl Vault {
             settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
-        let own = Own { listeners: denied, network };
+        let own = Arc::new(Own { listeners: denied, network });
+        let requests = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let requests = HostRequests::new(requests, own.clone(), clock.clone());
+        let house = Arc::new(House::new(requests));
         let fingerprints = match fingerprints {
             Some(key) => key,
             None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
         };
-        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, fingerprints })))
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house, fingerprints })))
+    }
+
+    /// What is to be called when a switch is thrown: it drops every minted value and every connection that
+    /// nobody uses, so that what is used after it was made after it. It does not keep the vault.
+    pub fn forgetting(&self) -> impl Fn() + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.0);
+        move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.credentials.forget();
+                shared.transport.forget();
+            }
+        }
     }
 
     pub fn equip(&self, permit: Permit) -> Grant {
         let egress = Egress {
             shared: self.0.clone(),
             terms: permit.terms().egress.clone(),
+            principal: permit.call().principal.id().to_owned(),
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
             account: permit.account().clone(),

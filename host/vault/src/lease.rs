@@ -1,12 +1,13 @@
 //! One credential, one request, while the call lives.
 use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
-use toolward_gate::{Life, Slot};
+use toolward_gate::{CredentialName, Life, Slot};
+use zeroize::Zeroizing;
 
 use crate::{
     broker::Credential,
     check::Checked,
-    scan::Scanner,
+    scan::{Registry, Scanner},
     sign::{self, Injection, SignError},
 };
 
@@ -39,7 +40,9 @@ impl Signed {
 
 /// A credential on loan for one request.
 pub(crate) struct Lease {
+    pub(crate) name: CredentialName,
     pub(crate) credential: Credential,
+    pub(crate) registry: Registry,
     pub(crate) slot: Slot,
     pub(crate) life: Life,
     pub(crate) now: Timestamp,
@@ -55,13 +58,19 @@ impl Lease {
             .map_err(|_| SignError::Unfit("the secret is too weak, or has line breaks"))?;
         // The only line that exposes a credential.
         let injection = sign::inject(&self.slot, &self.credential.expose(), &checked, self.now)?;
-        let values: Vec<&str> = injection.values.iter().map(|value| value.as_str()).collect();
-        let scanner = Scanner::for_values(&values);
+        let known = self.registry.register(&self.name, &texts(&injection.values));
+        let scanner = self.registry.scanner().and(&texts(&injection.once));
+        // Let go once the response is begun that looks for it.
+        drop(known);
         if checked.texts().any(|text| scanner.finds(text)) {
             return Err(SignError::Carried);
         }
         Ok((Signed { checked, injection }, scanner))
     }
+}
+
+fn texts(values: &[Zeroizing<String>]) -> Vec<&str> {
+    values.iter().map(|value| value.as_str()).collect()
 }
 
 /// The header that says whose requests these are; some APIs require one (RFC 9110 section 10.1.5).

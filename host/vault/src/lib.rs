@@ -13,7 +13,10 @@ mod broker;
 mod check;
 mod egress;
 mod fingerprint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grant;
+mod host_request;
 mod lease;
 mod marker;
 mod scan;
@@ -25,13 +28,15 @@ mod target;
 mod transport;
 
 pub use broker::{
-    AwsKeysConfig, Broker, BrokerConfig, ClientCertificate, ClientCertificateConfig, Credential,
-    Credentials, MintError, StaticTokenConfig,
+    AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
+    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
+    Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};
+pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
 pub use scan::Scanned;

@@ -15,6 +15,12 @@ impl Marker {
     pub fn is_in(&self, text: &[u8]) -> bool {
         self.0.finds(text)
     }
+
+    /// The same for a text that comes in pieces.
+    pub fn is_in_pieces<'a>(&self, pieces: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let mut search = self.0.search();
+        pieces.into_iter().any(|piece| search.push(piece).is_some()) || search.finish().is_some()
+    }
 }
 
 impl std::fmt::Debug for Marker {

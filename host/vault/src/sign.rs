@@ -28,6 +28,8 @@ pub(crate) struct Injection {
     pub(crate) identity: Option<Arc<ClientCertificate>>,
     /// Everything here, and behind it, that would be a credential by itself.
     pub(crate) values: Vec<Zeroizing<String>>,
+    /// The same, made for this one request: no other one has it.
+    pub(crate) once: Vec<Zeroizing<String>>,
 }
 
 /// Why a request was not signed.

@@ -13,6 +13,7 @@ use toolward_gate::{CapabilityName, Destination, Trust};
 use self::tls::Tls;
 use crate::{
     broker::ClientCertificate,
+    check::Checked,
     lease::{Signed, USER_AGENT},
 };
 
@@ -70,36 +71,35 @@ impl Transport {
 
     pub(crate) async fn send(&self, signed: Signed) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let client = self.client(&signed)?;
-        let failed = |error: reqwest::Error| match error.is_connect() {
-            true => TransportError::Unreached,
-            false => TransportError::Failed,
-        };
-        let response = client.execute(request(signed)?).await.map_err(failed)?;
-        let identity = HeaderValue::from_static("identity");
-        if response
-            .headers()
-            .get_all(header::CONTENT_ENCODING)
-            .iter()
-            .any(|coding| *coding != identity)
-        {
-            return Err(TransportError::Encoded);
-        }
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read(response, limit).await?;
-        Ok(Raw { status, headers, body })
+        let identity = signed.injection.identity.as_deref();
+        let client = self.client(key(&signed.checked, identity), identity)?;
+        exchange(&client, request(signed)?, limit).await
     }
 
-    fn client(&self, signed: &Signed) -> Result<reqwest::Client, TransportError> {
-        let checked = &signed.checked;
-        let identity = signed.injection.identity.as_deref();
-        let key = Key {
-            capability: checked.capability.clone(),
-            destination: checked.destination.clone(),
-            addresses: checked.addresses.clone(),
-            trust: checked.scope.tls.clone(),
-            identity: identity.map(|shown| shown.digest),
-        };
+    /// Sends what the host itself writes, to addresses that were checked.
+    pub(crate) async fn fetch(
+        &self,
+        to: &Destination,
+        addresses: Vec<SocketAddr>,
+        request: reqwest::Request,
+        limit: usize,
+    ) -> Result<Raw, TransportError> {
+        let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
+        let (trust, destination) = (Trust::default(), to.clone());
+        let key = Key { capability, destination, addresses, trust, identity: None };
+        let client = self.client(key, None)?;
+        exchange(&client, request, limit).await
+    }
+    /// Closes what nobody uses; what is under way is not cut off.
+    pub(crate) fn forget(&self) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn client(
+        &self,
+        key: Key,
+        identity: Option<&ClientCertificate>,
+    ) -> Result<reqwest::Client, TransportError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -150,8 +150,43 @@ impl Transport {
     }
 }
 
+fn key(checked: &Checked, identity: Option<&ClientCertificate>) -> Key {
+    Key {
+        capability: checked.capability.clone(),
+        destination: checked.destination.clone(),
+        addresses: checked.addresses.clone(),
+        trust: checked.scope.tls.clone(),
+        identity: identity.map(|shown| shown.digest),
+    }
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    limit: usize,
+) -> Result<Raw, TransportError> {
+    let failed = |error: reqwest::Error| match error.is_connect() {
+        true => TransportError::Unreached,
+        false => TransportError::Failed,
+    };
+    let response = client.execute(request).await.map_err(failed)?;
+    let identity = HeaderValue::from_static("identity");
+    if response.headers().get_all(header::CONTENT_ENCODING).iter().any(|coding| *coding != identity)
+    {
+        return Err(TransportError::Encoded);
+    }
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = read(response, limit).await?;
+    Ok(Raw { status, headers, body })
+}
+
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
-    let url = signed.url().parse().map_err(|_| TransportError::Failed)?;
+    let checked_url = signed.url();
+    let url: reqwest::Url = checked_url.parse().map_err(|_| TransportError::Failed)?;
+    // The one place where another reader sees the URL: what it would change does not leave.
+    if url.as_str() != checked_url {
+        return Err(TransportError::Failed);
+    }
     let Signed { checked, injection } = signed;
     let mut request = reqwest::Request::new(checked.method, url);
     let fields = request.headers_mut();
@@ -188,6 +223,8 @@ impl Resolve for NoNames {
     }
 }
 
+/// What stands in a capability's place where the host asks for itself: no tool's connection is used for it.
+const OWN: &str = "host:own:request";
 /// Clients kept; over this, all are let go and made anew as they are needed.
 const MAX_CLIENTS: usize = 256;
 /// How long a connection is kept that nobody uses.

@@ -10,7 +10,8 @@ use toolward_gate::{
     PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms, Trust,
 };
 use toolward_vault::{
-    Broker, Credential, Credentials, EgressSettings, MintError, Narrowing, Outbound, Secret, Vault,
+    Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound,
+    Purpose, Secret, Vault,
 };
 
 use super::yes;
@@ -62,6 +63,7 @@ fn scope(destination: Destination) -> HttpScope {
         allow_private: PrivateRanges::loopback(),
         tls: Trust::default(),
         credential: Some("github".parse().unwrap()),
+        session_policy: None,
         slot: Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer }),
         max_request_bytes: 64,
         response: ResponseShape {
@@ -95,7 +97,7 @@ struct Drawer;
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
-        Ok(Credential::Token(Secret::new(TOKEN)))
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        Ok(Credential::Token(Secret::new(TOKEN)).into())
     }
 }

@@ -10,7 +10,6 @@ use toml::Spanned;
 
 use self::{
     meter::WrittenMeter,
-    private::WrittenRanges,
     response::WrittenResponse,
     scope::ScopeKeys,
     slot::WrittenSlot,
@@ -18,13 +17,13 @@ use self::{
     wasi::{Access, WasiKeys, WrittenStandIn},
 };
 use super::{Capabilities, CapabilityDefinition, Interface, wasi::has_destinations};
-use crate::{CapabilityName, Cost, Risk, SourceError, SourceFile, nearest};
+use crate::{CapabilityName, Cost, PrivateRanges, Risk, SourceError, SourceFile, nearest};
 
 mod http;
 mod meter;
-mod private;
 mod response;
 mod scope;
+mod session;
 mod slot;
 mod template;
 mod trust;
@@ -50,9 +49,10 @@ struct Written {
     paths: Option<Vec<Spanned<String>>>,
     query: Option<BTreeSet<String>>,
     headers: Option<Vec<Spanned<String>>>,
-    allow_private: Option<Spanned<WrittenRanges>>,
+    allow_private: Option<PrivateRanges>,
     tls: Option<Spanned<WrittenTrust>>,
     credential: Option<Spanned<String>>,
+    session_policy: Option<Spanned<session::WrittenSession>>,
     inject: Option<Spanned<WrittenSlot>>,
     max_request_bytes: Option<usize>,
     response: Option<WrittenResponse>,
@@ -171,6 +171,7 @@ impl Reader<'_> {
             ("tls", written.tls.is_some()),
             ("credential", written.credential.is_some()),
             ("inject", written.inject.is_some()),
+            ("session_policy", written.session_policy.is_some()),
             ("max_request_bytes", written.max_request_bytes.is_some()),
             ("response", written.response.is_some()),
             ("meter", written.meter.is_some()),

@@ -1,7 +1,7 @@
 //! Which requests does a capability allow?
 use std::collections::BTreeSet;
 
-use super::{Destination, Meter, PrivateRanges, ResponseShape, Slot, Trust};
+use super::{Destination, Meter, PrivateRanges, ResponseShape, SessionPolicy, Slot, Trust};
 use crate::{CredentialName, PathPattern};
 
 /// What requests a capability allows.
@@ -19,6 +19,8 @@ pub struct HttpScope {
     pub allow_private: PrivateRanges,
     pub tls: Trust,
     pub credential: Option<CredentialName>,
+    /// What a session of the credential may do, where it is minted for the capability.
+    pub session_policy: Option<SessionPolicy>,
     /// Present exactly when a credential is.
     pub slot: Option<Slot>,
     /// Of the request body.

@@ -2,9 +2,11 @@
 use std::{net::IpAddr, str::FromStr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Deserialize;
 
 /// Ranges of addresses that only this machine or its networks reach. Without one, none is opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "WrittenRanges")]
 pub struct PrivateRanges(Vec<IpNet>);
 
 impl PrivateRanges {
@@ -17,11 +19,16 @@ impl PrivateRanges {
     }
 
     /// Reads ranges in CIDR form (RFC 4632 section 3.1). Fails with the first that is wrong, and why.
-    pub(super) fn parse<'a>(
-        texts: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, (usize, &'static str)> {
-        let read = |(at, text)| range(text).map_err(|why| (at, why));
-        texts.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Self)
+    fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let read = |text| {
+            range(text).map_err(|why| {
+                let blocks = BLOCKS.join("`, `");
+                format!(
+                    "`{text}` is not a range that can be opened: {why}; write ranges within `{blocks}`"
+                )
+            })
+        };
+        texts.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -30,6 +37,28 @@ impl PrivateRanges {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// How they are written: `true` is this machine as it reaches itself, and no network.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "private networks are a list of ranges, as `[\"10.1.0.0/16\"]`, or `true` for this machine alone"
+)]
+enum WrittenRanges {
+    Loopback(bool),
+    Named(Vec<String>),
+}
+
+impl TryFrom<WrittenRanges> for PrivateRanges {
+    type Error = String;
+    fn try_from(written: WrittenRanges) -> Result<Self, String> {
+        match written {
+            WrittenRanges::Loopback(true) => Ok(Self::loopback()),
+            WrittenRanges::Loopback(false) => Ok(Self::default()),
+            WrittenRanges::Named(texts) => Self::parse(texts.iter().map(String::as_str)),
+        }
     }
 }
 
@@ -52,7 +81,7 @@ fn range(text: &str) -> Result<IpNet, &'static str> {
 
 /// Loopback, private use (RFC 1918, RFC 4193), shared address space (RFC 6598) and benchmarking (RFC 2544, RFC
 /// 5180). Of link-local addresses none can be opened: clouds hand out credentials there.
-pub(super) const BLOCKS: [&str; 9] = [
+const BLOCKS: [&str; 9] = [
     "127.0.0.0/8",
     "::1/128",
     "10.0.0.0/8",

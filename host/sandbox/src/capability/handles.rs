@@ -268,6 +268,7 @@ mod tests {
             allow_private: PrivateRanges::default(),
             tls: Trust::default(),
             credential: None,
+            session_policy: None,
             slot: None,
             max_request_bytes: 100,
             response: ResponseShape {

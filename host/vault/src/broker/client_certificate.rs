@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Broker, Credential, MintError};
+use super::{Broker, Credential, MintError, Minted, Purpose};
 use crate::{Secret, SecretName, SecretStore};
 
 /// Who the host is to a server (RFC 8446 section 4.4.2). Its key signs handshakes and never leaves.
@@ -52,6 +52,10 @@ impl ClientCertificateConfig {
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
         Arc::new(Certificates { store, config: self.clone() })
     }
+
+    pub(super) fn origin(&self) -> String {
+        format!("the secret `{}` of the store `{}`", self.certificate, self.store)
+    }
 }
 
 struct Certificates {
@@ -61,11 +65,11 @@ struct Certificates {
 
 #[async_trait]
 impl Broker for Certificates {
-    async fn mint(&self) -> Result<Credential, MintError> {
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
         let chain = self.store.read(&self.config.certificate).await?;
         let key = self.store.read(&self.config.key).await?;
         let certificate =
             ClientCertificate::from_pem(&chain, &key).map_err(MintError::Certificate)?;
-        Ok(Credential::ClientCertificate(Arc::new(certificate)))
+        Ok(Credential::ClientCertificate(Arc::new(certificate)).into())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Broker, Credential, MintError};
+use super::{Broker, Credential, MintError, Minted, Purpose, held::Held};
 use crate::{SecretName, SecretStore};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -18,18 +18,24 @@ pub struct StaticTokenConfig {
 
 impl StaticTokenConfig {
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
-        Arc::new(StaticToken { store, secret: self.secret.clone() })
+        Arc::new(StaticToken { store, secret: self.secret.clone(), held: Held::default() })
+    }
+
+    pub(super) fn origin(&self) -> String {
+        format!("the secret `{}` of the store `{}`", self.secret, self.store)
     }
 }
 
 struct StaticToken {
     store: Arc<dyn SecretStore>,
     secret: SecretName,
+    held: Held,
 }
 
 #[async_trait]
 impl Broker for StaticToken {
-    async fn mint(&self) -> Result<Credential, MintError> {
-        Ok(Credential::Token(self.store.read(&self.secret).await?))
+    async fn mint(&self, purpose: &Purpose<'_>) -> Result<Minted, MintError> {
+        let value = self.store.read(&self.secret).await?;
+        Ok(self.held.hold(purpose, Credential::Token(value)))
     }
 }

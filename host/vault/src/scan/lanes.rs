@@ -57,54 +57,68 @@ impl Lane {
     }
 }
 
-/// Carries what is new in a lane into the next one, without spaces and control characters, and with every escape
-/// that can be read turned into what it stands for. What could go on is left for the next time, if there is one.
-pub(super) fn decode(from: &mut Lane, to: &mut Lane, is_last: bool) {
+/// Carries what is new in a lane into the next one, with every escape that can be read turned into what it stands
+/// for. What could go on is left for the next time, if there is one.
+pub(super) fn decode(from: &mut Lane, to: &mut Lane, plain: Plain, is_last: bool) {
     while let Some(rest) = from.text.get(from.read..).filter(|rest| !rest.is_empty()) {
-        let plain = memchr::memchr3(b'%', b'\\', b'&', rest).unwrap_or(rest.len());
-        let (plain, marked) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-        for block in plain.chunks(BLOCK) {
-            words(block, to);
+        from.read = from.read.saturating_add(plain(rest, to));
+        let marked = from.text.get(from.read..).unwrap_or_default();
+        if !marked.first().is_some_and(|byte| MARKS.contains(byte)) {
+            continue;
         }
-        from.read = from.read.saturating_add(plain.len());
-        if marked.is_empty() || marked.len() < LONGEST_ESCAPE && !is_last {
+        if marked.len() < LONGEST_ESCAPE && !is_last {
             break;
         }
         from.read = from.read.saturating_add(escaped(marked, to));
     }
 }
 
-/// A block without its spaces.
-fn words(block: &[u8], to: &mut Lane) {
-    if block.iter().fold(true, |words, byte| words & (*byte > b' ')) {
-        to.text.extend_from_slice(block);
-    } else {
-        let begins = to.text.len();
-        compact(block, &mut to.text, |byte| byte > b' ');
-        to.changed(begins..to.text.len());
-    }
+/// Carries over what begins a text and has no mark. Says how much that was.
+pub(super) type Plain = fn(&[u8], &mut Lane) -> usize;
+
+/// As it is.
+pub(super) fn whole(text: &[u8], to: &mut Lane) -> usize {
+    let [one, two, three] = MARKS;
+    let plain = memchr::memchr3(one, two, three, text).unwrap_or(text.len());
+    to.text.extend_from_slice(text.get(..plain).unwrap_or_default());
+    plain
+}
+
+/// Without spaces and control characters.
+pub(super) fn words(text: &[u8], to: &mut Lane) -> usize {
+    keep(text.get(..WORDS).unwrap_or(text), to, &WORDS_KEEP)
 }
 
 /// Letters and digits of what is new in a lane.
 pub(super) fn letter(from: &[u8], to: &mut Lane) {
-    for block in from.chunks(BLOCK) {
-        let begins = to.text.len();
-        compact(block, &mut to.text, |byte| byte.is_ascii_alphanumeric());
-        if to.text.len() < begins.saturating_add(block.len()) {
-            to.changed(begins..to.text.len());
-        }
+    for block in from.chunks(LETTERS) {
+        keep(block, to, &LETTERS_KEEP);
     }
 }
 
-fn compact(block: &[u8], to: &mut Vec<u8>, keep: impl Fn(u8) -> bool) {
-    let (mut kept, mut count) = ([0; BLOCK], 0_usize);
+/// Carries over the bytes whose entry is 1, leaves out those with 0, and stops at others. There is no branch for
+/// what is left out: every second word of a text would be foretold wrongly.
+fn keep(block: &[u8], to: &mut Lane, table: &[u8; 256]) -> usize {
+    let begins = to.text.len();
+    to.text.resize(begins.saturating_add(block.len()), 0);
+    let place = to.text.get_mut(begins..).unwrap_or_default();
+    let (mut read, mut kept) = (0_usize, 0_usize);
     for byte in block {
-        if let Some(place) = kept.get_mut(count) {
+        let entry = table.get(usize::from(*byte)).copied().unwrap_or_default();
+        if entry > 1 {
+            break;
+        }
+        if let Some(place) = place.get_mut(kept) {
             *place = *byte;
         }
-        count = count.wrapping_add(usize::from(keep(*byte)));
+        kept = kept.wrapping_add(usize::from(entry));
+        read = read.wrapping_add(1);
     }
-    to.extend_from_slice(kept.get(..count).unwrap_or_default());
+    to.text.truncate(begins.saturating_add(kept));
+    if kept < read {
+        to.changed(begins..to.text.len());
+    }
+    read
 }
 
 /// Writes what the escape at the beginning stands for, or its mark where it stands for nothing.
@@ -180,16 +194,17 @@ fn reference(text: &[u8]) -> Option<(u32, usize)> {
 }
 
 fn named(name: &[u8]) -> Option<(u32, usize)> {
-    let fits = |(word, _): &&(&str, char)| name.starts_with(word.as_bytes());
-    let (word, stands_for) = NAMES.iter().find(fits)?;
-    let closed = name.get(word.len()) == Some(&b';');
-    let length = word.len().saturating_add(1);
-    // These few were once written without an end.
-    match *word {
-        _ if closed => Some((u32::from(*stands_for), length.saturating_add(1))),
-        "amp" | "AMP" | "lt" | "gt" | "quot" => Some((u32::from(*stands_for), length)),
-        _ => None,
+    let length =
+        name.iter().take(LONGEST_NAME).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let word = name.get(..length)?;
+    if name.get(length) == Some(&b';') {
+        let (_, code) = NAMES.iter().find(|(name, _)| name.as_bytes() == word)?;
+        return Some((u32::from(*code), length.saturating_add(2)));
     }
+    // These few were once written without an end.
+    let (name, code) =
+        NAMES.iter().take(UNENDED).find(|(one, _)| word.starts_with(one.as_bytes()))?;
+    Some((u32::from(*code), name.len().saturating_add(1)))
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
@@ -201,11 +216,13 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     let (mut from, mut to) = (Lane::default(), Lane::default());
     from.push(text);
-    decode(&mut from, &mut to, true);
+    decode(&mut from, &mut to, words, true);
     std::mem::take(&mut to.text)
 }
 
-/// A longer name stands before a shorter one that it begins with.
+/// How many of the names below need no end.
+const UNENDED: usize = 5;
+const LONGEST_NAME: usize = 12;
 const NAMES: [(&str, char); 44] = [
     ("amp", '&'),
     ("AMP", '&'),
@@ -256,7 +273,30 @@ const NAMES: [(&str, char); 44] = [
 const LONGEST_NUMBER: usize = 12;
 /// With mark and end: `&#x000000000041;`, `&VerticalLine;`.
 pub(super) const LONGEST_ESCAPE: usize = LONGEST_NUMBER + 4;
-/// Bytes that are looked at together.
-const BLOCK: usize = 64;
+const MARKS: [u8; 3] = [b'%', b'\\', b'&'];
+/// Bytes that count as changed when one of them is left out.
+const WORDS: usize = 256;
+const LETTERS: usize = 64;
+const WORDS_KEEP: [u8; 256] = {
+    let mut table = [1; 256];
+    let mut byte = 0;
+    while byte <= b' ' as usize {
+        table[byte] = 0;
+        byte += 1;
+    }
+    table[b'%' as usize] = 2;
+    table[b'\\' as usize] = 2;
+    table[b'&' as usize] = 2;
+    table
+};
+const LETTERS_KEEP: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() as u8;
+        byte += 1;
+    }
+    table
+};
 /// How far from a change something can begin or end that the lane before does not say.
 const REACH: usize = super::forms::LONGEST;

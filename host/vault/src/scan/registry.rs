@@ -194,8 +194,9 @@ impl Scanner {
     /// Searches for these values too: those that are made for one request, as a signature is.
     pub(crate) fn and(mut self, values: &[&str]) -> Self {
         if !values.is_empty() {
-            let own = self.own.unwrap_or_default();
-            self.own = Some(Arc::new(own.and(Patterns::of(values))));
+            let more = values.iter().map(|value| Patterns::of(&[value]));
+            let own = self.own.iter().flat_map(|own| own.parts().iter().cloned());
+            self.own = Some(Arc::new(Table::of(own.chain(more).collect())));
         }
         self
     }

@@ -77,6 +77,7 @@ pub(crate) struct Table {
     /// Some bits for each gram, so that most grams of a text need no search.
     filter: Filter,
     grams: usize,
+    overfull: Option<Arc<Patterns>>,
 }
 
 /// Where in a table something was found.
@@ -105,10 +106,12 @@ impl Table {
             }
         }
         owners.sort_unstable();
+        owners.dedup();
         table.owners = owners;
         if parts.len() == 1 {
             table.indexed = 0;
         }
+        table.overfull = parts.iter().find(|part| part.overfull).cloned();
         table.parts = parts;
         table
     }
@@ -119,12 +122,23 @@ impl Table {
         let grams = self.grams.saturating_add(part.grams.len());
         parts.push(part.clone());
         let apart = parts.len().saturating_sub(self.indexed);
-        if apart > APART || self.filter.is_full(grams) {
+        if apart > APART || part.overfull || self.filter.is_full(grams) {
             return Self::of(parts);
         }
         let mut filter = self.filter.clone();
         part.grams.iter().for_each(|gram| filter.add(top(*gram)));
-        Self { parts, owners: self.owners.clone(), indexed: self.indexed, filter, grams }
+        Self {
+            parts,
+            owners: self.owners.clone(),
+            indexed: self.indexed,
+            filter,
+            grams,
+            overfull: self.overfull.clone(),
+        }
+    }
+
+    pub(crate) fn parts(&self) -> &[Arc<Patterns>] {
+        &self.parts
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -134,8 +148,8 @@ impl Table {
     /// What stands in the text around the grams that begin in `range`, of which every ninth is looked up.
     /// The text goes [`CONTEXT`] bytes beyond the range on both sides, or it ends there.
     pub(crate) fn find(&self, text: &[u8], range: &Range<usize>) -> Option<Place> {
-        if let Some(patterns) = self.parts.iter().find(|part| part.overfull) {
-            return Some(Place { patterns: patterns.clone(), form: 0 });
+        if let Some(patterns) = self.overfull.clone() {
+            return Some(Place { patterns, form: 0 });
         }
         let looked_up = range.len().div_ceil(STRIDE);
         let grams = text.get(range.start..)?.chunks(STRIDE).take(looked_up);

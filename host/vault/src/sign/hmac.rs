@@ -34,7 +34,8 @@ pub(super) fn inject(
     }
     Ok(Injection {
         fields,
-        values: vec![value(key), value(&hex), value(&base64)],
+        values: vec![value(key)],
+        once: vec![value(&hex), value(&base64)],
         ..Injection::default()
     })
 }
@@ -82,3 +83,6 @@ const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use crate::{CredentialName, Destination, HttpScope, PathPattern, Slot, SourceErr
 
 impl Reader<'_> {
     pub(super) fn scope(&self, written: Written) -> Result<HttpScope, SourceError> {
-        let allow_private = self.private_ranges(written.allow_private.as_ref())?;
+        let allow_private = written.allow_private.clone().unwrap_or_default();
         let destinations = self.destinations(&written, !allow_private.is_empty())?;
         let credential = written
             .credential
@@ -29,6 +29,15 @@ impl Reader<'_> {
                 self.lacks("`credential` and `inject` belong together", "write both, or neither")
             );
         }
+        let session = written.session_policy.as_ref();
+        let session_policy = session.map(|session| self.session_policy(session)).transpose()?;
+        if session_policy.is_some() && credential.is_none() {
+            let help =
+                "name the credential whose sessions are narrowed, or take `session_policy` out";
+            return Err(
+                self.lacks("`session_policy` narrows a `credential`, and there is none", help)
+            );
+        }
         Ok(HttpScope {
             destinations,
             methods: self.methods(written.methods)?,
@@ -38,6 +47,7 @@ impl Reader<'_> {
             allow_private,
             tls: self.trust(written.tls.as_ref())?,
             credential,
+            session_policy,
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
             response: self.response(written.response)?,

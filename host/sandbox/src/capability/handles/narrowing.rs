@@ -17,6 +17,7 @@ fn scope() -> HttpScope {
         allow_private: PrivateRanges::default(),
         tls: Trust::default(),
         credential: None,
+        session_policy: None,
         slot: None,
         max_request_bytes: 100,
         response: ResponseShape {

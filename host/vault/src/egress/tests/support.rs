@@ -16,8 +16,9 @@ use toolward_gate::{
 
 use super::server::Server;
 use crate::{
-    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Narrowing,
-    Outbound, Secret, Shaped, Vault,
+    Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
+    Narrowing, Outbound, Purpose, Secret, Shaped, Vault,
+    address::{Machine, Network},
 };
 
 pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -33,7 +34,7 @@ pub(super) struct Desk {
     pub(super) grant: Grant,
     office: Arc<Office>,
     /// Switches are followed while it stands.
-    _gate: Gate,
+    gate: Gate,
 }
 
 /// What a desk is made of.
@@ -41,6 +42,12 @@ pub(super) struct Setup {
     pub(super) scope: HttpScope,
     /// The stored value of the credential; `None` where the store has none.
     pub(super) secret: Option<&'static str>,
+    /// A credential of another kind, in place of the value.
+    pub(super) other: Option<fn() -> Credential>,
+    /// Who answers for names, where it is not this machine.
+    pub(super) network: Option<Box<dyn Network>>,
+    /// What mints it, in place of a stored value.
+    pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
@@ -66,6 +73,7 @@ impl Setup {
             allow_private: PrivateRanges::loopback(),
             tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
+            session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
             response: ResponseShape {
@@ -76,8 +84,19 @@ impl Setup {
             meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
+        let (other, broker, network) = (None, None, None);
         let (budgets, suspends) = (Vec::new(), false);
-        Self { scope, secret: Some(TOKEN), settings, time, budgets, suspends }
+        Self {
+            scope,
+            secret: Some(TOKEN),
+            other,
+            broker,
+            network,
+            settings,
+            time,
+            budgets,
+            suspends,
+        }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -101,9 +120,12 @@ impl Setup {
         let settled = gate.settle(call()).await.unwrap();
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
-        credentials.add("github".parse().unwrap(), Arc::new(Drawer(self.secret)));
-        let grant = Vault::new(credentials, self.settings).unwrap().equip(permit);
-        Desk { grant, office, _gate: gate }
+        let drawer = Drawer(self.secret, self.other);
+        credentials.add("github".parse().unwrap(), self.broker.unwrap_or_else(|| Arc::new(drawer)));
+        let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
+        let vault = Vault::on(credentials, self.settings, network).unwrap();
+        gate.switches.on_change(vault.forgetting());
+        Desk { grant: vault.equip(permit), office, gate }
     }
 }
 
@@ -154,6 +176,13 @@ impl Desk {
 
     pub(super) fn last_note(&self) -> String {
         self.notes().pop().unwrap_or_default()
+    }
+
+    /// Throws a switch where it is noticed at once.
+    pub(super) async fn throw_here(&self, target: SwitchTarget) {
+        let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
+        let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
+        self.gate.switches.throw(switch).await.unwrap();
     }
 
     pub(super) async fn throw(&self, target: SwitchTarget) {
@@ -247,13 +276,16 @@ impl Policy for Yes {
 }
 
 /// A broker with one value, or none.
-struct Drawer(Option<&'static str>);
+struct Drawer(Option<&'static str>, Option<fn() -> Credential>);
 
 #[async_trait]
 impl Broker for Drawer {
-    async fn mint(&self) -> Result<Credential, MintError> {
+    async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        if let Some(other) = self.1 {
+            return Ok(other().into());
+        }
         let missing = || MintError::Unknown("github".parse().unwrap());
-        self.0.map(|value| Credential::Token(Secret::new(value))).ok_or_else(missing)
+        self.0.map(|value| Credential::Token(Secret::new(value)).into()).ok_or_else(missing)
     }
 }
 

@@ -1,0 +1,36 @@
+//! `toolward credential`: which credentials there are, of which kind and from where. Never a value.
+use clap::Subcommand;
+use serde_json::{Value, json};
+use toolward_gate::CredentialName;
+
+use super::{Context, Failure};
+use crate::config::{Config, CredentialConfig};
+
+#[derive(Subcommand)]
+pub(super) enum Credential {
+    /// List the credentials with their kinds, and what they are made from.
+    List,
+}
+
+impl Credential {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self::List = self;
+        let config = context.config()?;
+        let all: Vec<Value> = config.credentials.iter().map(data).collect();
+        context.terminal.show(&json!({ "credentials": all }), || text(&config))?;
+        Ok(())
+    }
+}
+
+fn data((name, credential): (&CredentialName, &CredentialConfig)) -> Value {
+    let CredentialConfig { broker, owner, .. } = credential;
+    json!({ "credential": name, "kind": broker.kind(), "from": broker.origin(), "owner": owner })
+}
+
+fn text(config: &Config) -> String {
+    let line = |(name, credential): (&CredentialName, &CredentialConfig)| {
+        let CredentialConfig { broker, owner, .. } = credential;
+        format!("{name}  {}  {}  (owner: {owner})\n", broker.kind(), broker.origin())
+    };
+    config.credentials.iter().map(line).collect()
+}

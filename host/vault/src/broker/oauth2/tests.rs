@@ -1,0 +1,192 @@
+//! Requests for tokens over real TLS, and every answer to them.
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::super::{
+    BrokerConfig,
+    tests::{Bench, Endpoint, SECRET, answer},
+};
+
+const TOKEN: &str = "at_Zx81kQ7mW0pLr5vTnB4y";
+
+fn config(endpoint: &Endpoint, more: &str) -> String {
+    format!(
+        "kind = \"oauth2-client-credentials\"\nstore = \"local\"\ntoken_endpoint = \"{}\"\n\
+         allow_private = true\nclient_id = \"tool:ward\"\nclient_secret = \"crm-secret\"\n{more}",
+        endpoint.url("/oauth2/token")
+    )
+}
+
+fn bench(endpoint: &Endpoint, more: &str) -> Bench {
+    Bench::of(&config(endpoint, more), &endpoint.authority, &[("crm-secret", SECRET)])
+}
+
+fn given() -> Value {
+    json!({ "access_token": TOKEN, "token_type": "Bearer", "expires_in": 900 })
+}
+
+/// What becomes of one answer.
+async fn told(
+    status: &'static str,
+    media_type: &'static str,
+    body: String,
+) -> Result<String, String> {
+    let endpoint = Endpoint::start(move |_, _| answer(status, media_type, &body)).await;
+    bench(&endpoint, "scope = [\"read\", \"write\"]").token().await
+}
+
+async fn told_json(body: &Value) -> Result<String, String> {
+    told("200 OK", "application/json; charset=utf-8", body.to_string()).await
+}
+
+#[tokio::test]
+async fn a_client_shows_its_secret_in_a_header_or_in_the_form_and_asks_for_what_is_configured() {
+    let endpoint =
+        Endpoint::start(|_, _| answer("200 OK", "application/json", &given().to_string())).await;
+    let asked = "scope = [\"read\", \"write\"]\naudience = \"crm\"\nresource = [\"urn:api\"]\n";
+    let post = format!("{asked}authentication = \"client-secret-post\"");
+    for more in [asked, &post] {
+        assert_eq!(bench(&endpoint, more).token().await.as_deref(), Ok(TOKEN));
+    }
+    let [basic, post] = endpoint.seen().try_into().unwrap();
+    for seen in [&basic, &post] {
+        assert_eq!(seen.line, "POST /oauth2/token HTTP/1.1");
+        assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
+        assert_eq!(seen.field("grant_type").as_deref(), Some("client_credentials"));
+        assert_eq!(seen.field("scope").as_deref(), Some("read write"));
+        assert_eq!(seen.field("audience").as_deref(), Some("crm"));
+        assert_eq!(seen.field("resource").as_deref(), Some("urn:api"));
+    }
+    // A colon in the identifier would end it.
+    let shown = format!("Basic {}", STANDARD.encode(format!("tool%3Award:{SECRET}")));
+    assert_eq!(basic.header("authorization"), Some(shown.as_str()));
+    assert!(!basic.body.contains(SECRET) && basic.field("client_id").is_none());
+    assert_eq!(post.header("authorization"), None);
+    assert_eq!(post.field("client_id").as_deref(), Some("tool:ward"));
+    assert_eq!(post.field("client_secret").as_deref(), Some(SECRET));
+}
+
+#[tokio::test]
+async fn a_token_is_taken_only_from_an_answer_that_is_one() {
+    let with = |key: &str, value: Value| {
+        let mut body = given();
+        body[key] = value;
+        body
+    };
+    let good = [
+        given(),
+        with("token_type", json!("bearer")),
+        with("expires_in", Value::Null),
+        with("scope", json!("read")),
+        with("scope", json!("write read")),
+        with("refresh_token", json!("rt_unused")),
+    ];
+    for body in good {
+        assert_eq!(told_json(&body).await.as_deref(), Ok(TOKEN), "{body}");
+    }
+    let bad = [
+        (with("token_type", json!("mac")), "`token_type`"),
+        (with("token_type", Value::Null), "no JSON object"),
+        (with("access_token", json!("")), "`access_token`"),
+        (with("access_token", json!("a\r\nx-evil: 1 0123456789")), "`access_token`"),
+        (with("access_token", json!("a".repeat(40))), "too regular"),
+        (with("access_token", json!("aB".repeat(9 << 10))), "`access_token`"),
+        (with("expires_in", json!(0)), "`expires_in`"),
+        (with("expires_in", json!(-5)), "no JSON object"),
+        (with("expires_in", json!("900")), "no JSON object"),
+        (with("scope", json!("read admin")), "more than the `scope`"),
+        (json!([given()]), "no JSON object"),
+    ];
+    for (body, why) in bad {
+        let error = told_json(&body).await.unwrap_err();
+        assert!(error.contains(why), "{body}: {error}");
+    }
+    let twice = format!(
+        "{{\"access_token\":\"{TOKEN}\",\"access_token\":\"{TOKEN}\",\"token_type\":\"Bearer\"}}"
+    );
+    assert!(told("200 OK", "application/json", twice).await.is_err());
+    assert!(told("200 OK", "text/html", given().to_string()).await.is_err());
+    assert!(told("201 Created", "application/json", given().to_string()).await.is_err());
+    assert!(told("302 Found", "application/json", given().to_string()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_a_token_endpoint_says_is_in_no_error_and_its_known_codes_are_explained() {
+    for (status, code, expected) in [
+        ("400 Bad Request", "invalid_scope", "`invalid_scope`; check `scope`"),
+        ("401 Unauthorized", "invalid_client", "check `client_id`"),
+        ("403 Forbidden", "m4rk-of-the-server", "no reason that is known here"),
+        ("503 m4rk-of-the-server", "m4rk-of-the-server", "a fault of its own"),
+    ] {
+        let body =
+            json!({ "error": code, "error_description": format!("m4rk-of-the-server {SECRET}") });
+        let error = told(status, "application/json", body.to_string()).await.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("m4rk") && !error.contains(SECRET), "{error}");
+    }
+    let long = format!("{{\"error\":\"invalid_scope\",\"m4rk\":\"{}\"}}", "a".repeat(64 << 10));
+    let error = told("400 Bad Request", "application/json", long).await.unwrap_err();
+    assert!(error.contains("longer than 64 KiB"), "{error}");
+}
+
+/// SSRF of the host itself: the endpoint's address is checked as a tool's destination is.
+#[tokio::test]
+async fn a_private_endpoint_is_asked_only_where_the_credential_says_so_and_never_under_another_name()
+ {
+    let endpoint =
+        Endpoint::start(|_, _| answer("200 OK", "application/json", &given().to_string())).await;
+    let open = config(&endpoint, "");
+    let asked = async |config: &str, authority: &str| {
+        Bench::of(config, authority, &[("crm-secret", SECRET)]).token().await
+    };
+    let closed = open.replace("allow_private = true\n", "");
+    let error = asked(&closed, &endpoint.authority).await.unwrap_err();
+    assert!(error.contains("`allow_private`"), "{error}");
+    let stranger = Endpoint::start(|_, _| Vec::new()).await;
+    let error = asked(&open, &stranger.authority).await.unwrap_err();
+    assert!(error.contains("cannot be reached"), "{error}");
+    assert!(endpoint.seen().is_empty());
+    assert_eq!(asked(&open, &endpoint.authority).await.as_deref(), Ok(TOKEN));
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_token_endpoint_is_not_followed() {
+    let away =
+        Endpoint::start(|_, _| answer("200 OK", "application/json", &given().to_string())).await;
+    let location = away.url("/token");
+    let endpoint = Endpoint::start(move |_, _| {
+        format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_bytes()
+    })
+    .await;
+    let asked = Bench::of(
+        &config(&endpoint, ""),
+        &format!("{}{}", endpoint.authority, away.authority),
+        &[("crm-secret", SECRET)],
+    );
+    assert!(asked.token().await.is_err());
+    assert_eq!((endpoint.seen().len(), away.seen().len()), (1, 0));
+}
+
+#[test]
+fn what_is_configured_is_checked_before_anything_is_asked() {
+    let parse = |from: &str, to: &str| {
+        let text = "kind = \"oauth2-client-credentials\"\nstore = \"local\"\n\
+            token_endpoint = \"https://login.example.com/token\"\nclient_id = \"toolward\"\n\
+            client_secret = \"crm-secret\"\nscope = [\"read\"]\nresource = [\"urn:api\"]\n";
+        toml::from_str::<BrokerConfig>(&text.replace(from, to)).map_err(|error| error.to_string())
+    };
+    assert!(parse("", "").is_ok());
+    for (from, to, why) in [
+        ("https://", "http://", "over `https`"),
+        ("/token", "/a/../token", "dot segment"),
+        ("\"read\"", "\"read write\"", "without spaces"),
+        ("\"toolward\"", "\"\"", "visible ASCII"),
+        ("urn:api", "urn:api#a", "absolute URIs"),
+        ("store =", "shop =", "unknown field"),
+        ("\"crm-secret\"", "\"cs_7Qm2/V9pLr5v\"", "not a secret name"),
+        ("scope =", "authentication = \"none\"\nscope =", "unknown variant"),
+    ] {
+        let error = parse(from, to).unwrap_err();
+        assert!(error.contains(why), "{from} {to}: {error}");
+    }
+}

@@ -1,0 +1,223 @@
+//! A request of the host's own, as to a token endpoint: no tool writes it, and no tool sees its answer.
+//!
+//! It goes the way that tools' requests go: the endpoint is pinned in the configuration, its address is resolved
+//! once and checked, and there are no redirects and no proxies. Its connections are never a tool's.
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use toolward_gate::{Clock, Destination, PrivateRanges};
+use zeroize::Zeroizing;
+
+use crate::{
+    address::{self, AddressFault, Own},
+    lease::USER_AGENT,
+    target::Target,
+    transport::{Transport, TransportError},
+};
+
+/// Where the host itself asks: one canonical URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Endpoint {
+    destination: Destination,
+    path_and_query: String,
+}
+
+impl Endpoint {
+    /// As in a `Host` header.
+    pub(crate) fn authority(&self) -> String {
+        self.destination.authority()
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.destination, self.path_and_query)
+    }
+}
+
+/// Why a text is no endpoint. It is not repeated: people paste URLs with keys in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EndpointError {
+    #[error(
+        "an endpoint is a whole URL, as `https://login.example.com/oauth2/token`; this one is not: {0}"
+    )]
+    Form(&'static str),
+    #[error(
+        "credentials are sent over `https`; `http` is for an address of this machine, as `http://127.0.0.1:8080/token`"
+    )]
+    Plain,
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let target = Target::parse(text).map_err(EndpointError::Form)?;
+        let origin = target.origin.clone().ok_or(EndpointError::Form("it has no scheme"))?;
+        let destination = Destination::parse(&origin).map_err(EndpointError::Form)?;
+        if destination.to_string() != origin {
+            return Err(EndpointError::Form("leave out the default port"));
+        }
+        let here = destination.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if !destination.https && !here {
+            return Err(EndpointError::Plain);
+        }
+        Ok(Self { destination, path_and_query: target.path_and_query() })
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = EndpointError;
+    fn try_from(text: String) -> Result<Self, EndpointError> {
+        text.parse()
+    }
+}
+
+/// A form that is posted (WHATWG URL section 5.1, `application/x-www-form-urlencoded`).
+pub(crate) struct Post<'a> {
+    pub(crate) to: &'a Endpoint,
+    /// Where the endpoint may be although it is not globally reachable.
+    pub(crate) allow_private: &'a PrivateRanges,
+    /// Sensitive ones are marked.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) form: Zeroizing<String>,
+}
+
+/// What came back. It may hold anything, a credential above all.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// Lower case, without parameters.
+    pub(crate) media_type: String,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    #[error(
+        "the endpoint's address may not be dialled; for one in a private network, name that network in `allow_private` of the credential"
+    )]
+    AddressDenied,
+    #[error("the endpoint cannot be reached, or its answer took too long or broke off")]
+    Unreachable,
+    #[error("the endpoint's answer is longer than 64 KiB, or compressed")]
+    Unfit,
+}
+
+/// The way out for the host itself.
+pub(crate) struct HostRequests {
+    transport: Transport,
+    own: Arc<Own>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl HostRequests {
+    pub(crate) fn new(transport: Transport, own: Arc<Own>, clock: Arc<dyn Clock>) -> Self {
+        Self { transport, own, clock }
+    }
+
+    /// Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn post(&self, post: Post<'_>) -> Result<Answer, PostError> {
+        let late = |_| PostError::Unreachable;
+        tokio::time::timeout(DEADLINE, self.exchange(post)).await.map_err(late)?
+    }
+
+    async fn exchange(&self, post: Post<'_>) -> Result<Answer, PostError> {
+        let to = &post.to.destination;
+        let resolving = address::resolve(to, post.allow_private, &self.own);
+        let addresses = resolving.await.map_err(|fault| match fault {
+            AddressFault::Denied => PostError::AddressDenied,
+            AddressFault::Unresolved => PostError::Unreachable,
+        })?;
+        let request = request(&post)?;
+        let raw = self.transport.fetch(to, addresses, request, MAX_ANSWER).await;
+        let raw = raw.map_err(|error| match error {
+            TransportError::Unreached | TransportError::Failed => PostError::Unreachable,
+            TransportError::TooLarge(_) | TransportError::Encoded => PostError::Unfit,
+        })?;
+        let media_type =
+            raw.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        Ok(Answer {
+            status: raw.status,
+            media_type: media_type.trim().to_ascii_lowercase(),
+            body: Zeroizing::new(raw.body),
+        })
+    }
+}
+
+fn request(post: &Post<'_>) -> Result<reqwest::Request, PostError> {
+    let url = post.to.to_string().parse().map_err(|_| PostError::Unreachable)?;
+    let mut request = reqwest::Request::new(Method::POST, url);
+    let fields = request.headers_mut();
+    fields.extend([USER_AGENT, (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    fields.extend([(header::CONTENT_TYPE, HeaderValue::from_static(FORM))]);
+    fields.extend(post.headers.iter().cloned());
+    *request.body_mut() = Some(post.form.as_bytes().to_vec().into());
+    Ok(request)
+}
+
+/// A form from its pairs. Everything but letters and digits is escaped, which every reader understands.
+pub(crate) fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::new());
+    for (name, value) in pairs {
+        let mark = if text.is_empty() { "" } else { "&" };
+        text.extend([mark, *name, "="]);
+        text.extend(escaped(value));
+    }
+    text
+}
+
+pub(crate) fn escaped(value: &str) -> percent_encoding::PercentEncode<'_> {
+    percent_encoding::utf8_percent_encode(value, UNRESERVED)
+}
+
+/// All but the unreserved characters of RFC 3986 section 2.3.
+const UNRESERVED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+/// From the first byte of the resolution to the last one of the answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of an answer's body.
+const MAX_ANSWER: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_one_canonical_url_over_tls_or_on_this_machine() {
+        for text in [
+            "https://login.example.com/oauth2/token",
+            "https://login.example.com:8443/token?policy=a",
+            "http://127.0.0.1:8080/token",
+            "http://[::1]:8080/",
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        for text in [
+            "http://login.example.com/token",
+            "http://10.0.0.1/token",
+            "http://localhost:8080/token",
+            "https://login.example.com",
+            "https://login.example.com:443/token",
+            "https://LOGIN.example.com/token",
+            "https://ana:pw@login.example.com/token",
+            "https://login.example.com/a/../token",
+            "https://login.example.com/token#a",
+            "/token",
+            "login.example.com/token",
+            "ftp://login.example.com/token",
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(!error.contains("ana:pw"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_form_escapes_what_could_end_a_value() {
+        let form = form(&[("a", "x y&z=1"), ("b", "ü~-._/+%")]);
+        assert_eq!(*form, "a=x%20y%26z%3D1&b=%C3%BC~-._%2F%2B%25");
+    }
+}

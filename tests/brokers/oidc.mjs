@@ -1,0 +1,75 @@
+// An OAuth 2.0 server, and an API that takes its tokens. Ends when its standard input does.
+// Usage: node oidc.mjs FOLDER-OF-NODE-MODULES CLIENT-SECRET
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+const [, , folder, secret] = process.argv;
+const require = createRequire(`${folder}/`);
+const load = (name) => import(pathToFileURL(require.resolve(name)).href);
+const { Provider } = await load('oidc-provider');
+const { createRemoteJWKSet, jwtVerify } = await load('jose');
+
+const client = (client_id, token_endpoint_auth_method) => ({
+  client_id,
+  client_secret: secret,
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+  token_endpoint_auth_method,
+  scope: 'read write',
+});
+const api = {
+  scope: 'read write',
+  audience: 'urn:api',
+  accessTokenTTL: 900,
+  accessTokenFormat: 'jwt',
+  jwt: { sign: { alg: 'RS256' } },
+};
+
+const listen = (server) =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+
+// The port is part of the issuer's name, so that it listens before it is there.
+let handle;
+const issuer = createServer((request, response) => handle(request, response));
+const port = await listen(issuer);
+const url = `http://127.0.0.1:${port}`;
+const provider = new Provider(url, {
+  clients: [client('basic', 'client_secret_basic'), client('post', 'client_secret_post')],
+  scopes: ['read', 'write'],
+  features: {
+    clientCredentials: { enabled: true },
+    devInteractions: { enabled: false },
+    resourceIndicators: { enabled: true, getResourceServerInfo: () => api },
+  },
+});
+let minted = 0;
+provider.on('grant.success', () => (minted += 1));
+handle = provider.callback();
+
+// The API, in the form of an issue: its title says whose token it was shown. Issue 1 repeats the token, and issue 2
+// takes it for the last time.
+const keys = createRemoteJWKSet(new URL(`${url}/jwks`));
+const refused = new Set();
+const shop = createServer(async (request, response) => {
+  const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
+  const number = Number(request.url.split('/').pop());
+  const tell = (status, title) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ number, title, state: 'open', html_url: url }));
+  };
+  try {
+    if (refused.has(token)) throw new Error('revoked');
+    const { payload } = await jwtVerify(token, keys, { issuer: url, audience: 'urn:api' });
+    if (number === 2) refused.add(token);
+    tell(200, number === 1 ? token : `${payload.client_id} may ${payload.scope}, token ${minted}`);
+  } catch {
+    tell(401, 'no');
+  }
+});
+const shopPort = await listen(shop);
+
+console.log(JSON.stringify({ token_endpoint: `${url}/token`, shop: `http://127.0.0.1:${shopPort}` }));
+process.stdin.resume();
+process.stdin.on('end', () => process.exit(0));
