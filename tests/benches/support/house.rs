@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use toolward::{config::Config, host::Host, wiring};
-use toolward_gate::{Call, Digest, Ending, Identity, Kind, Principal, ProgressSink};
+use toolward_gate::{Call, Digest, Ending, Identity, Kind, Principal, ProgressSink, Usage};
 use toolward_vault::{NoPassphrase, PassphraseSource};
 
 pub(crate) struct House {
@@ -65,7 +65,7 @@ impl House {
         let cost = permit.terms().cost;
         let outcome = host.sandbox.run(host.vault.equip(permit)).await;
         let run = watch.lap();
-        entry.close(Ending::of(&outcome), cost).await?;
+        entry.close(Ending::of(&outcome), Usage { cost, tokens: 0 }).await?;
         let close = watch.lap();
         outcome?;
         Ok(Parts { open, settle, admit, run, close })

@@ -10,7 +10,7 @@ use super::{Context, Failure, brief, record, visible, whole};
 use crate::wiring;
 
 #[derive(Args)]
-pub(super) struct Show {
+pub(in super::super) struct Show {
     /// The call's id.
     call: Uuid,
 }
