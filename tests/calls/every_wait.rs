@@ -11,9 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use toolward_gate::{
-    Clock as _, Progress, ProgressSink, Stop, Switch, SwitchFeed as _, SwitchTarget,
-};
+use toolward_gate::{Clock as _, ProgressSink, Said, Stop, Switch, SwitchFeed as _, SwitchTarget};
 use toolward_sandbox::Output;
 
 use crate::world::{Guest, MARKER, Setting, World, within};
@@ -72,11 +70,12 @@ async fn call_until<F: Future<Output = ()> + Send + 'static>(
     world: &World,
     cancelled: impl FnOnce(Arc<AtomicU64>) -> F,
 ) -> (u64, Result<Output, Stop>) {
-    let (to, mut heard) = mpsc::channel::<Progress>(1);
+    let (to, mut heard) = mpsc::channel::<Said>(1);
     let call = world.read_heard("do_everything", &json!({ "item": "1" }), ProgressSink::to(to));
     let last = Arc::new(AtomicU64::new(0));
     let listen = async {
-        while let Some(progress) = heard.recv().await {
+        while let Some(said) = heard.recv().await {
+            let Said::Progress(progress) = said else { continue };
             last.store(progress.done, SeqCst);
         }
     };

@@ -302,7 +302,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-const COMPONENTS: [(&str, &str); 5] = [
+const COMPONENTS: [(&str, &str); 6] = [
     ("github-issues", "example-tools/github-issues"),
     ("hostile", "example-tools/hostile"),
     ("payments", "example-tools/payments"),

@@ -47,7 +47,8 @@ impl ApprovalBook for Hasty {
         self.office.file(filing).await
     }
     async fn wait(&self, id: ApprovalId, patience: Duration) -> Result<Request, Unavailable> {
-        if let Some(next) = self.next.lock().unwrap().take() {
+        let next = self.next.lock().unwrap().take();
+        if let Some(next) = next {
             let (by, roles) = ("ana".to_owned(), ["payer".to_owned()].into());
             let answer =
                 Answer { by, roles, verdict: Verdict::Approve, comment: String::new(), at: noon() };

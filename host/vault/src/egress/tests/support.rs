@@ -1,5 +1,6 @@
 //! A gate in memory that says yes, and a call that passed it.
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
     EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
-    Principal, PrivateRanges, ProgressSink, Refusal, Request, Reservation, ReserveError,
+    Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
     ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
     Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
 };
@@ -120,7 +121,7 @@ impl Setup {
     }
 }
 
-pub(super) fn set(names: &[&str]) -> std::collections::BTreeSet<String> {
+pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
@@ -205,7 +206,9 @@ fn kind(note: &Note) -> Option<String> {
         Note::Allowed(_)
         | Note::Asked { .. }
         | Note::Approved { .. }
+        | Note::Arguments { .. }
         | Note::Called { .. }
+        | Note::Refused { .. }
         | Note::NotCalled { .. }
         | Note::Logged { .. }
         | Note::LogDropped { .. } => None,
@@ -227,6 +230,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
         budgets: Vec::new(),
         egress: EgressTerms { http },
         sandbox: SandboxTerms::default(),
+        recording: Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
@@ -236,6 +240,7 @@ fn call() -> Call {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
         roles: set(&["assistant"]),
+        groups: BTreeSet::new(),
         acts_for: Vec::new(),
         scope: None,
         ends_at: None,
