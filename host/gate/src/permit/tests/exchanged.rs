@@ -29,7 +29,7 @@ async fn a_yes_under_other_policies_does_not_fit() {
             assert_eq!(before, policy().version());
             assert_ne!(house.held(charge(100)).await, first, "it is asked anew");
         } else {
-            house.pass(charge(100)).await.unwrap();
+            drop(house.pass(charge(100)).await.unwrap());
         }
     }
 }
@@ -47,7 +47,8 @@ impl ApprovalBook for Hasty {
         self.office.file(filing).await
     }
     async fn wait(&self, id: ApprovalId, patience: Duration) -> Result<Request, Unavailable> {
-        if let Some(next) = self.next.lock().unwrap().take() {
+        let next = self.next.lock().unwrap().take();
+        if let Some(next) = next {
             let (by, roles) = ("ana".to_owned(), ["payer".to_owned()].into());
             let answer =
                 Answer { by, roles, verdict: Verdict::Approve, comment: String::new(), at: noon() };
@@ -91,7 +92,7 @@ async fn a_call_keeps_what_it_was_settled_on_and_the_next_one_does_not() {
     assert_eq!(permit.terms().basis.policy_version, policy().version());
     assert!(house.gate.settle(note()).await.is_err());
     exchange.put(policy());
-    house.pass(note()).await.unwrap();
+    drop(house.pass(note()).await.unwrap());
 }
 
 #[tokio::test]
