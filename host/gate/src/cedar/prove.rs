@@ -157,12 +157,16 @@ fn found(
 /// deep as there are policies about one action.
 fn apart<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, ProveError> {
     let failed = |error: std::io::Error| ProveError::Failed(error.to_string());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(failed)?;
+    // A runtime of its own, made and dropped over there: here there may be another one.
+    let solve = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(work))
+    };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let running = thread.spawn_scoped(scope, || runtime.block_on(work)).map_err(failed)?;
-        running.join().map_err(|_| ProveError::Failed("the symbolic compiler panicked".to_owned()))
+        let running = thread.spawn_scoped(scope, solve).map_err(failed)?;
+        let panicked = |_| ProveError::Failed("the symbolic compiler panicked".to_owned());
+        running.join().map_err(panicked)?.map_err(failed)
     })
 }
 

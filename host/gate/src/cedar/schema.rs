@@ -152,6 +152,9 @@ fn record(schema: &Value) -> Record {
 
 /// The type of a schema, and whether it allows `null` besides.
 fn kind(schema: &Value) -> Option<(Type, bool)> {
+    if let Some(schema) = optional(schema) {
+        return kind(schema).map(|(kind, _)| (kind, true));
+    }
     let schema = schema
         .as_object()
         .filter(|schema| !COMBINED.iter().any(|key| schema.contains_key(*key)))?;
@@ -167,6 +170,18 @@ fn kind(schema: &Value) -> Option<(Type, bool)> {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
+/// The other one of two schemas of which one is `null`, as an optional enumeration is written.
+fn optional(schema: &Value) -> Option<&Value> {
+    let schema = schema.as_object()?;
+    let others = COMBINED.iter().filter(|key| schema.contains_key(**key)).count();
+    let is_null = |one: &&Value| one.get("type").is_some_and(|kind| kind == "null");
+    match schema.get("anyOf")?.as_array()?.as_slice() {
+        [one, other] if others == 1 && is_null(&other) => Some(one),
+        [one, other] if others == 1 && is_null(&one) => Some(other),
+        _ => None,
     }
 }
 

@@ -33,10 +33,11 @@ fn nested_optional_and_listed_arguments_are_typed_and_misspelt_ones_do_not_load(
             "rows": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}},
             "kind": {"enum": ["a", "b"]},
             "force": {"type": "boolean"},
+            "state": {"anyOf": [{"type": "string", "enum": ["open", "closed"]}, {"type": "null"}]},
         }),
         &["who", "tags", "kind"],
     );
-    let arguments = json!({"who": {"name": "ana", "age": null}, "tags": ["x", "y", "x"], "kind": "a", "rows": [{"x": 1}]});
+    let arguments = json!({"who": {"name": "ana", "age": null}, "tags": ["x", "y", "x"], "kind": "a", "state": "open", "rows": [{"x": 1}]});
     for (condition, expected) in [
         ("context.arguments.who.name == \"ana\"", true),
         ("context.arguments.who.name == \"bob\"", false),
@@ -44,6 +45,7 @@ fn nested_optional_and_listed_arguments_are_typed_and_misspelt_ones_do_not_load(
         ("context.arguments.tags.contains(\"y\") && !context.arguments.tags.contains(\"z\")", true),
         ("context.arguments has rows && context.arguments.rows.contains({ x: 1 })", true),
         ("context.arguments.kind == \"a\"", true),
+        ("context.arguments has state && context.arguments.state == \"open\"", true),
         ("context.arguments has force && context.arguments.force", false),
     ] {
         assert_eq!(allows(&tool, condition, arguments.clone()), expected, "{condition}");
