@@ -23,13 +23,14 @@ use toolward_vault::{
 };
 
 use crate::{
-    authn::AuthnError,
+    authn::{Authn, AuthnError, FetchKeys},
     config::{ComponentConfig, Config, Unlinked},
     host::Host,
     tools::Tools,
 };
 
 mod called;
+mod keys;
 mod lent;
 
 /// Why a host does not start.
@@ -203,6 +204,12 @@ async fn assembled(
         clock: clock(),
     };
     Ok(Host { tools, audit: Audit::new(Arc::new(state)), gate, vault, sandbox })
+}
+
+/// Who may speak to this host.
+pub fn authn(config: &Config) -> Result<Authn, StartError> {
+    let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher);
+    Ok(Authn::from_config(config, &fetch)?)
 }
 
 /// Installs as many components at once as there are processors.

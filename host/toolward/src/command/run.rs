@@ -4,11 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Context, Failure};
-use crate::{
-    authn::Authn,
-    door::mcp_stdio,
-    wiring::{self, StartError},
-};
+use crate::{authn::Shown, door::mcp_stdio, wiring};
 
 #[derive(Args)]
 pub(super) struct Run {}
@@ -16,8 +12,9 @@ pub(super) struct Run {}
 impl Run {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
+        let token = token()?;
         let principal =
-            Authn::from_config(&config).map_err(StartError::from)?.identify(token()?.as_deref())?;
+            wiring::authn(&config)?.identify(token.as_deref().map(Shown::bearer)).await?;
         let host =
             Arc::new(wiring::host(&config, &context.passphrases(), Some(super::program()?)).await?);
         tracing::info!(
