@@ -4,11 +4,13 @@
 //! text --read--> Unproven --issuer, key, signature--> Claims --mapping--> Identity --> Principal
 //! ```
 mod claims;
+mod development;
 mod dpop;
 mod jwks;
 mod keys;
 mod token;
 
+pub use development::{DevelopmentKey, DevelopmentKeyError, MAX_SECONDS, Wanted, write_private};
 pub use dpop::Proof;
 pub use jwks::FetchKeys;
 
@@ -72,6 +74,8 @@ pub enum AuthnError {
         "`[caller]` is for development; in `production`, set `TOOLWARD_TOKEN_FILE` to a file with a token"
     )]
     CallerInProduction,
+    #[error(transparent)]
+    Development(#[from] DevelopmentKeyError),
     #[error("the token is not one that a configured issuer signed for this host: {0}")]
     Token(&'static str),
     #[error(
@@ -86,7 +90,11 @@ impl Authn {
             return Err(AuthnError::CallerInProduction);
         }
         let issuers = config.issuers.iter().map(|(url, issuer)| Issuer::new(url, issuer, fetch));
-        let issuers = issuers.collect::<Result<_, _>>()?;
+        let mut issuers = issuers.collect::<Result<Vec<_>, _>>()?;
+        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer());
+        if let Some(own) = own {
+            issuers.push(Issuer::new(development::ISSUER, &own, fetch)?);
+        }
         Ok(Self { issuers, caller: config.caller.clone(), proofs: Proofs::default() })
     }
 
@@ -138,7 +146,7 @@ impl Issuer {
         };
         let parsed = |place: String, text: &str| {
             let keys = Keys::parse(text).map_err(|cause| failed(place, cause))?;
-            Ok(Source::Fixed(Arc::new(keys)))
+            Ok::<_, AuthnError>(Source::Fixed(Arc::new(keys)))
         };
         let keys = match &config.keys {
             KeysConfig::Url(keys) => Source::Fetched(Fetched::new(keys.clone(), fetch.clone())),

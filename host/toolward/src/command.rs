@@ -11,6 +11,7 @@ mod kill;
 mod run;
 mod secret;
 mod terminal;
+mod token;
 mod tool;
 
 use std::{
@@ -74,6 +75,9 @@ enum Command {
     /// Throw and lift kill switches.
     #[command(subcommand)]
     Kill(kill::Kill),
+    /// Make and read tokens, to try things out.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Read and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -272,6 +276,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Run(run) => run.run(context).await,
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
+            Command::Token(token) => token.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             // It needs no runtime.
             Command::Compile(_) => Ok(()),

@@ -266,13 +266,19 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
     }
 }
 
-/// The database of this host.
-pub async fn state(config: &Config) -> Result<State, StartError> {
-    private_folder(&config.data).map_err(|error| {
+/// Sees to it that the data directory is there.
+pub fn data(config: &Config) -> Result<(), StartError> {
+    let failed = |error| {
         let message =
             format!("the data directory `{}` cannot be made: {error}", config.data.display());
         config.file.error(0..0, message)
-    })?;
+    };
+    Ok(private_folder(&config.data).map_err(failed)?)
+}
+
+/// The database of this host.
+pub async fn state(config: &Config) -> Result<State, StartError> {
+    data(config)?;
     Ok(State::open(&config.database(), clock()).await?)
 }
 

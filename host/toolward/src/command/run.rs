@@ -1,5 +1,5 @@
 //! `toolward run`: MCP on standard input and output.
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use clap::Args;
 
@@ -29,12 +29,13 @@ impl Run {
 
 /// The caller's token, from the file that `TOOLWARD_TOKEN_FILE` names.
 pub(super) fn token() -> Result<Option<String>, Failure> {
-    let Some(path) = std::env::var_os("TOOLWARD_TOKEN_FILE") else { return Ok(None) };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Failure::Usage(format!(
-            "the token file `{}` cannot be read: {error}",
-            path.to_string_lossy()
-        ))
+    let path = std::env::var_os("TOOLWARD_TOKEN_FILE");
+    path.map(|path| token_in(Path::new(&path))).transpose()
+}
+
+pub(super) fn token_in(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!("the token file `{}` cannot be read: {error}", path.display()))
     })?;
-    Ok(Some(text.trim().to_owned()))
+    Ok(text.trim().to_owned())
 }

@@ -23,6 +23,22 @@ pub struct IssuerConfig {
     pub span: Range<usize>,
 }
 
+impl IssuerConfig {
+    /// An issuer of whom nothing else is written.
+    pub fn usual(keys: KeysConfig, audiences: Vec<String>) -> Self {
+        Self {
+            keys,
+            audiences,
+            algorithms: USUAL.to_vec(),
+            types: vec![ACCESS_TOKEN.to_owned()],
+            max_lifetime: MAX_LIFETIME,
+            roles: MappedClaim::of("/roles"),
+            scopes: MappedClaim::of("/scope"),
+            span: 0..0,
+        }
+    }
+}
+
 /// Where a JSON Web Key Set is (RFC 7517 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeysConfig {
@@ -43,6 +59,10 @@ pub struct MappedClaim {
 }
 
 impl MappedClaim {
+    fn of(claim: &str) -> Self {
+        Self { claim: claim.to_owned(), map: None }
+    }
+
     /// What the words of a token stand for. A word that the map does not know stands for nothing.
     pub fn mapped(&self, words: Vec<String>) -> impl Iterator<Item = String> {
         words.into_iter().flat_map(|word| match &self.map {
@@ -94,22 +114,26 @@ impl Issuer {
         span: Range<usize>,
     ) -> Result<IssuerConfig, SourceError> {
         let reader = Reader { file, base };
-        let named = |names: Vec<Spanned<String>>| {
-            names.iter().map(|name| reader.algorithm(name)).collect::<Result<Vec<_>, _>>()
-        };
-        Ok(IssuerConfig {
-            keys: reader.keys(self.jwks)?,
-            audiences: reader.audiences(self.audience)?,
-            algorithms: self.algorithms.map_or_else(|| Ok(USUAL.to_vec()), named)?,
-            types: self.types.map_or_else(
-                || vec![ACCESS_TOKEN.to_owned()],
-                |types| types.iter().map(|one| one.to_ascii_lowercase()).collect(),
-            ),
-            max_lifetime: self.max_lifetime_seconds.map_or(MAX_LIFETIME, Duration::from_secs),
-            roles: reader.claim(self.roles, "/roles")?,
-            scopes: reader.claim(self.scopes, "/scope")?,
-            span,
-        })
+        let audiences = reader.audiences(self.audience)?;
+        let mut issuer = IssuerConfig::usual(reader.keys(self.jwks)?, audiences);
+        issuer.span = span;
+        if let Some(names) = self.algorithms {
+            issuer.algorithms =
+                names.iter().map(|name| reader.algorithm(name)).collect::<Result<_, _>>()?;
+        }
+        if let Some(types) = self.types {
+            issuer.types = types.iter().map(|one| one.to_ascii_lowercase()).collect();
+        }
+        if let Some(seconds) = self.max_lifetime_seconds {
+            issuer.max_lifetime = Duration::from_secs(seconds);
+        }
+        if let Some(roles) = self.roles {
+            issuer.roles = reader.claim(roles)?;
+        }
+        if let Some(scopes) = self.scopes {
+            issuer.scopes = reader.claim(scopes)?;
+        }
+        Ok(issuer)
     }
 }
 
@@ -162,14 +186,7 @@ impl Reader<'_> {
         })
     }
 
-    fn claim(
-        &self,
-        written: Option<Spanned<Claim>>,
-        usual: &str,
-    ) -> Result<MappedClaim, SourceError> {
-        let Some(written) = written else {
-            return Ok(MappedClaim { claim: usual.to_owned(), map: None });
-        };
+    fn claim(&self, written: Spanned<Claim>) -> Result<MappedClaim, SourceError> {
         let span = written.span();
         let Claim { claim, map } = written.into_inner();
         if !claim.starts_with('/') {
