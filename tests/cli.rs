@@ -19,6 +19,7 @@ mod other_hosts;
 mod place;
 mod redact;
 mod secrets;
+mod tokens;
 mod upstream;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN};
