@@ -24,6 +24,7 @@ mod proving;
 mod redact;
 mod secrets;
 mod suspending;
+mod tokens;
 mod trail;
 mod upstream;
 

@@ -85,6 +85,10 @@ impl Principal {
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.0.ends_at
     }
+    /// The capabilities that its token leaves; `None` where the token says nothing.
+    pub fn scope(&self) -> Option<&BTreeSet<CapabilityName>> {
+        self.0.scope.as_ref()
+    }
     /// Whether the principal's token leaves room for this capability.
     pub fn in_scope(&self, capability: &CapabilityName) -> bool {
         self.0.scope.as_ref().is_none_or(|scope| scope.contains(capability))

@@ -13,12 +13,13 @@
     reason = "a bench says what it found, and ends where it cannot go on"
 )]
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use toolward_gate::{
-    AuditLog as _, CallId, Closed, Cost, Digest, Ending, Opened, Record, SystemClock,
+    AuditLog as _, CallId, Closed, Cost, Digest, Ending, Kind, Opened, Record, SystemClock,
 };
 use toolward_state::State;
 
@@ -96,6 +97,9 @@ fn opened(call: CallId) -> Record {
     Record::Opened(Opened {
         call,
         principal: "agent-7".to_owned(),
+        kind: Kind::Agent,
+        roles: BTreeSet::new(),
+        groups: BTreeSet::new(),
         acts_for: vec!["owen".to_owned()],
         door: "bench",
         component: "shop".parse().unwrap(),
@@ -109,7 +113,7 @@ fn opened(call: CallId) -> Record {
 
 fn closed(call: CallId) -> Record {
     let ending = Ending { outcome: "ok".to_owned(), detail: None };
-    Record::Closed(Closed { call, ending, cost: Cost(10), millis: 3, notes: Vec::new() })
+    Record::Closed(Closed { call, ending, cost: Cost(10), tokens: 0, millis: 3, notes: Vec::new() })
 }
 
 const CALLERS: [usize; 3] = [1, 8, 64];

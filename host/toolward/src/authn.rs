@@ -1,17 +1,38 @@
 //! Who is speaking. The only file that makes a principal.
-use std::{collections::BTreeSet, fs};
+//!
+//! ```text
+//! text --read--> Unproven --issuer, key, signature--> Claims --mapping--> Identity --> Principal
+//! ```
+mod claims;
+mod development;
+mod dpop;
+mod jwks;
+mod keys;
+mod token;
 
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
-use serde::Deserialize;
-use toolward_gate::{CapabilityName, Identity, Kind, Principal};
+pub use development::{DevelopmentKey, DevelopmentKeyError, MAX_SECONDS, Wanted, write_private};
+pub use dpop::Proof;
+pub use jwks::FetchKeys;
 
-use crate::config::{CallerConfig, Config, Environment, IssuerConfig};
+use std::{fs, sync::Arc};
+
+use jsonwebtoken::{Validation, decode, get_current_timestamp};
+use toolward_gate::{Identity, Principal};
+
+use self::{
+    claims::Claims,
+    dpop::Proofs,
+    jwks::{Fetched, Source},
+    keys::{Key, Keys},
+    token::Unproven,
+};
+use crate::config::{CallerConfig, Config, Environment, IssuerConfig, KeysConfig};
 
 /// Checks who is speaking.
 pub struct Authn {
     issuers: Vec<Issuer>,
     caller: Option<CallerConfig>,
+    proofs: Proofs,
 }
 
 impl std::fmt::Debug for Authn {
@@ -23,7 +44,23 @@ impl std::fmt::Debug for Authn {
 struct Issuer {
     url: String,
     config: IssuerConfig,
-    keys: JwkSet,
+    keys: Source,
+}
+
+/// What a caller shows of itself.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a token is not printed")]
+pub struct Shown<'a> {
+    pub token: &'a str,
+    /// That the token is the caller's own. Absent where the token came as a plain bearer.
+    pub proof: Option<Proof<'a>>,
+}
+
+impl<'a> Shown<'a> {
+    /// A token that whoever has it may use (RFC 6750).
+    pub fn bearer(token: &'a str) -> Self {
+        Self { token, proof: None }
+    }
 }
 
 /// Why a caller is not known. It says nothing of the token but what its sender may know.
@@ -37,148 +74,131 @@ pub enum AuthnError {
         "`[caller]` is for development; in `production`, set `TOOLWARD_TOKEN_FILE` to a file with a token"
     )]
     CallerInProduction,
+    #[error(transparent)]
+    Development(#[from] DevelopmentKeyError),
     #[error("the token is not one that a configured issuer signed for this host: {0}")]
     Token(&'static str),
     #[error(
-        "the keys of the issuer `{issuer}` cannot be read from `{path}`: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)"
+        "the keys of the issuer `{issuer}` cannot be read from {place}: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)"
     )]
-    Keys { issuer: String, path: String, cause: String },
+    Keys { issuer: String, place: String, cause: String },
 }
 
 impl Authn {
-    pub fn from_config(config: &Config) -> Result<Self, AuthnError> {
+    pub fn from_config(config: &Config, fetch: &Arc<dyn FetchKeys>) -> Result<Self, AuthnError> {
         if config.environment == Environment::Production && config.caller.is_some() {
             return Err(AuthnError::CallerInProduction);
         }
-        let issuer = |(url, issuer): (&String, &IssuerConfig)| {
-            let keys = |cause: String| AuthnError::Keys {
-                issuer: url.clone(),
-                path: issuer.jwks.display().to_string(),
-                cause,
-            };
-            let text = fs::read_to_string(&issuer.jwks).map_err(|error| keys(error.to_string()))?;
-            let set: JwkSet =
-                serde_json::from_str(&text).map_err(|error| keys(error.to_string()))?;
-            Ok(Issuer { url: url.clone(), config: issuer.clone(), keys: set })
-        };
-        let issuers = config.issuers.iter().map(issuer).collect::<Result<_, _>>()?;
-        Ok(Self { issuers, caller: config.caller.clone() })
+        let issuers = config.issuers.iter().map(|(url, issuer)| Issuer::new(url, issuer, fetch));
+        let mut issuers = issuers.collect::<Result<Vec<_>, _>>()?;
+        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer());
+        if let Some(own) = own {
+            issuers.push(Issuer::new(development::ISSUER, &own, fetch)?);
+        }
+        Ok(Self { issuers, caller: config.caller.clone(), proofs: Proofs::default() })
     }
 
     /// The principal of a token; without one, the caller that the configuration names.
-    pub fn identify(&self, token: Option<&str>) -> Result<Principal, AuthnError> {
-        match (token, &self.caller) {
-            (Some(token), _) => self.of_token(token),
+    pub async fn identify(&self, shown: Option<Shown<'_>>) -> Result<Principal, AuthnError> {
+        match (shown, &self.caller) {
+            (Some(shown), _) => self.of_token(shown).await.map(Principal::authenticated),
             (None, Some(caller)) => Ok(of_caller(caller)),
             (None, None) => Err(AuthnError::Nobody),
         }
     }
 
-    fn of_token(&self, token: &str) -> Result<Principal, AuthnError> {
-        if token.len() > MAX_TOKEN {
-            return Err(AuthnError::Token("it is longer than 16 KiB"));
-        }
-        let wrong = |_| AuthnError::Token("its signature, issuer, audience or time does not hold");
-        let header = decode_header(token).map_err(wrong)?;
-        let claimed: Issued =
-            jsonwebtoken::dangerous::insecure_decode(token).map_err(wrong)?.claims;
-        let issuer = self.issuers.iter().find(|issuer| issuer.url == claimed.iss);
+    async fn of_token(&self, shown: Shown<'_>) -> Result<Identity, AuthnError> {
+        let unproven = Unproven::read(shown.token)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.url == unproven.issuer);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
-        let key = header.kid.as_deref().and_then(|kid| issuer.keys.find(kid));
-        let key = key.ok_or(AuthnError::Token("its key is not one of the issuer's"))?;
-        // The algorithm comes from the configuration and the key, never from the token alone.
-        let algorithm: Algorithm = header.alg;
-        if !issuer.config.algorithms.contains(&algorithm) || !fits(key, algorithm) {
-            return Err(AuthnError::Token(
-                "its algorithm is not one that is configured for the issuer",
-            ));
-        }
-        let key = DecodingKey::from_jwk(key).map_err(wrong)?;
-        let claims =
-            decode::<Claims>(token, &key, &issuer.validation(algorithm)).map_err(wrong)?.claims;
-        claims.principal()
+        let claims = issuer.claims(&unproven).await?;
+        let now = now();
+        self.check_holder(&claims, shown, now)?;
+        claims.identity(&issuer.config, now)
     }
-}
 
-fn fits(key: &jsonwebtoken::jwk::Jwk, algorithm: Algorithm) -> bool {
-    let named = key.common.key_algorithm.map(|named| named.to_string());
-    named.is_none_or(|named| named == format!("{algorithm:?}"))
+    /// A token that is bound to a key is good with a proof of that key only, and no other is good with one
+    /// (RFC 9449 section 7.1).
+    fn check_holder(&self, claims: &Claims, shown: Shown<'_>, now: i64) -> Result<(), AuthnError> {
+        match (&claims.cnf, shown.proof) {
+            (None, None) => Ok(()),
+            (Some(confirmation), Some(proof)) => {
+                self.proofs.check(proof, shown.token, confirmation, now)
+            }
+            (Some(_), None) => {
+                Err(AuthnError::Token("it is bound to a key, and came without a proof of it"))
+            }
+            (None, Some(_)) => Err(AuthnError::Token("it is not bound to the key of its proof")),
+        }
+    }
 }
 
 impl Issuer {
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
+    fn new(
+        url: &str,
+        config: &IssuerConfig,
+        fetch: &Arc<dyn FetchKeys>,
+    ) -> Result<Self, AuthnError> {
+        let failed = |place: String, cause: String| AuthnError::Keys {
+            issuer: url.to_owned(),
+            place,
+            cause,
+        };
+        let parsed = |place: String, text: &str| {
+            let keys = Keys::parse(text).map_err(|cause| failed(place, cause))?;
+            Ok::<_, AuthnError>(Source::Fixed(Arc::new(keys)))
+        };
+        let keys = match &config.keys {
+            KeysConfig::Url(keys) => Source::Fetched(Fetched::new(keys.clone(), fetch.clone())),
+            KeysConfig::Inline(text) => parsed("the configuration".to_owned(), text)?,
+            KeysConfig::File(path) => {
+                let place = format!("`{}`", path.display());
+                let text = fs::read_to_string(path)
+                    .map_err(|error| failed(place.clone(), error.to_string()))?;
+                parsed(place, &text)?
+            }
+        };
+        Ok(Self { url: url.to_owned(), config: config.clone(), keys })
+    }
+
+    /// The claims of a token that this issuer signed for this host, and whose time is now.
+    async fn claims(&self, unproven: &Unproven<'_>) -> Result<Claims, AuthnError> {
+        let typ = unproven.header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        if !self.config.types.iter().any(|one| one == typ) {
+            return Err(AuthnError::Token(
+                "its `typ` is not one that is configured for the issuer",
+            ));
+        }
+        let name = unproven.header.kid.as_deref();
+        let keys = self.keys.keys(name).await;
+        let keys = keys.ok_or(AuthnError::Token("its issuer's keys cannot be had"))?;
+        let key = keys.find(name);
+        let key = key.ok_or(AuthnError::Token("its key is not one of the issuer's"))?;
+        let wrong = |_| AuthnError::Token("its signature, issuer, audience or time does not hold");
+        let validation = self.validation(unproven, key)?;
+        Ok(decode::<Claims>(unproven.text, &key.decoding, &validation).map_err(wrong)?.claims)
+    }
+
+    /// The algorithm comes from the configuration and the key; the token only says which of those.
+    fn validation(&self, unproven: &Unproven<'_>, key: &Key) -> Result<Validation, AuthnError> {
+        let named = unproven
+            .algorithm()
+            .filter(|one| self.config.algorithms.contains(one) && key.algorithms.contains(one));
+        let mut validation = Validation::new(named.ok_or(AuthnError::Token(
+            "its algorithm is not one that is configured for the issuer",
+        ))?);
         validation.set_issuer(&[&self.url]);
-        validation.set_audience(&[&self.config.audience]);
+        validation.set_audience(&self.config.audiences);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
-        validation
+        validation.leeway = LEEWAY.unsigned_abs();
+        Ok(validation)
     }
 }
 
-#[derive(Deserialize)]
-struct Issued {
-    iss: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: i64,
-    kind: Option<Kind>,
-    #[serde(default)]
-    roles: BTreeSet<String>,
-    #[serde(default)]
-    groups: BTreeSet<String>,
-    /// Capabilities, with spaces between them (RFC 8693 section 4.2).
-    scope: Option<String>,
-    /// Who acts for the subject (RFC 8693 section 4.1).
-    act: Option<Actor>,
-}
-
-#[derive(Deserialize)]
-struct Actor {
-    sub: String,
-    act: Option<Box<Self>>,
-}
-
-impl Claims {
-    /// With actors, the first of them speaks, for all that follow and for the subject.
-    fn principal(self) -> Result<Principal, AuthnError> {
-        let mut chain = Vec::new();
-        let mut next = self.act;
-        while let Some(actor) = next {
-            if chain.len() >= MAX_CHAIN {
-                return Err(AuthnError::Token("its chain of actors is too long"));
-            }
-            chain.push(actor.sub);
-            next = actor.act.map(|actor| *actor);
-        }
-        chain.push(self.sub);
-        if chain
-            .iter()
-            .any(|id| id.is_empty() || id.len() > 256 || id.chars().any(char::is_control))
-        {
-            return Err(AuthnError::Token("its subject or an actor has no usable name"));
-        }
-        let ends_at = Timestamp::from_second(self.exp)
-            .map_err(|_| AuthnError::Token("its end is no time"))?;
-        let scope = self.scope.map(|scope| {
-            scope.split(' ').filter_map(|word| word.parse::<CapabilityName>().ok()).collect()
-        });
-        let id = chain.remove(0);
-        let kind = self.kind.unwrap_or(if chain.is_empty() { Kind::User } else { Kind::Agent });
-        Ok(Principal::authenticated(Identity {
-            id,
-            kind,
-            roles: self.roles,
-            groups: self.groups,
-            acts_for: chain,
-            scope,
-            ends_at: Some(ends_at),
-        }))
-    }
+fn now() -> i64 {
+    i64::try_from(get_current_timestamp()).unwrap_or(i64::MAX)
 }
 
 /// Somebody who is only supposed, to ask what they could do. No call is made in their name.
@@ -198,11 +218,8 @@ fn of_caller(caller: &CallerConfig) -> Principal {
     })
 }
 
-/// Bytes of a token.
-const MAX_TOKEN: usize = 16 << 10;
 /// Seconds that two clocks may differ by.
-const LEEWAY: u64 = 30;
-const MAX_CHAIN: usize = 8;
+const LEEWAY: i64 = 30;
 
 #[cfg(test)]
 mod tests;

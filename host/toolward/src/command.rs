@@ -14,6 +14,7 @@ mod policy;
 mod run;
 mod secret;
 mod terminal;
+mod token;
 mod tool;
 
 use std::{
@@ -83,6 +84,9 @@ enum Command {
     /// Check, explain, test and prove what the policies say.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Make and read tokens, to try things out.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -285,6 +289,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
+            Command::Token(token) => token.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.

@@ -3,11 +3,13 @@ mod audit;
 mod edit;
 mod file;
 mod find;
+mod issuer;
 mod sandbox;
 
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
+pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
 pub use sandbox::SandboxConfig;
 
 use std::{
@@ -17,7 +19,6 @@ use std::{
     sync::Arc,
 };
 
-use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
@@ -98,16 +99,6 @@ pub struct CredentialConfig {
     /// Who put it in.
     pub owner: String,
     pub span: Range<usize>,
-}
-
-/// Whose tokens are accepted.
-#[derive(Clone, Debug)]
-pub struct IssuerConfig {
-    /// A JSON Web Key Set (RFC 7517 section 5).
-    pub jwks: PathBuf,
-    /// What `aud` must be.
-    pub audience: String,
-    pub algorithms: Vec<Algorithm>,
 }
 
 /// Who speaks where there is no token. In development only.

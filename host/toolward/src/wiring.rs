@@ -19,12 +19,12 @@ use toolward_sandbox::{
 };
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
-    Credentials, EgressSettings, FingerprintKey, PassphraseSource, SecretStore, SecretStoreError,
-    Vault, VaultError,
+    Credentials, Documents, EgressSettings, FingerprintKey, PassphraseSource, SecretStore,
+    SecretStoreError, Vault, VaultError,
 };
 
 use crate::{
-    authn::AuthnError,
+    authn::{Authn, AuthnError, FetchKeys},
     component_file,
     config::{ComponentConfig, Config, Unlinked},
     host::Host,
@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod called;
+mod keys;
 mod lent;
 mod minting;
 mod sessions;
@@ -254,6 +255,13 @@ async fn assembled(
     Ok((Host { tools, audit, gate, vault, sandbox }, policies))
 }
 
+/// Who may speak to this host.
+pub fn authn(config: &Config) -> Result<Authn, StartError> {
+    let documents = Documents::new(egress_settings(config)?)?;
+    let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
+    Ok(Authn::from_config(config, &fetch)?)
+}
+
 /// Installs as many components at once as there are processors.
 async fn install(
     config: &Config,
@@ -311,21 +319,23 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
 
 /// Makes the key of the audit trail, where there is none; what its checkpoints are verified with.
 pub fn audit_key(config: &Config) -> Result<PublicKey, StartError> {
-    private_data(config)?;
+    data(config)?;
     Ok(State::make_key(&config.database())?)
 }
 
-fn private_data(config: &Config) -> Result<(), SourceError> {
-    private_folder(&config.data).map_err(|error| {
+/// Sees to it that the data directory is there.
+pub fn data(config: &Config) -> Result<(), StartError> {
+    let failed = |error| {
         let message =
             format!("the data directory `{}` cannot be made: {error}", config.data.display());
         config.file.error(0..0, message)
-    })
+    };
+    Ok(private_folder(&config.data).map_err(failed)?)
 }
 
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
-    private_data(config)?;
+    data(config)?;
     Ok(State::open(&config.database(), clock()).await?)
 }
 
@@ -349,6 +359,13 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
             .map_err(|error| config.file.error(credential.span.clone(), error.to_string()))?;
         credentials.add(name.clone(), broker);
     }
+    let mut settings = egress_settings(config)?;
+    settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
+    Ok(Vault::new(credentials, settings)?)
+}
+
+/// How anything leaves this host.
+fn egress_settings(config: &Config) -> Result<EgressSettings, StartError> {
     let mut settings = EgressSettings::default();
     if let Some(roots) = &config.roots {
         let failed = |error| {
@@ -356,13 +373,12 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
         };
         settings.extra_roots_pem = Some(fs::read(roots).map_err(failed)?);
     }
-    settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
-    Ok(Vault::new(credentials, settings)?)
+    Ok(settings)
 }
 
 /// The key under which it is told which credential came back.
 pub fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
-    private_data(config)?;
+    data(config)?;
     let path = config.data.join("fingerprint.key");
     Ok(FingerprintKey::open(&path).map_err(|error| {
         let message = format!("the key file `{}` cannot be used: {error}", path.display());

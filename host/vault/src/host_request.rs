@@ -125,18 +125,41 @@ impl HostRequests {
 
     /// Fails after [`DEADLINE`] at the latest.
     pub(crate) async fn post(&self, post: Post<'_>) -> Result<Answer, PostError> {
-        let late = |_| PostError::Unreachable;
-        tokio::time::timeout(DEADLINE, self.exchange(post)).await.map_err(late)?
+        let request = request(&post)?;
+        self.in_time(post.to, post.allow_private, request).await
     }
 
-    async fn exchange(&self, post: Post<'_>) -> Result<Answer, PostError> {
-        let to = &post.to.destination;
-        let resolving = address::resolve(to, post.allow_private, &self.own);
+    /// Reads what anybody may read. Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn read(
+        &self,
+        from: &Endpoint,
+        allow_private: &PrivateRanges,
+    ) -> Result<Answer, PostError> {
+        self.in_time(from, allow_private, bare(Method::GET, from)?).await
+    }
+
+    async fn in_time(
+        &self,
+        to: &Endpoint,
+        allow_private: &PrivateRanges,
+        request: reqwest::Request,
+    ) -> Result<Answer, PostError> {
+        let late = |_| PostError::Unreachable;
+        let exchange = self.exchange(&to.destination, allow_private, request);
+        tokio::time::timeout(DEADLINE, exchange).await.map_err(late)?
+    }
+
+    async fn exchange(
+        &self,
+        to: &Destination,
+        allow_private: &PrivateRanges,
+        request: reqwest::Request,
+    ) -> Result<Answer, PostError> {
+        let resolving = address::resolve(to, allow_private, &self.own);
         let addresses = resolving.await.map_err(|fault| match fault {
             AddressFault::Denied => PostError::AddressDenied,
             AddressFault::Unresolved => PostError::Unreachable,
         })?;
-        let request = request(&post)?;
         let raw = self.transport.fetch(to, addresses, request, MAX_ANSWER).await;
         let raw = raw.map_err(|error| match error {
             TransportError::Unreached | TransportError::Failed => PostError::Unreachable,
@@ -153,11 +176,17 @@ impl HostRequests {
     }
 }
 
+fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
+    let url = to.to_string().parse().map_err(|_| PostError::Unreachable)?;
+    let mut request = reqwest::Request::new(method, url);
+    let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    request.headers_mut().extend([USER_AGENT, identity]);
+    Ok(request)
+}
+
 fn request(post: &Post<'_>) -> Result<reqwest::Request, PostError> {
-    let url = post.to.to_string().parse().map_err(|_| PostError::Unreachable)?;
-    let mut request = reqwest::Request::new(Method::POST, url);
+    let mut request = bare(Method::POST, post.to)?;
     let fields = request.headers_mut();
-    fields.extend([USER_AGENT, (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     fields.extend([(header::CONTENT_TYPE, HeaderValue::from_static(FORM))]);
     fields.extend(post.headers.iter().cloned());
     *request.body_mut() = Some(post.form.as_bytes().to_vec().into());

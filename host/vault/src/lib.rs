@@ -11,6 +11,7 @@
 mod address;
 mod broker;
 mod check;
+mod documents;
 mod egress;
 mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -33,6 +34,7 @@ pub use broker::{
     Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
+pub use documents::{DocumentError, Documents};
 pub use egress::{Egress, EgressError, EgressSettings};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};

@@ -7,6 +7,9 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use jsonwebtoken::Algorithm;
+use toolward_gate::Kind;
+
 use super::*;
 
 const ISSUER: &str = "https://login.example.com";
@@ -31,11 +34,15 @@ impl Login {
     fn authn(&self, configuration: &str) -> Result<Authn, AuthnError> {
         let path = self.folder.path().join("toolward.toml");
         fs::write(&path, configuration).unwrap();
-        Authn::from_config(&Config::load(&path).unwrap())
+        Authn::from_config(&Config::load(&path).unwrap(), &nowhere())
     }
 
     fn identify(&self, token: &str) -> Result<Principal, AuthnError> {
-        self.authn(&configuration("EdDSA")).unwrap().identify(Some(token))
+        self.identify_with(&configuration("EdDSA"), token)
+    }
+
+    fn identify_with(&self, configuration: &str, token: &str) -> Result<Principal, AuthnError> {
+        identify(&self.authn(configuration).unwrap(), Some(Shown::bearer(token)))
     }
 
     /// A good token with its claims changed.
@@ -48,6 +55,24 @@ impl Login {
         change(&mut claims);
         encode(header, &claims, &self.key).unwrap()
     }
+}
+
+/// Keys in files are all there is.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl FetchKeys for Nowhere {
+    async fn fetch(&self, url: &str) -> Result<String, String> {
+        Err(format!("`{url}` is nowhere"))
+    }
+}
+
+fn nowhere() -> Arc<dyn FetchKeys> {
+    Arc::new(Nowhere)
+}
+
+fn identify(authn: &Authn, shown: Option<Shown<'_>>) -> Result<Principal, AuthnError> {
+    futures::executor::block_on(authn.identify(shown))
 }
 
 fn configuration(algorithm: &str) -> String {
@@ -66,11 +91,12 @@ fn key() -> (EncodingKey, Vec<u8>) {
 fn header() -> Header {
     let mut header = Header::new(Algorithm::EdDSA);
     header.kid = Some(KEY_ID.to_owned());
+    header.typ = Some("at+jwt".to_owned());
     header
 }
 
 fn good() -> Value {
-    json!({ "iss": ISSUER, "aud": "toolward", "sub": "ana", "exp": now() + 600, "nbf": now() - 600 })
+    json!({ "iss": ISSUER, "aud": "toolward", "sub": "ana", "exp": now() + 600, "iat": now() - 600, "nbf": now() - 600 })
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokens are checked against the time of the machine")]
@@ -127,7 +153,7 @@ fn a_claim_that_is_not_what_is_configured_is_refused() {
         ("nbf", json!(now() + 300)),
         ("sub", json!("")),
         ("sub", json!("ana\u{7}")),
-        ("roles", json!("admin")),
+        ("roles", json!(7)),
         ("kind", json!("root")),
     ];
     for (claim, value) in changes {
@@ -143,7 +169,7 @@ fn a_claim_that_is_not_what_is_configured_is_refused() {
 #[test]
 fn a_claim_that_is_missing_is_refused() {
     let login = Login::new();
-    for claim in ["iss", "aud", "sub", "exp"] {
+    for claim in ["iss", "aud", "sub", "exp", "iat"] {
         let token = login.token(|claims| drop(claims.as_object_mut().unwrap().remove(claim)));
         said(login.identify(&token));
     }
@@ -163,7 +189,9 @@ fn an_algorithm_that_the_token_chooses_is_refused() {
         format!("{}.{}.", BASE64_URL_SAFE_NO_PAD.encode(header.to_string().as_bytes()), parts[1])
     };
     for algorithm in ["none", "None", "NONE", "EdDSA"] {
-        said(login.identify(&unsigned(&json!({ "alg": algorithm, "typ": "JWT", "kid": KEY_ID }))));
+        said(
+            login.identify(&unsigned(&json!({ "alg": algorithm, "typ": "at+jwt", "kid": KEY_ID }))),
+        );
     }
     // Signed with what everybody knows: the issuer's public keys as a shared key.
     let public = fs::read(login.folder.path().join("keys.json")).unwrap();
@@ -185,22 +213,23 @@ fn an_algorithm_that_the_token_chooses_is_refused() {
 fn a_token_of_an_algorithm_that_is_not_configured_is_refused() {
     let login = Login::new();
     let token = login.token(|_| {});
-    let refused = login.authn(&configuration("ES256")).unwrap().identify(Some(&token));
+    let refused = login.identify_with(&configuration("ES256"), &token);
     assert!(said(refused).contains("algorithm"));
-    login.authn(&configuration("EdDSA")).unwrap().identify(Some(&token)).unwrap();
+    login.identify_with(&configuration("EdDSA"), &token).unwrap();
 }
 
 #[test]
 fn a_token_of_another_key_or_without_one_is_refused() {
     let login = Login::new();
-    let mut unnamed = header();
-    unnamed.kid = None;
-    said(login.identify(&login.token_with(&unnamed, |_| {})));
     let mut other = header();
     other.kid = Some("2025".to_owned());
     said(login.identify(&login.token_with(&other, |_| {})));
     said(login.identify(&encode(&header(), &good(), &key().0).unwrap()));
     login.identify(&login.token_with(&header(), |_| {})).unwrap();
+    // The only key needs no name.
+    let mut unnamed = header();
+    unnamed.kid = None;
+    login.identify(&login.token_with(&unnamed, |_| {})).unwrap();
 }
 
 #[test]
@@ -221,15 +250,15 @@ fn without_a_token_the_configured_caller_speaks_and_in_development_only() {
     let login = Login::new();
     let caller = "[caller]\nid = \"me\"\nroles = [\"assistant\"]\nacts_for = [\"ana\"]\n";
     let development = format!("environment = \"development\"\n{caller}");
-    let principal = login.authn(&development).unwrap().identify(None).unwrap();
+    let principal = identify(&login.authn(&development).unwrap(), None).unwrap();
     assert_eq!((principal.id(), principal.kind()), ("me", Kind::Agent));
     assert_eq!(principal.acts_for(), ["ana"]);
     let production = login.authn(&format!("environment = \"production\"\n{caller}"));
     assert!(matches!(production, Err(AuthnError::CallerInProduction)));
-    let nobody = login.authn("environment = \"development\"").unwrap().identify(None);
+    let nobody = identify(&login.authn("environment = \"development\"").unwrap(), None);
     assert!(matches!(nobody, Err(AuthnError::Nobody)));
     // A token is not overruled by a caller.
-    said(login.authn(&development).unwrap().identify(Some("a.b.c")));
+    said(login.identify_with(&development, "a.b.c"));
 }
 
 #[test]
@@ -246,4 +275,114 @@ fn keys_that_cannot_be_read_are_told_with_their_file() {
     told.push(login.authn(&configuration("EdDSA")).unwrap_err().to_string());
     let folder = login.folder.path().canonicalize().unwrap();
     insta::assert_snapshot!(told.join("\n").replace(folder.to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn a_header_that_brings_a_key_or_changes_what_is_signed_is_refused() {
+    let login = Login::new();
+    let signed = |change: &dyn Fn(&mut Value)| {
+        let mut header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": KEY_ID });
+        change(&mut header);
+        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(&good()));
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &login.key, Algorithm::EdDSA).unwrap();
+        format!("{message}.{signature}")
+    };
+    login.identify(&signed(&|_| {})).unwrap();
+    login.identify(&signed(&|header| header["x5t"] = json!("abc"))).unwrap();
+    login.identify(&signed(&|header| header["typ"] = json!("application/AT+JWT"))).unwrap();
+    let fields: [(&str, Value); 10] = [
+        ("crit", json!(["exp"])),
+        ("jku", json!("https://login.example.com/keys")),
+        ("x5u", json!("https://login.example.com/certificate")),
+        ("x5c", json!(["AAAA"])),
+        ("jwk", json!({ "kty": "OKP" })),
+        ("zip", json!("DEF")),
+        ("enc", json!("A256GCM")),
+        ("b64", json!(false)),
+        ("cty", json!("JWT")),
+        ("typ", json!("JWT")),
+    ];
+    for (field, value) in fields {
+        let token = signed(&|header| header[field] = value.clone());
+        said(login.identify(&token));
+    }
+    said(login.identify(&signed(&|header| drop(header.as_object_mut().unwrap().remove("typ")))));
+    let configuration = format!("{}types = [\"JWT\"]\n", configuration("EdDSA"));
+    let token = signed(&|header| header["typ"] = json!("JWT"));
+    login.identify_with(&configuration, &token).unwrap();
+}
+
+#[test]
+fn a_claim_that_stands_twice_is_refused() {
+    let login = Login::new();
+    let signed = |claims: &str| {
+        let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": KEY_ID }).to_string();
+        let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let message = format!("{}.{}", part(&header), part(claims));
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &login.key, Algorithm::EdDSA).unwrap();
+        format!("{message}.{signature}")
+    };
+    let good = good().to_string();
+    login.identify(&signed(&good)).unwrap();
+    said(login.identify(&signed(&good.replacen('{', "{\"sub\":\"zoe\",", 1))));
+}
+
+#[test]
+fn a_token_from_the_future_or_with_a_long_life_is_refused() {
+    let login = Login::new();
+    let token = |iat: u64, exp: u64| {
+        login.token(|claims| {
+            claims["iat"] = json!(iat);
+            claims["exp"] = json!(exp);
+        })
+    };
+    login.identify(&token(now() + 10, now() + 600)).unwrap();
+    said(login.identify(&token(now() + 300, now() + 600)));
+    login.identify(&token(now(), now() + 24 * 60 * 60)).unwrap();
+    said(login.identify(&token(now() - 5, now() + 24 * 60 * 60)));
+    let shorter = format!("{}max_lifetime_seconds = 60\n", configuration("EdDSA"));
+    login.identify_with(&shorter, &token(now(), now() + 60)).unwrap();
+    said(login.identify_with(&shorter, &token(now(), now() + 61)));
+}
+
+#[test]
+fn roles_and_scopes_come_through_the_mapping_of_the_issuer() {
+    let login = Login::new();
+    let mapping = "roles = { claim = \"/realm/groups\", map = { \"eng-oncall\" = [\"oncall\", \"triage\"] } }\n\
+                   scopes = { claim = \"/scp\", map = { issues = [\"github:issues:read\", \"github:issues:write\"] } }\n";
+    let configuration = format!("{}{mapping}", configuration("EdDSA"));
+    let token = login.token(|claims| {
+        claims["roles"] = json!(["admin"]);
+        claims["scope"] = json!("github:repo:delete");
+        claims["realm"] = json!({ "groups": ["eng-oncall", "everybody"] });
+        claims["scp"] = json!(["issues", "openid"]);
+    });
+    let principal = login.identify_with(&configuration, &token).unwrap();
+    let roles: Vec<&str> = principal.roles().iter().map(String::as_str).collect();
+    assert_eq!(roles, ["oncall", "triage"]);
+    let in_scope = |name: &str| principal.in_scope(&name.parse().unwrap());
+    assert!(in_scope("github:issues:read") && in_scope("github:issues:write"));
+    assert!(!in_scope("github:repo:delete"));
+    let without = login.token(|_| {});
+    let principal = login.identify_with(&configuration, &without).unwrap();
+    assert!(principal.roles().is_empty());
+    assert!(principal.in_scope(&"github:issues:read".parse().unwrap()), "nothing was narrowed");
+}
+
+#[test]
+fn keys_may_stand_in_the_configuration_itself() {
+    let login = Login::new();
+    let keys = fs::read_to_string(login.folder.path().join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let x = keys["keys"][0]["x"].as_str().unwrap();
+    let inline = format!(
+        "{{ keys = [{{ kty = \"OKP\", crv = \"Ed25519\", kid = \"{KEY_ID}\", x = \"{x}\" }}] }}"
+    );
+    let configuration = configuration("EdDSA").replace("\"keys.json\"", &inline);
+    login.identify_with(&configuration, &login.token(|_| {})).unwrap();
+    let other = configuration.replace(x, &BASE64_URL_SAFE_NO_PAD.encode(key().1));
+    said(login.identify_with(&other, &login.token(|_| {})));
 }

@@ -7,11 +7,7 @@ use tokio::sync::mpsc;
 use toolward_gate::{Progress, ProgressSink, Said};
 
 use super::{Context, Failure, approval::visible, run};
-use crate::{
-    authn::Authn,
-    tools::ReadError,
-    wiring::{self, StartError},
-};
+use crate::{authn::Shown, tools::ReadError, wiring};
 
 #[derive(Args)]
 pub(super) struct Call {
@@ -47,9 +43,9 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 impl Call {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
-        let principal = Authn::from_config(&config)
-            .map_err(StartError::from)?
-            .identify(run::token()?.as_deref())?;
+        let token = run::token()?;
+        let principal =
+            wiring::authn(&config)?.identify(token.as_deref().map(Shown::bearer)).await?;
         let progress = context.terminal.progress();
         progress.step("starting");
         let host =

@@ -1,15 +1,10 @@
 //! `toolward run`: MCP on standard input and output.
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use clap::Args;
 
 use super::{Context, Failure};
-use crate::{
-    authn::Authn,
-    door::mcp_stdio,
-    reload::Reload,
-    wiring::{self, StartError},
-};
+use crate::{authn::Shown, door::mcp_stdio, reload::Reload, wiring};
 
 #[derive(Args)]
 pub(super) struct Run {}
@@ -17,8 +12,9 @@ pub(super) struct Run {}
 impl Run {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
+        let token = token()?;
         let principal =
-            Authn::from_config(&config).map_err(StartError::from)?.identify(token()?.as_deref())?;
+            wiring::authn(&config)?.identify(token.as_deref().map(Shown::bearer)).await?;
         // Before they are read: what changes after this is noticed.
         let before = wiring::policies_digest(&config.policies);
         let program = Some(super::program()?);
@@ -43,12 +39,13 @@ impl Run {
 
 /// The caller's token, from the file that `TOOLWARD_TOKEN_FILE` names.
 pub(super) fn token() -> Result<Option<String>, Failure> {
-    let Some(path) = std::env::var_os("TOOLWARD_TOKEN_FILE") else { return Ok(None) };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Failure::Usage(format!(
-            "the token file `{}` cannot be read: {error}",
-            path.to_string_lossy()
-        ))
+    let path = std::env::var_os("TOOLWARD_TOKEN_FILE");
+    path.map(|path| token_in(Path::new(&path))).transpose()
+}
+
+pub(super) fn token_in(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!("the token file `{}` cannot be read: {error}", path.display()))
     })?;
-    Ok(Some(text.trim().to_owned()))
+    Ok(text.trim().to_owned())
 }

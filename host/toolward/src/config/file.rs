@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use jsonwebtoken::Algorithm;
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Spanned, Table};
 use toolward_gate::{
@@ -16,8 +15,9 @@ use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
     AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
-    IssuerConfig, OperatorConfig, StoreConfig, Unlinked,
+    OperatorConfig, StoreConfig, Unlinked,
     audit::Audit,
+    issuer::Issuer,
     sandbox::{Sandbox, SandboxConfig},
 };
 
@@ -36,7 +36,7 @@ struct File {
     #[serde(default)]
     credential: BTreeMap<Spanned<String>, Spanned<Table>>,
     #[serde(default)]
-    issuer: BTreeMap<String, Issuer>,
+    issuer: BTreeMap<String, Spanned<Issuer>>,
     caller: Option<CallerConfig>,
     #[serde(default)]
     operator: OperatorConfig,
@@ -57,14 +57,6 @@ struct Component {
     optional: Vec<Spanned<String>>,
     #[serde(default)]
     unlinked: Unlinked,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Issuer {
-    jwks: PathBuf,
-    audience: String,
-    algorithms: Vec<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -150,7 +142,8 @@ impl Reader<'_> {
             config.credentials.extend(self.keep(read));
         }
         for (url, issuer) in written.issuer {
-            let read = self.issuer(issuer);
+            let span = issuer.span();
+            let read = issuer.into_inner().read(self.file, self.base, span);
             config.issuers.extend(self.keep(read).map(|issuer| (url, issuer)));
         }
         if self.errors.is_empty() { Ok(config) } else { Err(self.errors) }
@@ -235,29 +228,6 @@ impl Reader<'_> {
         Ok((name, CredentialConfig { broker, owner, span }))
     }
 
-    fn issuer(&self, written: Issuer) -> Result<IssuerConfig, SourceError> {
-        let algorithm = |name: &Spanned<String>| {
-            ALGORITHMS
-                .iter()
-                .find(|(known, _)| *known == name.get_ref().as_str())
-                .map(|(_, algorithm)| *algorithm)
-                .ok_or_else(|| {
-                    let names: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
-                    let message = format!("`{}` is not an algorithm for tokens", name.get_ref());
-                    self.file.error(name.span(), message).with_help(format!(
-                        "there are `{}`; shared keys are not among them",
-                        names.join("`, `")
-                    ))
-                })
-        };
-        let algorithms = written.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
-        Ok(IssuerConfig {
-            jwks: self.base.join(written.jwks),
-            audience: written.audience,
-            algorithms,
-        })
-    }
-
     /// Reads a table whose form depends on its `kind`.
     fn read<T: DeserializeOwned>(
         &self,
@@ -271,14 +241,3 @@ impl Reader<'_> {
         })
     }
 }
-
-/// Signatures with a public key (RFC 7518 section 3.1, RFC 8037 section 3.1).
-const ALGORITHMS: [(&str, Algorithm); 7] = [
-    ("EdDSA", Algorithm::EdDSA),
-    ("ES256", Algorithm::ES256),
-    ("ES384", Algorithm::ES384),
-    ("PS256", Algorithm::PS256),
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-];

@@ -3,6 +3,8 @@ use std::{fs, path::Path};
 
 use tempfile::TempDir;
 
+use jsonwebtoken::Algorithm;
+
 use super::*;
 
 /// A folder with this configuration.
@@ -78,7 +80,7 @@ fn a_whole_configuration_is_read_and_its_paths_are_complete() {
     assert_eq!(component.path, base.join("tools/weather.wasm"));
     assert_eq!(component.digest.to_string(), DIGEST);
     let issuer = &config.issuers["https://login.example.com"];
-    assert_eq!(issuer.jwks, base.join("keys.json"));
+    assert_eq!(issuer.keys, KeysConfig::File(base.join("keys.json")));
     assert_eq!(issuer.algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
     assert_eq!(config.credentials.first_key_value().unwrap().1.owner, "ana");
     assert_eq!(config.stores.keys().collect::<Vec<_>>(), ["local", "machine"]);

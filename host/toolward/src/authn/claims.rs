@@ -1,0 +1,115 @@
+//! What proven claims say of their principal, by the mapping of their issuer.
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use toolward_gate::{CapabilityName, Identity, Kind};
+
+use super::AuthnError;
+use crate::config::{IssuerConfig, MappedClaim};
+
+/// Claims whose signature holds (RFC 7519 section 4.1). Issuer, audience, `exp` and `nbf` were checked with it.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    sub: String,
+    exp: i64,
+    iat: i64,
+    kind: Option<Kind>,
+    /// Who acts for the subject (RFC 8693 section 4.1).
+    act: Option<Actor>,
+    /// The key that the sender has to show (RFC 7800 section 3.1).
+    pub(super) cnf: Option<Value>,
+    /// Everything that was signed, for the mapping.
+    #[serde(flatten)]
+    others: Value,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    sub: String,
+    act: Option<Box<Self>>,
+}
+
+impl Claims {
+    /// With actors, the first of them speaks, for all that follow and for the subject.
+    pub(super) fn identity(self, issuer: &IssuerConfig, now: i64) -> Result<Identity, AuthnError> {
+        self.check_times(issuer, now)?;
+        let (roles, groups) = (self.set(&issuer.roles)?, self.set(&issuer.groups)?);
+        let scope = self.scope(issuer)?;
+        let ends_at = Timestamp::from_second(self.exp)
+            .map_err(|_| AuthnError::Token("its end is no time"))?;
+        let mut chain = chain(self.act, self.sub)?;
+        let id = chain.remove(0);
+        let kind = self.kind.unwrap_or(if chain.is_empty() { Kind::User } else { Kind::Agent });
+        Ok(Identity { id, kind, roles, groups, acts_for: chain, scope, ends_at: Some(ends_at) })
+    }
+
+    /// A token from the future, or one that lives too long, is not one that the issuer should have made.
+    fn check_times(&self, issuer: &IssuerConfig, now: i64) -> Result<(), AuthnError> {
+        if self.iat > now.saturating_add(super::LEEWAY) {
+            return Err(AuthnError::Token("it was issued in the future"));
+        }
+        let life = self.exp.saturating_sub(self.iat);
+        let most = i64::try_from(issuer.max_lifetime.as_secs()).unwrap_or(i64::MAX);
+        if life > most {
+            return Err(AuthnError::Token("it lives longer than `max_lifetime` of its issuer"));
+        }
+        Ok(())
+    }
+
+    fn set(&self, claim: &MappedClaim) -> Result<BTreeSet<String>, AuthnError> {
+        let wrong = AuthnError::Token("its roles or groups are not a text or a list of texts");
+        let words = self.words(claim).ok_or(wrong)?;
+        Ok(claim.mapped(words.unwrap_or_default()).collect())
+    }
+
+    /// A scope only narrows: one that names no capability leaves none.
+    fn scope(&self, issuer: &IssuerConfig) -> Result<Option<BTreeSet<CapabilityName>>, AuthnError> {
+        let wrong = AuthnError::Token("its scope is not a text or a list of texts");
+        let Some(words) = self.words(&issuer.scopes).ok_or(wrong)? else { return Ok(None) };
+        Ok(Some(issuer.scopes.mapped(words).filter_map(|name| name.parse().ok()).collect()))
+    }
+
+    /// The words of a claim: a list of texts, or one text with spaces between them (RFC 8693 section 4.2).
+    /// Inside, nothing where the claim is not there; outside, where it is something else.
+    fn words(&self, claim: &MappedClaim) -> Option<Option<Vec<String>>> {
+        let split = |text: &str| {
+            text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        match self.others.pointer(&claim.claim) {
+            None => Some(None),
+            Some(Value::String(text)) => Some(Some(split(text))),
+            Some(Value::Array(list)) => {
+                let texts: Option<Vec<_>> =
+                    list.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+                texts.map(Some)
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Who speaks, and for whom, nearest first.
+fn chain(act: Option<Actor>, subject: String) -> Result<Vec<String>, AuthnError> {
+    let (mut chain, mut next) = (Vec::new(), act);
+    while let Some(actor) = next {
+        if chain.len() >= MAX_CHAIN {
+            return Err(AuthnError::Token("its chain of actors is too long"));
+        }
+        chain.push(actor.sub);
+        next = actor.act.map(|actor| *actor);
+    }
+    chain.push(subject);
+    let unusable =
+        |id: &String| id.is_empty() || id.len() > MAX_NAME || id.chars().any(char::is_control);
+    if chain.iter().any(unusable) {
+        return Err(AuthnError::Token("its subject or an actor has no usable name"));
+    }
+    Ok(chain)
+}
+
+/// Actors between the one who speaks and the subject.
+const MAX_CHAIN: usize = 8;
+/// Bytes of a principal's name.
+const MAX_NAME: usize = 256;

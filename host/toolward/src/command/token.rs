@@ -1,0 +1,126 @@
+//! `toolward token`: tokens of this host's own, to try things out.
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Subcommand;
+use jiff::SignedDuration;
+use serde_json::json;
+use toolward_gate::{CapabilityName, Clock as _, Kind, SystemClock};
+
+use super::{Context, Failure, run};
+use crate::{
+    authn::{DevelopmentKey, MAX_SECONDS, Shown, Wanted, write_private},
+    wiring,
+};
+
+#[derive(Subcommand)]
+pub(super) enum Token {
+    /// Sign a token for somebody. In `development` only, and for 24 hours at most.
+    Mint {
+        /// Who speaks with it.
+        #[arg(long)]
+        id: String,
+        #[arg(long, default_value = "agent", value_parser = kind)]
+        kind: Kind,
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// A capability it may use; all that policies allow, where absent.
+        #[arg(long = "scope", value_name = "CAPABILITY")]
+        scope: Vec<CapabilityName>,
+        /// For whom it acts, nearest first.
+        #[arg(long, value_name = "ID")]
+        acts_for: Vec<String>,
+        /// How long it lives, as in `30m`.
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time)]
+        time: SignedDuration,
+        /// Write it into a new file that only its owner reads; to standard output, where absent.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Say whom this host would take a token for. It is read from a file, or from `TOOLWARD_TOKEN_FILE`.
+    Inspect {
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+fn kind(text: &str) -> Result<Kind, &'static str> {
+    serde_json::from_value(text.into()).map_err(|_| "write `agent`, `user` or `service`")
+}
+
+fn time(text: &str) -> Result<SignedDuration, &'static str> {
+    let most = SignedDuration::from_secs(MAX_SECONDS);
+    let read: Option<SignedDuration> = text.parse().ok();
+    read.filter(|time| time.is_positive() && *time <= most)
+        .ok_or("write a time of at most 24 hours, as in `30m` or `8h`")
+}
+
+impl Token {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Mint { id, kind, roles, scope, acts_for, time, out } => {
+                let wanted = Wanted {
+                    id,
+                    kind,
+                    roles: roles.into_iter().collect(),
+                    acts_for,
+                    scope: (!scope.is_empty()).then(|| scope.into_iter().collect::<BTreeSet<_>>()),
+                    issued_at: SystemClock.now().as_second(),
+                    seconds: time.as_secs(),
+                };
+                mint(context, &wanted, out)
+            }
+            Self::Inspect { file } => inspect(context, file).await,
+        }
+    }
+}
+
+fn mint(context: &Context, wanted: &Wanted, out: Option<PathBuf>) -> Result<(), Failure> {
+    let config = context.config()?;
+    wiring::data(&config)?;
+    let key = DevelopmentKey::open_or_make(&config).map_err(anyhow::Error::from)?;
+    let token = key.mint(wanted).ok_or_else(|| anyhow::anyhow!("the key does not sign"))?;
+    let Some(out) = out else {
+        return Ok(context.terminal.show(&json!({ "token": token }), || token.clone())?);
+    };
+    write_private(&out, token.as_bytes())?;
+    let file = out.display().to_string();
+    context.terminal.show(&json!({ "file": file }), || {
+        format!("wrote `{file}`; use it with `TOOLWARD_TOKEN_FILE={file}`")
+    })?;
+    Ok(())
+}
+
+async fn inspect(context: &Context, file: Option<PathBuf>) -> Result<(), Failure> {
+    let config = context.config()?;
+    let token = match file {
+        Some(file) => run::token_in(&file)?,
+        None => run::token()?.ok_or_else(|| {
+            Failure::Usage("name a file with a token, or set `TOOLWARD_TOKEN_FILE`".to_owned())
+        })?,
+    };
+    let principal = wiring::authn(&config)?.identify(Some(Shown::bearer(&token))).await?;
+    let told = json!({
+        "id": principal.id(),
+        "kind": principal.kind(),
+        "roles": principal.roles(),
+        "acts_for": principal.acts_for(),
+        "scope": principal.scope(),
+        "ends_at": principal.ends_at(),
+    });
+    context.terminal.show(&told, || {
+        let list =
+            |words: Vec<&str>| if words.is_empty() { "-".to_owned() } else { words.join(", ") };
+        let scope = principal.scope().map_or_else(
+            || "all that policies allow".to_owned(),
+            |scope| list(scope.iter().map(CapabilityName::as_str).collect()),
+        );
+        format!(
+            "id:        {}\nacts for:  {}\nroles:     {}\nscope:     {scope}\nends at:   {}",
+            principal.id(),
+            list(principal.acts_for().iter().map(String::as_str).collect()),
+            list(principal.roles().iter().map(String::as_str).collect()),
+            principal.ends_at().map_or_else(|| "-".to_owned(), |end| end.to_string()),
+        )
+    })?;
+    Ok(())
+}
