@@ -45,6 +45,9 @@
 //! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |
+//! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
+//! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
+//! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
 //! | C-01 to C-05, C-07, C-10, C-12, C-14 to C-22, C-26, C-32, C-38 an echo | `escape/reflection/matrix` the_matrix…, `vault` egress/tests/responses |
 //! | C-24 compressed echoes | `vault` transport/coding/tests, egress/tests/responses an_encoded_response… |

@@ -1,5 +1,7 @@
 //! The one integration-test binary: few binaries link wasmtime, so that a build stays short.
 #[cfg(test)]
+mod brokers;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod cannot;

@@ -36,8 +36,10 @@ iam.create_user(UserName="toolward")
 iam.put_user_policy(UserName="toolward", PolicyName="assume", PolicyDocument=policy(["sts:AssumeRole"]))
 key = iam.create_access_key(UserName="toolward")["AccessKey"]
 where = {"LocationConstraint": "eu-central-1"}
-s3.create_bucket(Bucket="items", CreateBucketConfiguration=where)
-s3.put_object(Bucket="items", Key="july", Body=b'{"total":12}', ContentType="application/json")
+s3.create_bucket(Bucket="repos", CreateBucketConfiguration=where)
+issue = {"number": 7, "title": "It drips.", "state": "open", "html_url": url}
+body = json.dumps(issue).encode()
+s3.put_object(Bucket="repos", Key="acme/site/issues/7", Body=body, ContentType="application/json")
 
 # From here on, every request is checked. Without the type of its content, the switch is not understood.
 on = urllib.request.Request(

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 const [, , folder, secret] = process.argv;
 const require = createRequire(`${folder}/`);
 const load = (name) => import(pathToFileURL(require.resolve(name)).href);
-const { Provider } = await load('oidc-provider');
+const { Provider, errors } = await load('oidc-provider');
 const { createRemoteJWKSet, jwtVerify } = await load('jose');
 
 const client = (client_id, token_endpoint_auth_method) => ({
@@ -27,6 +27,11 @@ const api = {
   jwt: { sign: { alg: 'RS256' } },
 };
 
+const known = (name) => {
+  if (name === 'urn:api') return api;
+  throw new errors.InvalidTarget();
+};
+
 const listen = (server) =>
   new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
 
@@ -41,30 +46,31 @@ const provider = new Provider(url, {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
-    resourceIndicators: { enabled: true, getResourceServerInfo: () => api },
+    resourceIndicators: { enabled: true, getResourceServerInfo: (_, name) => known(name) },
   },
 });
 let minted = 0;
 provider.on('grant.success', () => (minted += 1));
 handle = provider.callback();
 
-// The API: it tells whose token it was shown, and `refuse` makes it refuse the token from then on.
+// The API, in the form of an issue: its title says whose token it was shown. Issue 1 repeats the token, and issue 2
+// takes it for the last time.
 const keys = createRemoteJWKSet(new URL(`${url}/jwks`));
 const refused = new Set();
 const shop = createServer(async (request, response) => {
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');
-  const tell = (status, body) => {
+  const number = Number(request.url.split('/').pop());
+  const tell = (status, title) => {
     response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
+    response.end(JSON.stringify({ number, title, state: 'open', html_url: url }));
   };
   try {
     if (refused.has(token)) throw new Error('revoked');
     const { payload } = await jwtVerify(token, keys, { issuer: url, audience: 'urn:api' });
-    if (request.url === '/items/refuse') refused.add(token);
-    if (request.url === '/items/echo') return tell(200, { token });
-    tell(200, { client: payload.client_id, scope: payload.scope, minted });
+    if (number === 2) refused.add(token);
+    tell(200, number === 1 ? token : `${payload.client_id} may ${payload.scope}, token ${minted}`);
   } catch {
-    tell(401, { error: 'invalid_token', minted });
+    tell(401, 'no');
   }
 });
 const shopPort = await listen(shop);

@@ -6,6 +6,7 @@ use crate::{CapabilityName, Cost, Digest, Risk, SourceError, SourceFile};
 mod destination;
 mod file;
 mod http;
+mod minting;
 mod private;
 mod scope;
 mod session;

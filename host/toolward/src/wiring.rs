@@ -31,6 +31,7 @@ use crate::{
 
 mod called;
 mod lent;
+mod minting;
 mod sessions;
 
 /// Why a host does not start.
@@ -139,6 +140,7 @@ fn planned(
         errors.extend(missing(config, &tools, &capabilities));
         errors.extend(lent::wrong(config, &capabilities));
         errors.extend(sessions::wrong(config, &capabilities));
+        errors.extend(minting::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Secret, SecretStore, SecretStoreError, VaultError, WeakSecret,
-    host_request::HostRequests,
+    host_request::{Endpoint, HostRequests},
     scan::{Registered, Registry},
 };
 
@@ -229,6 +229,19 @@ impl BrokerConfig {
             Self::AwsSts(config) => config.origin(),
             Self::ClientCertificate(config) => config.origin(),
         }
+    }
+
+    /// Whether the capability lets a tool ask where the host asks for these values.
+    pub fn asks_where(&self, scope: &HttpScope) -> bool {
+        let endpoint = match self {
+            Self::OAuth2(config) => Some(config.endpoint().clone()),
+            Self::AwsSts(config) => config.endpoint().ok(),
+            Self::StaticToken(_) | Self::AwsKeys(_) | Self::ClientCertificate(_) => None,
+        };
+        let among = |endpoint: &Endpoint| {
+            scope.destinations.iter().any(|one| endpoint.is_among(one, &scope.paths))
+        };
+        endpoint.as_ref().is_some_and(among)
     }
 
     /// Whether its values are as narrow as the capability's `session_policy`.

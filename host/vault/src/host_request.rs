@@ -6,7 +6,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use toolward_gate::{Clock, Destination, PrivateRanges};
+use toolward_gate::{Clock, Destination, PathPattern, PrivateRanges};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -25,6 +25,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a request to this destination could be one to this endpoint.
+    pub(crate) fn is_among(&self, destination: &Destination, paths: &[PathPattern]) -> bool {
+        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        self.destination == *destination && paths.iter().any(|pattern| pattern.matches(path))
+    }
+
     /// As in a `Host` header.
     pub(crate) fn authority(&self) -> String {
         self.destination.authority()

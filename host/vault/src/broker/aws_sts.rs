@@ -52,7 +52,7 @@ impl AwsStsConfig {
         format!("the role `{}` in `{}`", self.role_arn.0, self.region.0)
     }
 
-    fn endpoint(&self) -> Result<Endpoint, AskError> {
+    pub(super) fn endpoint(&self) -> Result<Endpoint, AskError> {
         let ending =
             if self.region.0.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let regional = || format!("https://sts.{}.{ending}/", self.region.0).parse();

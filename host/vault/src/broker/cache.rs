@@ -168,6 +168,14 @@ impl<R: Recipe> Cache<R> {
             let since = Instant::now();
             let shown = house.know(&name, &recipe.shown());
             let answer = recipe.clone().ask(house.clone()).await;
+            match &answer {
+                Ok(Fresh { lasts, .. }) => {
+                    tracing::info!(credential.name = %name, ?lasts, "a credential was minted");
+                }
+                Err(error) => {
+                    tracing::warn!(credential.name = %name, %error, "a credential was not minted");
+                }
+            }
             let given = answer.as_ref().ok();
             let given = given.and_then(|fresh| house.know(&name, &fresh.credential.values()));
             let known = [shown, given];
@@ -247,7 +255,8 @@ fn lock<R>(shelf: &Mutex<Shelf<R>>) -> MutexGuard<'_, Shelf<R>> {
 /// no request is under way when it ends.
 fn life(lasts: Duration) -> Duration {
     let lasts = lasts.min(MAX_LIFE);
-    lasts.saturating_sub((lasts / 10).min(MARGIN))
+    let tenth = lasts.checked_div(10).unwrap_or_default();
+    lasts.saturating_sub(tenth.min(MARGIN))
 }
 
 pub(crate) const MAX_LIFE: Duration = Duration::from_secs(15 * 60);

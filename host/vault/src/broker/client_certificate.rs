@@ -49,13 +49,6 @@ pub struct ClientCertificateConfig {
 }
 
 impl ClientCertificateConfig {
-    pub(super) fn origin(&self) -> String {
-        format!(
-            "the secrets `{}` and `{}` of the store `{}`",
-            self.certificate, self.key, self.store
-        )
-    }
-
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
         Arc::new(Certificates { store, config: self.clone() })
     }

@@ -61,6 +61,10 @@ impl OAuth2Config {
         Arc::new(OAuth2 { config, store, cache: Cache::default() })
     }
 
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.token_endpoint
+    }
+
     pub(super) fn origin(&self) -> String {
         let scope = self.scope.iter().map(|one| one.0.as_str()).collect::<Vec<_>>().join(" ");
         let scope =

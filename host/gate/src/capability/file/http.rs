@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use super::{Reader, Written, response::DEFAULT_BYTES, slot::NEVER_A_SLOT};
+use super::{super::minting, Reader, Written, response::DEFAULT_BYTES, slot::NEVER_A_SLOT};
 use crate::{CredentialName, Destination, HttpScope, PathPattern, Slot, SourceError};
 
 impl Reader<'_> {
@@ -38,10 +38,17 @@ impl Reader<'_> {
                 self.lacks("`session_policy` narrows a `credential`, and there is none", help)
             );
         }
+        let paths = self.paths(written.paths)?;
+        if let Some(place) = destinations.iter().find_map(|one| minting::place(one, &paths)) {
+            return Err(self.lacks(
+                &format!("{place} hands out credentials, which a tool does not get"),
+                "have the host ask, with a `[credential.…]` of the kind `oauth2-client-credentials` or `aws-sts`",
+            ));
+        }
         Ok(HttpScope {
             destinations,
             methods: self.methods(written.methods)?,
-            paths: self.paths(written.paths)?,
+            paths,
             query: written.query,
             headers: self.headers(written.headers.as_deref(), slot.as_ref())?,
             allow_private,

@@ -15,7 +15,12 @@ pub(super) fn read(answer: &Answer, now: Timestamp) -> Result<Fresh, AskError> {
         StatusCode::OK => given(text, now),
         status if status.is_server_error() => Err(AskError::Fault),
         _ => {
-            let [code] = texts(text, [&["ErrorResponse", "Error", "Code"]]).unwrap_or_default();
+            // Some stand-ins write a list of errors, as the service's older protocols do.
+            let places: [&[&str]; 2] = [
+                &["ErrorResponse", "Error", "Code"],
+                &["ErrorResponse", "Errors", "Error", "Code"],
+            ];
+            let code = texts(text, places).unwrap_or_default().into_iter().flatten().next();
             Err(AskError::refused(code.as_deref().map_or("", String::as_str), &KNOWN))
         }
     }

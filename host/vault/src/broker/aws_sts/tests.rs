@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use toolward_gate::{Clock, SessionPolicy};
 
@@ -254,5 +255,24 @@ fn what_is_configured_is_checked_before_anything_is_asked() {
     ] {
         let error = parse(from, to).unwrap_err();
         assert!(error.contains(why), "{from} {to}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_taken_or_refused(text in "\\PC{0,200}") {
+        let _ = keys_of(text).is_ok();
+    }
+
+    /// Wherever it is changed, what is taken is keys that were written there.
+    #[test]
+    fn an_answer_that_was_changed_gives_other_keys_or_none(at in 0_usize..700, put in "[<>/&;a-zA-Z0-9\\[\\]!?]{1,12}") {
+        let mut text = given("a", "2026-03-02T12:15:00Z");
+        let at = at.min(text.len());
+        text.insert_str(at, &put);
+        if let Ok(minted) = keys_of(text.clone()) {
+            let written = format!(">{}<", session_token(&minted));
+            prop_assert!(text.contains(&written), "{}", text);
+        }
     }
 }

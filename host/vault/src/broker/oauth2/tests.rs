@@ -1,11 +1,14 @@
 //! Requests for tokens over real TLS, and every answer to them.
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::{
     BrokerConfig,
     tests::{Bench, Endpoint, SECRET, answer},
 };
+use super::answer::read;
+use crate::host_request::Answer;
 
 const TOKEN: &str = "at_Zx81kQ7mW0pLr5vTnB4y";
 
@@ -188,5 +191,17 @@ fn what_is_configured_is_checked_before_anything_is_asked() {
     ] {
         let error = parse(from, to).unwrap_err();
         assert!(error.contains(why), "{from} {to}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_taken_or_refused(body in "\\PC{0,200}") {
+        let asked = Answer {
+            status: http::StatusCode::OK,
+            media_type: "application/json".to_owned(),
+            body: body.into_bytes().into(),
+        };
+        prop_assert!(read(&asked, &[]).is_err());
     }
 }
