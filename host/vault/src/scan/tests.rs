@@ -5,6 +5,8 @@
 )]
 mod pieces;
 
+mod registry;
+
 use std::sync::LazyLock;
 
 use base64::{
