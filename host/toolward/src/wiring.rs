@@ -333,7 +333,8 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
     Ok(Vault::new(credentials, settings)?)
 }
 
-fn clock() -> Arc<dyn Clock> {
+/// The time of this machine.
+pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
