@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::place::{Place, TOKEN, component};
 
 /// Every command that works without a terminal, in an order in which each succeeds.
-const WORKING: [&str; 17] = [
+const WORKING: [&str; 20] = [
     "init other",
     "check teller.wasm",
     "tool add teller.wasm",
@@ -22,12 +22,15 @@ const WORKING: [&str; 17] = [
     "kill off tool print --reason x",
     "audit tail",
     "audit verify",
+    "policy check",
+    "policy explain say text=hello",
+    "policy what-if policies",
     "approval list --state all",
     "tool rm teller",
 ];
 
 /// Every command in a way that fails, and the code that programs match on.
-const FAILING: [(&str, &str); 14] = [
+const FAILING: [(&str, &str); 16] = [
     ("init .", "usage"),
     ("build nowhere", "build"),
     ("check nowhere.wasm", "not-found"),
@@ -41,6 +44,8 @@ const FAILING: [(&str, &str); 14] = [
     ("approval show 00000000-0000-4000-8000-000000000000", "not-found"),
     ("kill on nothing --reason x", "usage"),
     ("kill off everything --reason x", "not-found"),
+    ("policy explain nothing", "not-found"),
+    ("policy test", "not-found"),
     ("run --config nowhere.toml", "configuration"),
 ];
 

@@ -181,7 +181,9 @@ mod tests {
                 leaves(value, at, found);
                 at.pop();
             }),
-            _ => found.push(at.clone()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                found.push(at.clone());
+            }
         }
     }
 

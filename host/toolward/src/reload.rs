@@ -131,7 +131,7 @@ impl Hangup {
             None => None,
         };
         if heard.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -143,7 +143,7 @@ impl Hangup {
     }
 
     async fn heard(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

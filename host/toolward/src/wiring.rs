@@ -388,7 +388,8 @@ pub fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
     })?)
 }
 
-fn clock() -> Arc<dyn Clock> {
+/// The time of this machine.
+pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 

@@ -46,11 +46,10 @@ fn covers(policy: &Policy, action: &str) -> bool {
 
 /// The paths from `context` that are asked for with `has`.
 fn collect(expression: &Value, asked: &mut Vec<Vec<String>>) {
-    if let Some((left, name)) = attribute(expression, "has") {
-        if let Some(mut path) = path(left) {
-            path.push(name.to_owned());
-            asked.push(path);
-        }
+    let asks = attribute(expression, "has").and_then(|(left, name)| Some((path(left)?, name)));
+    if let Some((mut path, name)) = asks {
+        path.push(name.to_owned());
+        asked.push(path);
     }
     match expression {
         Value::Array(items) => items.iter().for_each(|item| collect(item, asked)),

@@ -59,7 +59,7 @@ pub enum Verdict {
     /// It holds for every call.
     Proved,
     /// It does not hold for this one.
-    Refuted { call: Counterexample },
+    Refuted { call: Box<Counterexample> },
     /// The solver gave up, or the policies say something that it cannot be asked.
     Unknown { why: String },
 }
@@ -171,14 +171,15 @@ fn apart<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, ProveError>
 }
 
 fn told(error: &Error) -> String {
-    match error {
-        Error::PolicyNotWellTyped { errs } => {
-            errs.first().map_or_else(|| error.to_string(), ToString::to_string)
-        }
-        other => other.to_string(),
+    if let Error::PolicyNotWellTyped { errs } = error
+        && let Some(first) = errs.first()
+    {
+        return first.to_string();
     }
+    error.to_string()
 }
 
+#[expect(clippy::result_large_err, reason = "it is the compiler's own, once for each question")]
 async fn verdict(
     tool: &InstalledTool,
     model: &Model<'_>,
@@ -204,7 +205,7 @@ async fn verdict(
     match compiler.check_always_denies_with_counterexample_opt(&compiled).await {
         Ok(None) => Ok(Verdict::Proved),
         Ok(Some(found)) => {
-            Ok(Verdict::Refuted { call: Counterexample::of(tool, principal, &found) })
+            Ok(Verdict::Refuted { call: Box::new(Counterexample::of(tool, principal, &found)) })
         }
         Err(error) => Err(error),
     }

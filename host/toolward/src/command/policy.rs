@@ -23,7 +23,7 @@ pub(super) enum Policy {
     Check(check::Check),
     /// Say what would become of a call: which policies decide, which obligation comes from where, and what would
     /// have to change.
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
     /// Run the named cases of `cases/*.toml` beside the policies.
     Test(test::Test),
     /// Decide the recorded calls again under other policies, and list what changes.

@@ -1,4 +1,5 @@
 //! Cedar expressions in their JSON form, put together.
+#![expect(clippy::needless_pass_by_value, reason = "each expression becomes a part of another one")]
 use cedar_policy::{Policy, PolicyId};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! What policies can know: of arguments, of who calls, and of what is used.
 use super::*;
 
-fn with(properties: Value, required: &[&str]) -> InstalledTool {
-    tool("make", "maker", &[("host:log:write", true)], &properties, required)
+fn with(properties: &Value, required: &[&str]) -> InstalledTool {
+    tool("make", "maker", &[("host:log:write", true)], properties, required)
 }
 
 fn loads(tool: &InstalledTool, condition: &str) -> Result<CedarPolicy, Vec<SourceError>> {
@@ -27,7 +27,7 @@ fn allows(tool: &InstalledTool, condition: &str, arguments: Value) -> bool {
 #[test]
 fn nested_optional_and_listed_arguments_are_typed_and_misspelt_ones_do_not_load() {
     let tool = with(
-        json!({
+        &json!({
             "who": {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": ["integer", "null"]}}, "required": ["name", "age"]},
             "tags": {"type": "array", "items": {"type": "string"}},
             "rows": {"type": "array", "items": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}},
@@ -69,7 +69,7 @@ fn nested_optional_and_listed_arguments_are_typed_and_misspelt_ones_do_not_load(
 #[test]
 fn arguments_that_have_no_type_are_told_with_the_reason() {
     let tool = with(
-        json!({
+        &json!({
             "price": {"type": "number"},
             "either": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
             "both": {"type": ["string", "integer"]},

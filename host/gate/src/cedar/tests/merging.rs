@@ -1,4 +1,5 @@
 //! The terms of several policies, against a naive model.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::collections::BTreeSet;
 
 use super::*;

@@ -7,7 +7,7 @@ use super::super::{Failure, call};
 use crate::{
     authn,
     config::{CallerConfig, Config},
-    wiring::Plan,
+    wiring::{self, Plan},
 };
 
 #[derive(Args, Default)]
@@ -78,7 +78,7 @@ impl SupposedArgs {
         let approved_by =
             (!self.approved_by.is_empty()).then(|| self.approved_by.into_iter().collect());
         let when = Supposition {
-            now: self.at.unwrap_or_else(Timestamp::now),
+            now: self.at.unwrap_or_else(|| wiring::clock().now()),
             approved_by,
             remaining: None,
         };

@@ -79,7 +79,7 @@ impl WhatIf {
         let (config, plan) = super::plan(context, Some(self.folder))?;
         let state = wiring::state(&config).await?;
         let links = state.links(LinkFilter { after: None, last: None, call: None }).await?;
-        let from = Timestamp::now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
+        let from = wiring::clock().now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
         let mut told = Told::default();
         for call in recorded(&links).into_values().filter(|call| call.at >= from) {
             told.add(&call, &plan);
@@ -126,7 +126,7 @@ impl Told {
         match call.decided(plan) {
             Err(why) => self.undecided.push(Undecided { call: id, tool, why }),
             Ok((would_be, _)) if would_be == was => {
-                self.unchanged = self.unchanged.saturating_add(1)
+                self.unchanged = self.unchanged.saturating_add(1);
             }
             Ok((would_be, why)) => {
                 let principal = text(&call.opened, "principal").to_owned();
