@@ -313,8 +313,8 @@ async fn what_is_left_is_of_the_tightest_budget_and_grows_as_its_window_slides()
     let state = place.open().await;
     let hour = Duration::from_secs(3600);
     let budgets = [
-        BudgetLimit { cost: Cost(100), window: hour },
-        BudgetLimit { cost: Cost(30), window: MINUTE },
+        BudgetLimit { most: Amount::Cost(Cost(100)), window: hour },
+        BudgetLimit { most: Amount::Cost(Cost(30)), window: MINUTE },
     ];
     let call = call("robo");
     let left = async |budgets| state.remaining(&call, budgets, place.now()).await.unwrap();
@@ -325,5 +325,8 @@ async fn what_is_left_is_of_the_tightest_budget_and_grows_as_its_window_slides()
     place.clock.pass(MINUTE);
     assert_eq!((left(&budgets).await, left(&budgets[..1]).await), (Some(Cost(30)), Some(Cost(80))));
     // Looking sets nothing aside, and what is over is nothing left.
-    assert_eq!(left(&[BudgetLimit { cost: Cost(5), window: hour }]).await, Some(Cost(0)));
+    assert_eq!(
+        left(&[BudgetLimit { most: Amount::Cost(Cost(5)), window: hour }]).await,
+        Some(Cost(0))
+    );
 }

@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use toolward_gate::{
-    ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit, Call, Change, Clock, Cost,
-    DecideError, Expected, Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, RateLimit,
+    Amount, ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit, Call, Change, Clock,
+    Cost, DecideError, Expected, Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, RateLimit,
     Record, Refusal, Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard,
-    Verdict,
+    Usage, Verdict,
 };
 
 use super::{
@@ -87,9 +87,9 @@ async fn reserve<P: Ports>(
     let now = clock.now();
     host.reserve(Reservation {
         call,
-        cost: Cost(1),
+        usage: Usage { cost: Cost(1), tokens: 0 },
         rates: &[RateLimit { calls, window: HOUR }],
-        budgets: &[BudgetLimit { cost: Cost(cost), window: HOUR }],
+        budgets: &[BudgetLimit { most: Amount::Cost(Cost(cost)), window: HOUR }],
         approval: None,
         now,
         expires_at: now.checked_add(HOUR).unwrap(),

@@ -6,7 +6,8 @@ use std::{
 };
 
 use toolward_gate::{
-    AuditLog as _, BudgetLedger as _, BudgetLimit, Cost, Refusal, Reservation, ReserveError,
+    Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Cost, Refusal, Reservation,
+    ReserveError, Usage,
 };
 
 use super::{
@@ -71,9 +72,9 @@ async fn a_refusal_in_the_middle_of_a_group_takes_nothing_of_the_others_along() 
             let reserved = state
                 .reserve(Reservation {
                     call: &call,
-                    cost: Cost(1),
+                    usage: Usage { cost: Cost(1), tokens: 0 },
                     rates: &[],
-                    budgets: &[BudgetLimit { cost: Cost(10), window: hour }],
+                    budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
                     approval: None,
                     now: place.now(),
                     expires_at: place.now().checked_add(hour).unwrap(),
