@@ -5,6 +5,7 @@ mod budget;
 mod expired;
 mod halted;
 mod limits;
+mod metered;
 mod refused;
 mod simple;
 mod words;

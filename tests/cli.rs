@@ -20,6 +20,7 @@ mod other_hosts;
 pub(crate) mod place;
 mod redact;
 mod secrets;
+mod suspending;
 mod upstream;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN};

@@ -1,6 +1,6 @@
 //! What a hostile tool tries, and what it gets.
 //!
-//! The cases by their ids in the catalogue of attacks, classes A (exhaustion) and B (escape), and where each is
+//! The cases by their ids in the catalogue of attacks, classes A (exhaustion), B (escape) and D (destinations), and where each is
 //! held. `hostile` is `host/sandbox/src/tests/hostile.rs`, `sandbox` is `host/sandbox/src/tests.rs`.
 //!
 //! | case | test |
@@ -56,6 +56,35 @@
 //! | C-55 the end of a long body | `vault` scan/tests/pieces; a body is searched to its end or refused |
 //! | C-58 benign bodies | `escape/reflection/matrix` benign_bodies… |
 //! | C-59 sweep | `escape/reflection` no_import_and_no_byte_of_memory…, by `decode.py` |
+//! | C-02, C-06 header fields, cookies | `vault` shape/tests, `escape/reflection` cookies_and_challenges… |
+//! | C-05, C-49, C-50 redirects | `vault` shape/tests, egress/tests/responses a_redirect…, `escape/requests` a_redirect… |
+//! | C-10 challenges | `vault` egress/tests/responses a_tool_sees_no_cookie…, shape/tests no_scope_shows… |
+//! | C-37 length and status as a signal | `escape/shaping` what_a_server_that_colludes_can_say_is_bounded… |
+//! | C-52, C-53 another place or verb of an allowed host | `escape/shaping` an_allowed_host_is_allowed… |
+//! | C-54 a shared cache | by construction: no response is kept |
+//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, capability/meter.rs, `state` tests/metered, `vault` egress/tests/metered, `calls/metered` |
+//! | B-28 a vulnerable engine | `.ci/run`, advisories |
+//! | D-01, D-03, D-13 spellings of an address | `vault` egress/tests/ssrf no_spelling_of_a_private_address…, address/tests |
+//! | D-02 two parsers | `vault` target/tests, `fuzz` any_target_leaves_as_it_came… |
+//! | D-04 the registries | `vault` address/tests blocks_of_the_registries… |
+//! | D-05, D-10 what a name leads to | `vault` address/tests one_bad_address_refuses… |
+//! | D-06 metadata services | `vault` address/tests metadata_link_local… |
+//! | D-08 a name that turns | `vault` egress/tests/ssrf a_name_that_turns…, a_kept_connection… |
+//! | D-09 mixed answers | `vault` egress/tests/ssrf a_name_that_turns…, address/tests one_bad_address… |
+//! | D-12 redirects | `vault` egress/tests a_redirect…, scan `location` |
+//! | D-14, D-15 dots, case, look-alikes | `vault` egress/tests/ssrf no_spelling…; a destination is lower-case ASCII |
+//! | D-16 wildcards | `gate` capability/tests/servers a_destination_is_one_host… |
+//! | D-17 ports | `gate` capability/tests/servers a_destination_is_one_host…, `vault` egress/tests one_of_several… |
+//! | D-18 traversal | `escape/requests` a_path_that_is_not_canonical…, `vault` target/tests |
+//! | D-19, D-26 what is sent is what was checked | `vault` egress/tests/ssrf what_is_dialled_and_sent… |
+//! | D-20 query keys | `vault` egress/tests a_request_outside…, `vault` target/tests |
+//! | D-21 to D-22, D-27 overrides, framing, upgrades | `vault` egress/tests a_header_that_routes… |
+//! | D-24 proxies | `cli/calling` proxies_of_the_environment… |
+//! | D-29 cleartext | `vault` address/tests a_request_in_the_clear…, `gate` capability/tests/servers |
+//! | D-30 certificates | `vault` egress/tests/tls |
+//! | D-31 other schemes | `vault` egress/tests/ssrf no_spelling… |
+//! | D-32 hooks | by construction: who answers for names is chosen by the crate's own tests |
+//! | D-33 names as a leak | `vault` address/tests a_local_name…; a tool names no host that is not a destination |
 //!
 //! Not here: A-16 (there is no standard output to write to before one is lent), A-19 (memory of the host under many
 //! results needs a process of its own to measure), A-22 and A-24 (slow and hostile servers are the vault's, and
@@ -69,6 +98,7 @@ mod extremes;
 mod floods;
 mod reflection;
 mod requests;
+mod shaping;
 
 use serde_json::Value;
 use toolward_gate::Stop;

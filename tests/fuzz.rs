@@ -1,6 +1,6 @@
 //! The targets of the fuzzers, each for a bounded time: on the usual compiler, with the same data in every run.
 //!
-//! `FUZZ_TIMES=100` makes that a hundred times as much. For longer: `cargo +nightly fuzz run --fuzz-dir tests/fuzz loading` (or `scanning`, `schemas`, `values`).
+//! `FUZZ_TIMES=100` makes that a hundred times as much. For longer: `cargo +nightly fuzz run --fuzz-dir tests/fuzz loading` (or `scanning`, `schemas`, `values`, `urls`, `paths`, `signatures`).
 mod targets;
 
 use std::{
@@ -68,7 +68,22 @@ fn any_value_is_the_same_after_it_was_json() {
     feed(25, 8192, targets::values);
 }
 
-/// Otherwise the two tests above would hold by refusing everything.
+#[test]
+fn any_target_leaves_as_it_came_or_not_at_all() {
+    feed(4000, 96, targets::urls);
+}
+
+#[test]
+fn any_path_fits_a_pattern_exactly_where_its_segments_do() {
+    feed(4000, 24, targets::paths);
+}
+
+#[test]
+fn any_request_is_signed_as_aws_describes_it() {
+    feed(1000, 64, targets::signatures);
+}
+
+/// Otherwise the two tests of worlds above would hold by refusing everything.
 #[test]
 fn many_generated_worlds_have_tools() {
     let (served, asked, refused) = (Cell::new(0), Cell::new(0), RefCell::new(BTreeSet::new()));

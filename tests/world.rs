@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use toolward::host::Host;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Principal, Progress,
-    ProgressSink, Request, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest, Principal,
+    Progress, ProgressSink, Request, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
@@ -105,6 +105,22 @@ impl World {
         let (reason, by) = ("the shop reports a leak".to_owned(), "ana".to_owned());
         let switch = Switch { target, reason, by, since: self.clock.now(), expires_at: None };
         self.state.throw(switch).await.unwrap();
+    }
+
+    /// What tools of this world do under a capability: what is suspended after three responses with a credential.
+    pub(crate) fn uses(&self, capability: &str) -> Vec<SwitchTarget> {
+        let target = |guest: &Guest| SwitchTarget::Use {
+            digest: Digest::of(guest.component()),
+            capability: capability.parse().unwrap(),
+        };
+        self.setting.guests.iter().map(target).collect()
+    }
+
+    /// Forgets the responses that held a credential until now.
+    pub(crate) async fn forgive(&self, capability: &str) {
+        for target in self.uses(capability) {
+            self.state.lift(&target, "ana", "a test goes on").await.unwrap();
+        }
     }
 
     /// From now on the host cannot read its switches.

@@ -23,6 +23,22 @@ fn a_call_reaches_the_upstream_with_the_credential_and_prints_the_result_only() 
     assert_eq!(data.out.lines().count(), 1);
 }
 
+/// D-24.
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let place = Place::with(&["github-issues"]);
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let names =
+        ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let variables = names.map(|name| (name, url.as_str()));
+    let line = "call open_issue owner=acme repo=site title=x";
+    place.run_in(&variables, line, "").exits(0);
+    assert_eq!(place.upstream.seen().len(), 1);
+    assert_eq!(proxy.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
 #[test]
 fn words_are_read_as_the_schema_types_them() {
     let place = Place::without_secrets(&["teller"]);

@@ -146,18 +146,24 @@ async fn a_method_is_one_of_the_capabilitys() {
     }
 }
 
+/// C-05, C-49.
 #[tokio::test]
 async fn a_redirect_is_shown_and_never_followed() {
-    let (world, elsewhere) = (World::new().await, Upstream::start(false).await);
-    let target = format!("/items/moved?page={}/items/1", elsewhere.origin());
-    let away = world.fetch(&target).await.unwrap();
-    assert_eq!(away.value["status"], 302);
-    assert!(!away.text().contains(&elsewhere.origin()));
-    let near = world.call("fetch", get("/items/moved-here")).await.unwrap();
-    let location = json!({ "name": "location", "value": "/items/2" });
-    assert!(near.value["headers"].as_array().unwrap().contains(&location));
-    assert!(elsewhere.seen().is_empty());
-    assert_eq!(world.upstream.seen().len(), 2);
+    let elsewhere = Upstream::start(false).await;
+    let listed = Setting::default()
+        .replacing("max_bytes = 65_536 }", "max_bytes = 65_536, headers = [\"location\"] }");
+    for (setting, shown) in [(Setting::default(), false), (listed, true)] {
+        let world = setting.world().await;
+        let target = format!("/items/moved?page={}/items/1", elsewhere.origin());
+        let away = world.fetch(&target).await.unwrap();
+        assert_eq!(away.value["status"], 302);
+        assert!(!away.text().contains(&elsewhere.origin()));
+        let near = world.call("fetch", get("/items/moved-here")).await.unwrap();
+        let location = json!({ "name": "location", "value": "/items/2" });
+        assert_eq!(near.value["headers"].as_array().unwrap().contains(&location), shown);
+        assert!(elsewhere.seen().is_empty());
+        assert_eq!(world.upstream.seen().len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
+use toolward_gate::PathPattern;
 use toolward_sandbox::fuzzing;
-use toolward_vault::Marker;
+use toolward_vault::{Marker, fuzzing as requests};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{
     ManglingAndAbi, Resolve,
@@ -70,6 +71,68 @@ fn piece(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         _ => data.bytes(length.min(data.len()))?.to_vec(),
     })
 }
+
+/// Any bytes as a target, and the same bytes in letters that targets are made of.
+pub(crate) fn urls(data: &[u8]) {
+    requests::target(data);
+    requests::target(format!("/{}", spelled(data)).as_bytes());
+    requests::target(format!("https://api.example.com/{}", spelled(data)).as_bytes());
+}
+
+/// A request from any bytes, signed for AWS.
+pub(crate) fn signatures(data: &[u8]) {
+    let (target, rest) = data.split_at(data.len() / 2);
+    let value = String::from_utf8_lossy(rest).replace('\n', " ");
+    requests::signature(format!("GET\n/{}\n{value}\n{value}", spelled(target)).as_bytes());
+}
+
+/// Any pattern and any path: they fit exactly where each segment does.
+pub(crate) fn paths(data: &[u8]) {
+    let (pattern, path) = data.split_at(data.len() / 2);
+    let piece = |byte: &u8| PIECES.get(usize::from(*byte) % PIECES.len()).copied().unwrap_or("a");
+    let pattern: Vec<&str> = pattern.iter().take(6).map(piece).collect();
+    let path = format!("/{}", spelled(path));
+    let written = format!("/{}", pattern.join("/"));
+    let Ok(read) = written.parse::<PathPattern>() else { return };
+    assert_eq!(read.to_string(), written);
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    assert_eq!(read.matches(&path), naively(&pattern, &parts), "{written} {path}");
+}
+
+fn naively(pattern: &[&str], parts: &[&str]) -> bool {
+    match (pattern, parts) {
+        ([], []) => true,
+        (["{rest...}"], parts) => !parts.is_empty() && parts.iter().all(|part| !part.is_empty()),
+        ([first, pattern @ ..], [part, parts @ ..]) => {
+            let all = |one: fn(char) -> bool| !part.is_empty() && part.chars().all(one);
+            let fits = match *first {
+                "{any}" => !part.is_empty(),
+                "{n:int}" => {
+                    all(|one| one.is_ascii_digit())
+                        && (*part == "0" || !part.starts_with('0'))
+                        && part.parse::<u64>().is_ok()
+                }
+                "{s:slug}" => all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_'),
+                "{h:hex}" => all(|one| one.is_ascii_hexdigit()),
+                literal => literal == *part,
+            };
+            fits && naively(pattern, parts)
+        }
+        _ => false,
+    }
+}
+
+/// Bytes as characters that mean something in a target.
+fn spelled(data: &[u8]) -> String {
+    let one = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).copied().unwrap_or("a");
+    data.iter().map(one).collect()
+}
+
+const LETTERS: [&str; 32] = [
+    "a", "b", "1", "0", "-", "_", ".", "~", "/", "/", "?", "&", "=", "+", "@", ":", ";", "\\", "#",
+    "%20", "%2F", "%2f", "%C3%BC", "%FF", "%41", "%", "..", "//", " ", "\u{fc}", "a=", "x/",
+];
+const PIECES: [&str; 7] = ["a", "b", "{any}", "{n:int}", "{s:slug}", "{h:hex}", "{rest...}"];
 
 /// Components whose functions do nothing, for the worlds of a generated WIT package. The rest of the data is left.
 pub(crate) fn each_world(

@@ -117,6 +117,8 @@ async fn answer(State(shop): State<Arc<Shop>>, request: Request) -> Response {
         "moved" => moved(seen.target.rsplit("page=").next().unwrap_or_default()),
         "cookie" => cookie(),
         "moved-here" => moved("/items/2"),
+        "words" => Json(json!({ "id": "words", "title": MARKER, "usage": { "words": 200 } }))
+            .into_response(),
         id => match echo::echoed(id, &seen) {
             Some(echoed) => echoed,
             None => Json(json!({ "id": id, "title": MARKER })).into_response(),

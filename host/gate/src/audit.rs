@@ -1,6 +1,6 @@
 //! The entry that is opened before anything happens and closed after, and the hash chain over all records.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, Digest, Parent, Stop,
-    ToolName, Unavailable,
+    ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName, Digest,
+    Parent, Stop, ToolName, Unavailable, Usage,
 };
 
 /// Field names that the log and the audit share.
@@ -44,6 +44,8 @@ pub enum Note {
         sent_bytes: u64,
         received_bytes: u64,
         millis: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A request that left, and has no response that counts.
     Unanswered {
@@ -53,6 +55,8 @@ pub enum Note {
         path_template: String,
         code: String,
         millis: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A request that did not leave.
     NotSent {
@@ -65,6 +69,13 @@ pub enum Note {
         method: String,
         host: String,
         path_template: String,
+        /// Whose value it was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        credential: Option<CredentialName>,
+        /// Which value it was: an HMAC of it under a key of this host.
+        fingerprint: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
     },
     /// A line that the tool logged.
     Logged {
@@ -88,6 +99,15 @@ pub enum Note {
     LogDropped {
         lines: u64,
     },
+}
+
+/// What a metered request was charged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Charge {
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What the response said; empty where it did not say, and the most was charged.
+    pub quantities: BTreeMap<String, u64>,
 }
 
 /// What happens on the way of one call. Clones write on the same page; the audit entry ends with it.
@@ -132,8 +152,15 @@ pub struct Closed {
     #[serde(flatten)]
     pub ending: Ending,
     pub cost: Cost,
+    #[serde(skip_serializing_if = "is_none_used")]
+    pub tokens: u64,
     pub millis: u64,
     pub notes: Vec<Note>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none_used(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 /// How a call ended.
@@ -336,10 +363,18 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    pub async fn close(self, ending: Ending, cost: Cost) -> Result<(), Unavailable> {
+    pub async fn close(self, ending: Ending, usage: Usage) -> Result<(), Unavailable> {
+        let Usage { cost, tokens } = usage;
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.log
-            .close(Closed { call: self.call, ending, cost, millis, notes: self.notes.read() })
+            .close(Closed {
+                call: self.call,
+                ending,
+                cost,
+                tokens,
+                millis,
+                notes: self.notes.read(),
+            })
             .await
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Call, Refusal, Unavailable};
+use crate::{Approval, Call, CallId, Refusal, Unavailable};
 
 /// What a call costs, in micro-dollars (a millionth of a dollar).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +43,39 @@ impl std::fmt::Display for Cost {
     }
 }
 
+/// What a call or a request uses up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    pub cost: Cost,
+    /// Of a model, in and out; what counts as one is the upstream's to say.
+    pub tokens: u64,
+}
+
+impl Add for Usage {
+    type Output = Self;
+    /// Saturates, as a cost does.
+    fn add(self, other: Self) -> Self {
+        let tokens = self.tokens.saturating_add(other.tokens);
+        Self { cost: self.cost + other.cost, tokens }
+    }
+}
+
+impl Usage {
+    /// What is left of it without `other`; never less than nothing.
+    pub(crate) fn without(self, other: Self) -> Self {
+        let cost = Cost(self.cost.0.saturating_sub(other.cost.0));
+        Self { cost, tokens: self.tokens.saturating_sub(other.tokens) }
+    }
+}
+
+/// So much of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amount {
+    Cost(Cost),
+    Tokens(u64),
+}
+
 /// At most `calls` in any `window`, per principal and tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RateLimit {
@@ -50,25 +83,47 @@ pub struct RateLimit {
     pub window: Duration,
 }
 
-/// At most `cost` in any `window`, per principal and tool.
+/// At most so much in any `window`, per principal and tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BudgetLimit {
-    pub cost: Cost,
+    #[serde(flatten)]
+    pub most: Amount,
     pub window: Duration,
 }
 
-/// What admission asks the ledger to do in one transaction: count against every rate, set the cost aside
-/// against every budget, and spend the approval. All of it, or nothing.
+impl BudgetLimit {
+    /// Whether all of this would fit into it.
+    pub fn fits(&self, usage: Usage) -> bool {
+        match self.most {
+            Amount::Cost(cost) => usage.cost <= cost,
+            Amount::Tokens(tokens) => usage.tokens <= tokens,
+        }
+    }
+}
+
+/// What admission asks the ledger to do in one transaction: count against every rate, set aside what it
+/// may use against every budget, and spend the approval. All of it, or nothing.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     pub call: &'a Call,
-    pub cost: Cost,
+    pub usage: Usage,
     pub rates: &'a [RateLimit],
     pub budgets: &'a [BudgetLimit],
     pub approval: Option<Approval>,
     pub now: Timestamp,
-    /// When a reservation that nobody settled gives its cost back: after the end of the call's life.
+    /// When a reservation that nobody settled gives back what it held: after the end of the call's life.
     pub expires_at: Timestamp,
+}
+
+/// Another amount for a call that runs, in place of what was set aside for it until now.
+#[derive(Debug)]
+pub struct Adjustment<'a> {
+    pub call: CallId,
+    /// All that it may use from its beginning, what it has used included.
+    pub usage: Usage,
+    /// What this must fit into; none, where it was used already and only remains to be written down.
+    pub budgets: &'a [BudgetLimit],
+    pub now: Timestamp,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -83,4 +138,8 @@ pub enum ReserveError {
 #[async_trait]
 pub trait BudgetLedger: Send + Sync {
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError>;
+    /// Fails for a call that set nothing aside, or was settled; and in a ledger that meters nothing.
+    async fn adjust(&self, _: Adjustment<'_>) -> Result<(), ReserveError> {
+        Err(Unavailable::new("the ledger", "it does not meter").into())
+    }
 }

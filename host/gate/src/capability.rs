@@ -6,8 +6,11 @@ use crate::{CapabilityName, Cost, Digest, Risk, SourceError, SourceFile};
 mod destination;
 mod file;
 mod http;
+mod meter;
 mod minting;
+mod pointer;
 mod private;
+mod response;
 mod scope;
 mod session;
 mod slot;
@@ -15,8 +18,10 @@ mod trust;
 mod wasi;
 
 pub use destination::Destination;
-pub use http::{HttpScope, ResponseShape};
+pub use http::HttpScope;
+pub use meter::{Meter, Quantity};
 pub use private::PrivateRanges;
+pub use response::{BodyShape, Misfit, Projection, ResponseShape};
 pub use scope::{Scope, ToolsScope};
 pub use session::SessionPolicy;
 pub use slot::{

@@ -6,6 +6,7 @@
 //!
 //! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
 //! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
+mod account;
 mod approval;
 mod audit;
 mod budget;
@@ -24,25 +25,30 @@ mod path;
 mod permit;
 mod source;
 mod stop;
+mod suspension;
 
+pub use account::{Account, Aside};
 pub use approval::{
     Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, DecideError, Filing,
     Question, Request, Verdict,
 };
 pub use audit::{
-    Audit, AuditLog, Chain, Change, Closed, Ending, Entry, Link, Note, Notes, Opened, Record,
-    fields,
+    Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes, Opened,
+    Record, fields,
 };
-pub use budget::{BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError};
+pub use budget::{
+    Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,
+    Usage,
+};
 pub use call::{
     Arguments, ArgumentsError, Call, CallDigest, CallId, Identity, Kind, Principal, Progress,
     ProgressSink, ToolRef, Want,
 };
 pub use capability::{
-    AwsSigV4, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
-    HmacTemplate, HttpScope, Interface, KeyForm, PrivateRanges, ResponseShape, Scope,
-    SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn, ToolsScope, Trust, WasiScope,
-    WrittenPart,
+    AwsSigV4, BodyShape, Capabilities, CapabilityDefinition, Destination, HeaderScheme, HmacHash,
+    HmacTemplate, HttpScope, Interface, KeyForm, Meter, Misfit, PrivateRanges, Projection,
+    Quantity, ResponseShape, Scope, SessionPolicy, SignaturePlace, SignedPart, Slot, StandIn,
+    ToolsScope, Trust, WasiScope, WrittenPart,
 };
 pub use cedar::{CedarPolicy, InstalledTool, Prospect, Prospects, WantProspect};
 pub use clock::{Clock, SystemClock};
@@ -58,3 +64,4 @@ pub use path::{PathPattern, PathPatternError};
 pub use permit::{Gate, Permit, Settled};
 pub use source::{SourceError, SourceFile, nearest};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};
+pub use suspension::{HITS, Tripwire};

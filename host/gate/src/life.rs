@@ -1,5 +1,6 @@
 //! Switches and time, as one object that a run can wait on.
 use std::{
+    collections::BTreeSet,
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Call, CapabilityName, Clock, Terms, Unavailable};
+use crate::{Call, CapabilityName, Clock, Digest, Terms, Tripwire, Unavailable};
 
 /// Why a life is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,38 +55,35 @@ pub enum SwitchTarget {
     Tool(String),
     Digest(String),
     Capability(String),
+    /// What the tools of one component do under one capability.
+    Use {
+        digest: Digest,
+        capability: CapabilityName,
+    },
     /// The first part of a capability name, as in `github`.
     Provider(String),
     Credential(String),
     Principal(String),
 }
 
-impl SwitchTarget {
-    fn parts(&self) -> (&'static str, &str) {
-        match self {
-            Self::Everything => ("everything", ""),
-            Self::Tool(name) => ("tool", name),
-            Self::Digest(name) => ("digest", name),
-            Self::Capability(name) => ("capability", name),
-            Self::Provider(name) => ("provider", name),
-            Self::Credential(name) => ("credential", name),
-            Self::Principal(name) => ("principal", name),
-        }
-    }
-}
-
 impl fmt::Display for SwitchTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.parts() {
-            (kind, "") => f.write_str(kind),
-            (kind, name) => write!(f, "{kind} {name}"),
+        match self {
+            Self::Everything => f.write_str("everything"),
+            Self::Tool(name) => write!(f, "tool {name}"),
+            Self::Digest(name) => write!(f, "digest {name}"),
+            Self::Capability(name) => write!(f, "capability {name}"),
+            Self::Use { digest, capability } => write!(f, "use {digest} {capability}"),
+            Self::Provider(name) => write!(f, "provider {name}"),
+            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::Principal(name) => write!(f, "principal {name}"),
         }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a kill switch: write `everything`, or one of `tool`, `digest`, `capability`, `provider`, `credential`, `principal` and a name"
+    "`{0}` is not a kill switch: write `everything`, or one of `tool`, `digest`, `capability`, `provider`, `credential`, `principal` and a name, or `use` with a digest and a capability"
 )]
 pub struct SwitchTargetError(String);
 
@@ -93,6 +91,9 @@ impl FromStr for SwitchTarget {
     type Err = SwitchTargetError;
     fn from_str(text: &str) -> Result<Self, SwitchTargetError> {
         let (kind, name) = text.split_once(' ').unwrap_or((text, ""));
+        if kind == "use" {
+            return pair(name).ok_or_else(|| SwitchTargetError(text.to_owned()));
+        }
         let owned = name.trim().to_owned();
         match (kind, owned.is_empty()) {
             ("everything", true) => Ok(Self::Everything),
@@ -105,6 +106,12 @@ impl FromStr for SwitchTarget {
             _ => Err(SwitchTargetError(text.to_owned())),
         }
     }
+}
+
+fn pair(text: &str) -> Option<SwitchTarget> {
+    let (digest, capability) = text.trim().split_once(' ')?;
+    let capability = capability.trim().parse().ok()?;
+    Some(SwitchTarget::Use { digest: digest.parse().ok()?, capability })
 }
 
 impl TryFrom<String> for SwitchTarget {
@@ -143,7 +150,13 @@ pub trait SwitchFeed: Send + Sync {
     async fn read(&self) -> Result<SwitchSet, Unavailable>;
     /// Throws a switch, and records it in the audit trail in the same transaction.
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable>;
-    /// Lifts a switch, and records it in the same transaction; `false` when it was not thrown.
+    /// Counts one event, and throws the switch with the `most`th since it was last lifted; counting, throwing
+    /// and its record are one transaction. Whether the switch is on then. A feed that does not count throws it with the first.
+    async fn count_towards(&self, switch: Switch, _most: u32) -> Result<bool, Unavailable> {
+        self.throw(switch).await.map(|()| true)
+    }
+    /// Lifts a switch, and records it in the same transaction; `false` when it was not thrown. What was counted
+    /// towards it is forgotten.
     async fn lift(
         &self,
         target: &SwitchTarget,
@@ -172,13 +185,13 @@ impl fmt::Debug for Switchboard {
 }
 
 /// What is known, and who is told at once when it changes.
-struct Board {
+pub(crate) struct Board {
     known: watch::Sender<Known>,
     bells: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
 impl Board {
-    fn learn(&self, set: SwitchSet) {
+    pub(crate) fn learn(&self, set: SwitchSet) {
         self.change(|known| {
             let changed = !known.readable || *known.set != set;
             if changed {
@@ -226,6 +239,11 @@ impl Switchboard {
     /// must not wait. What runs without waiting learns of a switch in this way.
     pub fn on_change(&self, ring: impl Fn() + Send + Sync + 'static) {
         self.board.bells.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
+    }
+
+    /// What suspends the call's tool when responses to it hold a credential.
+    pub(crate) fn tripwire(&self, call: &Call, clock: Arc<dyn Clock>) -> Tripwire {
+        Tripwire::new(call.tool.digest, self.feed.clone(), Arc::downgrade(&self.board), clock)
     }
 
     /// Starts the life of a call. It may be over already; `admit` asks.
@@ -282,9 +300,12 @@ fn subjects(call: &Call, terms: &Terms) -> Vec<SwitchTarget> {
         SwitchTarget::Principal(call.principal.id().to_owned()),
     ];
     subjects.extend(call.principal.acts_for().iter().cloned().map(SwitchTarget::Principal));
-    for capability in terms.sandbox.capabilities.keys() {
+    let capabilities = terms.sandbox.capabilities.keys().chain(terms.egress.http.keys());
+    for capability in capabilities.collect::<BTreeSet<_>>() {
         subjects.push(SwitchTarget::Capability(capability.to_string()));
         subjects.push(SwitchTarget::Provider(provider(capability).to_owned()));
+        let (digest, capability) = (call.tool.digest, capability.clone());
+        subjects.push(SwitchTarget::Use { digest, capability });
     }
     for scope in terms.egress.http.values() {
         subjects

@@ -2,8 +2,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Approval, ApprovalBook, BudgetLedger, Call, Clock, Decision, Facts, Filing, Life, Note, Policy,
-    Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms, Unavailable,
+    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Decision, Facts, Filing, Life,
+    Note, Policy, Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms, Tripwire,
+    Unavailable, Usage, account::Opening,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -37,6 +38,8 @@ pub struct Permit {
     call: Call,
     terms: Terms,
     life: Life,
+    account: Account,
+    tripwire: Tripwire,
 }
 
 impl Gate {
@@ -63,8 +66,9 @@ impl Gate {
     pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
-        self.reserve(&call, &terms, approval).await?;
-        Ok(Permit { call, terms, life })
+        let account = self.reserve(&call, &terms, approval).await?;
+        let tripwire = self.switches.tripwire(&call, self.clock.clone());
+        Ok(Permit { call, terms, life, account, tripwire })
     }
 
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
@@ -86,19 +90,31 @@ impl Gate {
         call: &Call,
         terms: &Terms,
         approval: Option<Approval>,
-    ) -> Result<(), Stop> {
-        let Terms { time, cost, rates, budgets, .. } = terms;
+    ) -> Result<Account, Stop> {
+        let Terms { time, rates, budgets, .. } = terms;
+        let opening = opening(terms);
         let now = self.clock.now();
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
             .map_err(|error| Unavailable::new("the clock", error))?;
-        let reservation =
-            Reservation { call, cost: *cost, rates, budgets, approval, now, expires_at };
+        let usage = opening.total();
+        let reservation = Reservation { call, usage, rates, budgets, approval, now, expires_at };
         self.budgets.reserve(reservation).await.map_err(|error| match error {
-            ReserveError::Refused(refusal) => refusal.into(),
+            ReserveError::Refused(refusal) => Stop::from(refusal),
             ReserveError::Unavailable(unavailable) => unavailable.into(),
-        })
+        })?;
+        let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
+        Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
     }
+}
+
+/// What the call costs, and one request under each metered capability: a call whose first request would not
+/// fit into its budgets does not start.
+fn opening(terms: &Terms) -> Opening {
+    let metered = terms.egress.http.iter();
+    let ahead =
+        metered.filter_map(|(name, scope)| Some((name.clone(), scope.meter.as_ref()?.most)));
+    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect() }
 }
 
 impl Permit {
@@ -110,6 +126,12 @@ impl Permit {
     }
     pub fn life(&self) -> &Life {
         &self.life
+    }
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+    pub fn tripwire(&self) -> &Tripwire {
+        &self.tripwire
     }
 }
 

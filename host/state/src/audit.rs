@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use toolward_gate::{
     AuditLog, CallId, Chain, Change, Closed, Cost, Digest, Ending, Link, Note, Record, Unavailable,
+    Usage,
 };
 
 use crate::{State, StateError, budgets, unavailable};
@@ -45,7 +46,8 @@ impl AuditLog for State {
 
     async fn close(&self, closed: Closed) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
-        budgets::settle(&mut writing, closed.call, closed.cost).await?;
+        let usage = Usage { cost: closed.cost, tokens: closed.tokens };
+        budgets::settle(&mut writing, closed.call, usage).await?;
         self.add(&mut writing, &Record::Closed(closed)).await?;
         writing.commit().await.map_err(unavailable)
     }
@@ -103,6 +105,7 @@ impl State {
                 call,
                 ending,
                 cost: Cost::default(),
+                tokens: 0,
                 millis: 0,
                 notes: Vec::<Note>::new(),
             };

@@ -2,8 +2,8 @@
 use async_trait::async_trait;
 use sqlx::{Sqlite, Transaction};
 use toolward_gate::{
-    BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Refusal, Reservation, ReserveError,
-    Unavailable,
+    Adjustment, Amount, BudgetLedger, BudgetLimit, CallId, Cost, RateLimit, Refusal, Reservation,
+    ReserveError, Unavailable, Usage,
 };
 
 use crate::{State, approvals, micros, unavailable};
@@ -19,12 +19,33 @@ impl BudgetLedger for State {
             who.check_rate(&mut writing, rate, now).await?;
         }
         for budget in reservation.budgets {
-            who.check_budget(&mut writing, budget, reservation.cost, now).await?;
+            who.check_budget(&mut writing, budget, reservation.usage, reservation.call.id, now)
+                .await?;
         }
         if let Some(approval) = &reservation.approval {
             approvals::spend(&mut writing, approval.id(), now).await?;
         }
         who.set_aside(&mut writing, &reservation, now).await?;
+        writing.commit().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn adjust(&self, adjustment: Adjustment<'_>) -> Result<(), ReserveError> {
+        let Adjustment { call, usage, budgets, now } = adjustment;
+        let mut writing = self.write().await?;
+        let who = Account::of_call(&mut writing, call).await?;
+        let now = who.now(&mut writing, micros(now)).await?;
+        for budget in budgets {
+            who.check_budget(&mut writing, budget, usage, call, now).await?;
+        }
+        let (cost, tokens) = columns(usage);
+        sqlx::query("UPDATE reservations SET reserved = ?, reserved_tokens = ? WHERE call = ?")
+            .bind(cost)
+            .bind(tokens)
+            .bind(call.to_string())
+            .execute(&mut *writing)
+            .await
+            .map_err(unavailable)?;
         writing.commit().await.map_err(unavailable)?;
         Ok(())
     }
@@ -40,6 +61,23 @@ impl Account {
     fn of(reservation: &Reservation<'_>) -> Self {
         let call = reservation.call;
         Self { principal: call.principal.id().to_owned(), tool: call.tool.name.to_string() }
+    }
+
+    /// The account of a call that has set something aside and is not settled.
+    async fn of_call(
+        writing: &mut Transaction<'static, Sqlite>,
+        call: CallId,
+    ) -> Result<Self, Unavailable> {
+        let found: Option<(String, String)> = sqlx::query_as(
+            "SELECT principal, tool FROM reservations WHERE call = ? AND settled IS NULL",
+        )
+        .bind(call.to_string())
+        .fetch_optional(&mut **writing)
+        .await
+        .map_err(unavailable)?;
+        let (principal, tool) =
+            found.ok_or_else(|| unavailable("the call has set nothing aside"))?;
+        Ok(Self { principal, tool })
     }
 
     /// The time, or the latest time on record where the clock has stepped back: a window never reopens.
@@ -84,29 +122,40 @@ impl Account {
         Err(Refusal::OverRate { calls: rate.calls, window: rate.window, retry_after }.into())
     }
 
+    /// Whether the call fits with so much, in place of what it has set aside already.
     async fn check_budget(
         &self,
         writing: &mut Transaction<'static, Sqlite>,
         budget: &BudgetLimit,
-        cost: Cost,
+        usage: Usage,
+        call: CallId,
         now: i64,
     ) -> Result<(), ReserveError> {
         // `sum` fails on overflow, and a failure refuses.
-        let used: i64 = sqlx::query_scalar(
-            "SELECT coalesce(sum(CASE WHEN settled IS NOT NULL THEN settled WHEN expires_at > ?4 THEN reserved ELSE 0 END), 0) \
-             FROM reservations WHERE principal = ?1 AND tool = ?2 AND at > ?3",
-        )
-        .bind(&self.principal)
-        .bind(&self.tool)
-        .bind(now.saturating_sub(window(budget.window)))
-        .bind(now)
-        .fetch_one(&mut **writing)
-        .await
-        .map_err(unavailable)?;
+        let query = match budget.most {
+            Amount::Cost(_) => {
+                "SELECT coalesce(sum(CASE WHEN settled IS NOT NULL THEN settled WHEN expires_at > ?4 THEN reserved ELSE 0 END), 0) \
+                 FROM reservations WHERE principal = ?1 AND tool = ?2 AND at > ?3 AND call <> ?5"
+            }
+            Amount::Tokens(_) => {
+                "SELECT coalesce(sum(CASE WHEN settled IS NOT NULL THEN coalesce(settled_tokens, 0) WHEN expires_at > ?4 THEN reserved_tokens ELSE 0 END), 0) \
+                 FROM reservations WHERE principal = ?1 AND tool = ?2 AND at > ?3 AND call <> ?5"
+            }
+        };
+        let used: i64 = sqlx::query_scalar(query)
+            .bind(&self.principal)
+            .bind(&self.tool)
+            .bind(now.saturating_sub(window(budget.window)))
+            .bind(now)
+            .bind(call.to_string())
+            .fetch_one(&mut **writing)
+            .await
+            .map_err(unavailable)?;
         let used = u64::try_from(used).map_err(unavailable)?;
-        // Saturates: a cost that does not fit is over every budget but the greatest.
-        let with_this = Cost(used.saturating_add(cost.0));
-        if with_this <= budget.cost { Ok(()) } else { Err(Refusal::OverBudget.into()) }
+        // Both, as if they were of the one kind that the budget looks at.
+        let used = Usage { cost: Cost(used), tokens: used };
+        // Saturates: what does not fit is over every budget but the greatest.
+        if budget.fits(used + usage) { Ok(()) } else { Err(Refusal::OverBudget.into()) }
     }
 
     async fn set_aside(
@@ -115,17 +164,19 @@ impl Account {
         reservation: &Reservation<'_>,
         now: i64,
     ) -> Result<(), ReserveError> {
-        // A cost that does not fit into the column is over every budget.
-        let cost = i64::try_from(reservation.cost.0).map_err(|_| Refusal::OverBudget)?;
+        // What does not fit into its column is over every budget.
+        let cost = i64::try_from(reservation.usage.cost.0).map_err(|_| Refusal::OverBudget)?;
+        let tokens = i64::try_from(reservation.usage.tokens).map_err(|_| Refusal::OverBudget)?;
         // It lasts as long as it was asked to, counted from the time on record: where the clock has
         // stepped back, it would else be over before it began, and count for nothing.
         let lasts = micros(reservation.expires_at).saturating_sub(micros(reservation.now)).max(0);
-        sqlx::query("INSERT INTO reservations (call, principal, tool, at, reserved, expires_at) VALUES (?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO reservations (call, principal, tool, at, reserved, reserved_tokens, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
             .bind(reservation.call.id.to_string())
             .bind(&self.principal)
             .bind(&self.tool)
             .bind(now)
             .bind(cost)
+            .bind(tokens)
             .bind(now.saturating_add(lasts))
             .execute(&mut **writing)
             .await
@@ -134,24 +185,34 @@ impl Account {
     }
 }
 
-/// Ends what was set aside under a call's id: keeps what it cost, at most what was set aside. A call that
-/// set nothing aside, or was settled before, is left as it is.
+/// Ends what was set aside under a call's id: keeps what was used, at most what was set aside last. A call
+/// that set nothing aside, or was settled before, is left as it is.
 pub(crate) async fn settle(
     writing: &mut Transaction<'static, Sqlite>,
     call: CallId,
-    cost: Cost,
+    usage: Usage,
 ) -> Result<(), Unavailable> {
-    let cost = i64::try_from(cost.0).unwrap_or(i64::MAX);
+    let (cost, tokens) = columns(usage);
     sqlx::query(
-        "UPDATE reservations SET settled = min(reserved, ?) WHERE call = ? AND settled IS NULL",
+        "UPDATE reservations SET settled = min(reserved, ?), settled_tokens = min(reserved_tokens, ?) WHERE call = ? AND settled IS NULL",
     )
     .bind(cost)
+    .bind(tokens)
     .bind(call.to_string())
     .execute(&mut **writing)
     .await
     .map_err(unavailable)?;
     Ok(())
 }
+
+/// As they are written down. Many of the greatest still make a sum that fits.
+fn columns(usage: Usage) -> (i64, i64) {
+    let column = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX).min(GREATEST);
+    (column(usage.cost.0), column(usage.tokens))
+}
+
+/// Of what was used: whatever is more is over every budget that anybody has.
+const GREATEST: i64 = 1 << 53;
 
 /// In microseconds.
 fn window(window: std::time::Duration) -> i64 {

@@ -1,6 +1,6 @@
 //! Kill switches: they hold across restarts, and reach every host on this file.
 use async_trait::async_trait;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 use toolward_gate::{Change, Record, Switch, SwitchFeed, SwitchSet, SwitchTarget, Unavailable};
 
 use crate::{State, micros, timestamp, unavailable};
@@ -20,20 +20,27 @@ impl SwitchFeed for State {
 
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
-        sqlx::query("INSERT OR REPLACE INTO switches (target, reason, by, since, expires_at) VALUES (?, ?, ?, ?, ?)")
-            .bind(switch.target.to_string())
-            .bind(&switch.reason)
-            .bind(&switch.by)
-            .bind(micros(switch.since))
-            .bind(switch.expires_at.map(micros))
-            .execute(&mut *writing)
-            .await
-            .map_err(unavailable)?;
-        let Switch { target, reason, by, .. } = switch;
-        let change =
-            Change { by, action: "kill-on".to_owned(), subject: target.to_string(), reason };
-        self.add(&mut writing, &Record::Changed(change)).await?;
+        self.put(&mut writing, switch).await?;
         writing.commit().await.map_err(unavailable)
+    }
+
+    async fn count_towards(&self, switch: Switch, most: u32) -> Result<bool, Unavailable> {
+        let mut writing = self.write().await?;
+        let target = switch.target.to_string();
+        let count: i64 = sqlx::query_scalar(
+            "INSERT INTO counted (target, count) VALUES (?, 1) ON CONFLICT (target) DO UPDATE SET count = count + 1 RETURNING count",
+        )
+        .bind(&target)
+        .fetch_one(&mut *writing)
+        .await
+        .map_err(unavailable)?;
+        let thrown = self.is_thrown(&mut writing, &target).await?;
+        let due = count >= i64::from(most);
+        if due && !thrown {
+            self.put(&mut writing, switch).await?;
+        }
+        writing.commit().await.map_err(unavailable)?;
+        Ok(due || thrown)
     }
 
     async fn lift(
@@ -43,6 +50,11 @@ impl SwitchFeed for State {
         reason: &str,
     ) -> Result<bool, Unavailable> {
         let mut writing = self.write().await?;
+        sqlx::query("DELETE FROM counted WHERE target = ?")
+            .bind(target.to_string())
+            .execute(&mut *writing)
+            .await
+            .map_err(unavailable)?;
         // One that has gone off by itself is removed, too, but was not thrown any more.
         let was_thrown: Option<bool> = sqlx::query_scalar(
             "DELETE FROM switches WHERE target = ? RETURNING expires_at IS NULL OR expires_at > ?",
@@ -65,6 +77,44 @@ impl SwitchFeed for State {
         self.add(&mut writing, &Record::Changed(change)).await?;
         writing.commit().await.map_err(unavailable)?;
         Ok(true)
+    }
+}
+
+impl State {
+    /// Writes a switch down, and that it was thrown.
+    async fn put(
+        &self,
+        writing: &mut Transaction<'static, Sqlite>,
+        switch: Switch,
+    ) -> Result<(), Unavailable> {
+        sqlx::query("INSERT OR REPLACE INTO switches (target, reason, by, since, expires_at) VALUES (?, ?, ?, ?, ?)")
+            .bind(switch.target.to_string())
+            .bind(&switch.reason)
+            .bind(&switch.by)
+            .bind(micros(switch.since))
+            .bind(switch.expires_at.map(micros))
+            .execute(&mut **writing)
+            .await
+            .map_err(unavailable)?;
+        let Switch { target, reason, by, .. } = switch;
+        let change =
+            Change { by, action: "kill-on".to_owned(), subject: target.to_string(), reason };
+        self.add(writing, &Record::Changed(change)).await
+    }
+
+    async fn is_thrown(
+        &self,
+        writing: &mut Transaction<'static, Sqlite>,
+        target: &str,
+    ) -> Result<bool, Unavailable> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM switches WHERE target = ? AND (expires_at IS NULL OR expires_at > ?))",
+        )
+        .bind(target)
+        .bind(micros(self.clock.now()))
+        .fetch_one(&mut **writing)
+        .await
+        .map_err(unavailable)
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod budgets;
 mod interrupted;
 mod ledger;
+mod metered;
 #[cfg(unix)]
 mod opening;
 mod spending;

@@ -1,8 +1,11 @@
 //! Carries one call from a door to the audit log.
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use futures::FutureExt as _;
-use toolward_gate::{Audit, Call, Cost, Ending, Gate, Stop, Unavailable};
+use toolward_gate::{Account, Audit, Call, Ending, Gate, Stop, Unavailable};
 use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
 use tracing::Instrument as _;
@@ -55,37 +58,38 @@ impl Host {
         cancelled: impl Future<Output = ()> + Send,
     ) -> Result<Output, Stop> {
         let entry = self.audit.open(&call).await?;
-        let attempt = AssertUnwindSafe(self.attempt(call)).catch_unwind();
-        let (outcome, cost) = tokio::select! {
+        // Whatever way the call ends: what it has used until then is charged.
+        let account = OnceLock::new();
+        let attempt = AssertUnwindSafe(self.attempt(call, &account)).catch_unwind();
+        let outcome = tokio::select! {
             biased;
-            () = cancelled => (Err(Stop::Cancelled), Cost::default()),
-            done = attempt => done.unwrap_or_else(|_| (Err(panicked()), Cost::default())),
+            () = cancelled => Err(Stop::Cancelled),
+            done = attempt => done.unwrap_or_else(|_| Err(panicked())),
         };
+        let usage = account.get().map(Account::usage).unwrap_or_default();
         let ending = Ending::of(&outcome);
         tracing::Span::current().record("outcome", ending.outcome.as_str());
         if let Err(stop) = &outcome {
             log(stop);
         }
         // What cannot be recorded is not handed out.
-        entry.close(ending, cost).await.inspect_err(
+        entry.close(ending, usage).await.inspect_err(
             |error| tracing::error!(cause = %error.cause, "a call's end cannot be recorded"),
         )?;
         outcome
     }
 
-    /// The pipeline, and what the call cost as far as it came.
-    async fn attempt(self: &Arc<Self>, call: Call) -> (Result<Output, Stop>, Cost) {
-        let settled = match self.gate.settle(call).await {
-            Ok(settled) => settled,
-            Err(stop) => return (Err(stop), Cost::default()),
-        };
-        let permit = match self.gate.admit(settled).await {
-            Ok(permit) => permit,
-            Err(stop) => return (Err(stop), Cost::default()),
-        };
-        let cost = permit.terms().cost;
+    /// The pipeline. The account is there once the call is admitted.
+    async fn attempt(
+        self: &Arc<Self>,
+        call: Call,
+        account: &OnceLock<Account>,
+    ) -> Result<Output, Stop> {
+        let settled = self.gate.settle(call).await?;
+        let permit = self.gate.admit(settled).await?;
+        account.get_or_init(|| permit.account().clone());
         let grant = self.vault.equip(permit);
-        (self.sandbox.run_with(grant, Some(Callees::of(self))).await, cost)
+        self.sandbox.run_with(grant, Some(Callees::of(self))).await
     }
 }
 

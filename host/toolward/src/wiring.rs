@@ -19,7 +19,8 @@ use toolward_sandbox::{
 };
 use toolward_state::{State, StateError};
 use toolward_vault::{
-    Credentials, EgressSettings, PassphraseSource, SecretStore, SecretStoreError, Vault, VaultError,
+    Credentials, EgressSettings, FingerprintKey, PassphraseSource, SecretStore, SecretStoreError,
+    Vault, VaultError,
 };
 
 use crate::{
@@ -33,6 +34,7 @@ mod called;
 mod lent;
 mod minting;
 mod sessions;
+mod slots;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,7 @@ fn planned(
         errors.extend(lent::wrong(config, &capabilities));
         errors.extend(sessions::wrong(config, &capabilities));
         errors.extend(minting::wrong(config, &capabilities));
+        errors.extend(slots::wrong(config, &capabilities));
     }
     if !errors.is_empty() {
         return Err(errors.into());
@@ -266,12 +269,16 @@ fn sandbox_settings(config: &Config, program: Option<PathBuf>, state: &State) ->
 
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
+    private_data(config)?;
+    Ok(State::open(&config.database(), clock()).await?)
+}
+
+fn private_data(config: &Config) -> Result<(), SourceError> {
     private_folder(&config.data).map_err(|error| {
         let message =
             format!("the data directory `{}` cannot be made: {error}", config.data.display());
         config.file.error(0..0, message)
-    })?;
-    Ok(State::open(&config.database(), clock()).await?)
+    })
 }
 
 /// The secret stores, by name. None is unlocked yet.
@@ -301,7 +308,20 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
         };
         settings.extra_roots_pem = Some(fs::read(roots).map_err(failed)?);
     }
+    settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
     Ok(Vault::new(credentials, settings)?)
+}
+
+/// The key under which it is told which credential came back.
+pub fn fingerprint_key(config: &Config) -> Result<FingerprintKey, StartError> {
+    private_data(config)?;
+    let path = config.data.join("fingerprint.key");
+    Ok(FingerprintKey::open(&path).map_err(|error| {
+        let message = format!("the key file `{}` cannot be used: {error}", path.display());
+        let help =
+            "remove it, and there is a new one: fingerprints in older records then mean nothing";
+        config.file.error(0..0, message).with_help(help)
+    })?)
 }
 
 fn clock() -> Arc<dyn Clock> {

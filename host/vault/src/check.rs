@@ -1,7 +1,7 @@
 //! A request that the terms allow. Nothing else makes a [`Checked`].
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
-use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope};
+use toolward_gate::{CapabilityName, Destination, EgressTerms, HttpScope, Slot};
 
 use crate::{
     address::{self, AddressFault, Own},
@@ -65,6 +65,7 @@ impl Checked {
         let destination = destination(&target, scope)?.clone();
         let template = template(&target, &outbound, scope)?;
         keys(&target, scope)?;
+        signable(&target, scope)?;
         let headers = headers(&outbound.headers, scope)?;
         let body = outbound.body.unwrap_or_default();
         let scope = shortened(scope, outbound.narrowing.max_bytes);
@@ -186,6 +187,25 @@ fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
         }
     }
     Ok(())
+}
+
+/// What is signed for AWS is what AWS makes of the target: it decodes it and escapes it anew. Where that could
+/// give other bytes, the server would refuse the signature.
+fn signable(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
+    let plain = |text: &str, marks: &[u8]| {
+        let one = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+        text.bytes().all(|byte| one(byte) || marks.contains(&byte))
+            && percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
+    };
+    let query = target.query.as_deref().unwrap_or_default();
+    if !matches!(scope.slot, Some(Slot::AwsSigV4(_)))
+        || plain(&target.path, b"/") && plain(query, b"=&")
+    {
+        return Ok(());
+    }
+    Err(not_allowed(
+        "the request is signed for AWS: escape all but letters, digits and `-._~` in path and query, as UTF-8",
+    ))
 }
 
 type Header = (http::HeaderName, http::HeaderValue);

@@ -1,18 +1,25 @@
 //! The way of one outbound request.
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-use toolward_gate::{CapabilityName, Cause, Clock, EgressTerms, Life, Note, Notes, SystemClock};
+use toolward_gate::{
+    Account, Aside, CapabilityName, Cause, Charge, Clock, EgressTerms, HttpScope, Life, Note,
+    Notes, ReserveError, SystemClock, Tripwire,
+};
 
 use crate::{
     address::Own,
     broker::{Credentials, House, Minted, Purpose, Serial},
     check::{Checked, Outbound},
+    fingerprint::FingerprintKey,
     lease::{Lease, Signed},
-    scan::{ScanError, Scanned, Scanner},
+    scan::{Hit, Scanned, Scanner},
+    shape::{Answer, Shaped},
     sign::SignError,
     transport::{Transport, TransportError},
 };
+use trace::{End, Trace};
+
+mod trace;
 
 /// How requests leave this host.
 #[derive(Clone)]
@@ -24,6 +31,8 @@ pub struct EgressSettings {
     pub denied: Vec<SocketAddr>,
     /// Signatures hold the time.
     pub clock: Arc<dyn Clock>,
+    /// Which credential came back is told under this key; absent, under one that is gone with the process.
+    pub fingerprints: Option<Arc<FingerprintKey>>,
 }
 
 impl std::fmt::Debug for EgressSettings {
@@ -43,6 +52,7 @@ impl Default for EgressSettings {
             connect_timeout: Duration::from_secs(10),
             denied: Vec::new(),
             clock: Arc::new(SystemClock),
+            fingerprints: None,
         }
     }
 }
@@ -66,6 +76,12 @@ pub enum EgressError {
     CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
+    #[error(
+        "what the request may cost does not fit into the budget; try again once its window has moved on"
+    )]
+    OverBudget,
+    #[error("what the request may cost cannot be set aside; the operator's log says why")]
+    NotSetAside,
     /// The call is over: the tool does not go on.
     #[error("{0}")]
     Over(Cause),
@@ -83,6 +99,8 @@ impl EgressError {
             Self::Withheld => "withheld",
             Self::CredentialInRequest => "credential-in-request",
             Self::CredentialUnavailable => "credential-unavailable",
+            Self::OverBudget => "over-budget",
+            Self::NotSetAside => "unavailable",
             Self::Over(cause) => cause.code(),
         }
     }
@@ -95,6 +113,7 @@ pub(crate) struct Shared {
     pub(crate) own: Arc<Own>,
     pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fingerprints: Arc<FingerprintKey>,
 }
 
 /// The way out for one call, on its terms and while it lives.
@@ -105,6 +124,18 @@ pub struct Egress {
     pub(crate) principal: String,
     pub(crate) life: Life,
     pub(crate) notes: Notes,
+    pub(crate) account: Account,
+    pub(crate) tripwire: Tripwire,
+}
+
+/// A request that is about to leave.
+struct Ready {
+    signed: Signed,
+    scanner: Scanner,
+    /// Present where the credential was minted.
+    serial: Option<Serial>,
+    /// Present where the capability is metered.
+    aside: Option<Aside>,
 }
 
 impl std::fmt::Debug for Egress {
@@ -115,68 +146,109 @@ impl std::fmt::Debug for Egress {
 
 impl Egress {
     /// Carries one request of a running tool.
-    pub async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
+    pub async fn send(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
         let capability = outbound.capability.to_string();
-        let (signed, scanner, serial) = match self.prepare(outbound).await {
-            Ok(ready) => ready,
+        match self.prepare(outbound).await {
+            Ok(ready) => self.exchange(ready).await,
             Err(error) => {
                 self.notes.add(Note::NotSent { capability, code: error.code().to_owned() });
-                return Err(error);
+                Err(error)
             }
-        };
-        let trace = Trace::begin(self, &signed);
-        let answer = self.exchange(signed, &scanner, serial).await;
-        trace.end(&answer);
-        answer
+        }
     }
 
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
-        match self.lease(&checked).await? {
+        let (signed, scanner, serial) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
                 let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
-                Ok((signed, scanner, serial))
+                (signed, scanner, serial)
             }
             None => {
                 let scanner = self.shared.house.registry.scanner();
                 if checked.texts().any(|text| scanner.finds(text)) {
                     return Err(EgressError::CredentialInRequest);
                 }
-                Ok((Signed::plain(checked), scanner, None))
+                (Signed::plain(checked), scanner, None)
             }
+        };
+        let setting_aside = self.set_aside(&signed.checked);
+        let aside = self.life.bound(setting_aside).await.map_err(EgressError::Over)??;
+        Ok(Ready { signed, scanner, serial, aside })
+    }
+
+    async fn exchange(&self, ready: Ready) -> Result<Shaped, EgressError> {
+        let Ready { signed, scanner, serial, aside } = ready;
+        let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
+        let capability = signed.checked.capability.clone();
+        let trace = Trace::begin(self, &signed);
+        let received = self.receive(signed, &scanner, serial).await;
+        let answer = received.map(|scanned| Answer::read(scanned, &scope));
+        let charge = charge(&scope, &answer);
+        let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
+        let answer = answer.map_err(EgressError::from);
+        let answer = answer
+            .and_then(|answer| answer.shape(&scope, &from).map_err(EgressError::ResponseRefused));
+        trace.end(&answer, end);
+        // Before anything is waited for: who hangs up now is counted, too.
+        let counted =
+            matches!(answer, Err(EgressError::Withheld)).then(|| self.count_hit(capability));
+        if let (Some(aside), Some(charge)) = (aside, charge) {
+            aside.settle(charge.usage).await;
+        }
+        match counted {
+            Some(counted) => Err(counted.await),
+            None => answer,
         }
     }
 
-    async fn exchange(
+    async fn receive(
         &self,
         signed: Signed,
         scanner: &Scanner,
         serial: Option<Serial>,
-    ) -> Result<Scanned, EgressError> {
-        let scope = signed.checked.scope.clone();
-        let destination = signed.checked.destination.clone();
-        let sent = self
-            .life
-            .bound(self.shared.transport.send(signed, scanner))
-            .await
-            .map_err(EgressError::Over)?;
-        let raw = sent.map_err(|error| match error {
-            TransportError::Failed => EgressError::ConnectionFailed,
-            TransportError::TooLarge(limit) => EgressError::ResponseTooLarge(limit as u64),
-            TransportError::Encoded => EgressError::ResponseRefused(
-                "its content coding is unknown, stacked or not whole, and `identity` was asked for"
-                    .to_owned(),
-            ),
-        })?;
-        if let (Some(name), Some(serial)) = (&scope.credential, serial) {
+    ) -> Result<Scanned, NoAnswer> {
+        let credential = signed.checked.scope.credential.clone();
+        let sending = self.shared.transport.send(signed, scanner);
+        let raw = self.life.bound(sending).await.map_err(NoAnswer::Over)?;
+        let raw = raw.map_err(NoAnswer::Transport)?;
+        if let (Some(name), Some(serial)) = (&credential, serial) {
             self.shared.credentials.answered(name, serial, raw.status);
         }
-        scanner.scan(raw, &scope, &destination).map_err(|error| match error {
-            ScanError::Hit(_) => EgressError::Withheld,
-            ScanError::Shape(why) => EgressError::ResponseRefused(why),
+        scanner.scan(raw).map_err(NoAnswer::Hit)
+    }
+
+    /// Sets aside what the request may use at most, where it is metered.
+    async fn set_aside(&self, checked: &Checked) -> Result<Option<Aside>, EgressError> {
+        let Some(meter) = &checked.scope.meter else { return Ok(None) };
+        let aside = self.account.set_aside(&checked.capability, meter.most).await;
+        aside.map(Some).map_err(|error| match error {
+            ReserveError::Refused(_) => EgressError::OverBudget,
+            ReserveError::Unavailable(error) => {
+                tracing::error!(cause = %error.cause, "the cost of a request cannot be set aside");
+                EgressError::NotSetAside
+            }
         })
+    }
+
+    /// Counts a response that held a credential, whoever still waits for it; and says what the tool is told.
+    fn count_hit(&self, capability: CapabilityName) -> impl Future<Output = EgressError> + use<> {
+        let (tripwire, life) = (self.tripwire.clone(), self.life.clone());
+        let counting = tokio::spawn(async move { tripwire.hit(&capability).await });
+        async move {
+            let failed = match counting.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.cause.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(cause) = failed {
+                tracing::error!(%cause, "a response that held a credential cannot be counted");
+                return EgressError::Over(Cause::SwitchesUnreadable);
+            }
+            life.check().map_or_else(EgressError::Over, |()| EgressError::Withheld)
+        }
     }
 
     async fn lease(
@@ -200,9 +272,6 @@ impl Egress {
     }
 }
 
-/// A request that may leave, what must not come back, and which value of its broker it carries.
-type Ready = (Signed, Scanner, Option<Serial>);
-
 fn not_signed(error: &SignError) -> EgressError {
     match error {
         SignError::Over(cause) => EgressError::Over(cause.clone()),
@@ -214,99 +283,42 @@ fn not_signed(error: &SignError) -> EgressError {
     }
 }
 
-/// Sees to it that a request that left is in the audit entry, even where nobody waits for its end: whoever
-/// runs the tool may drop it in the middle of a request.
-struct Trace<'a> {
-    egress: &'a Egress,
-    line: Option<Line>,
+/// Why there is no response to shape.
+enum NoAnswer {
+    Over(Cause),
+    Transport(TransportError),
+    Hit(Hit),
 }
 
-impl<'a> Trace<'a> {
-    fn begin(egress: &'a Egress, signed: &Signed) -> Self {
-        Self { egress, line: Some(Line::of(signed)) }
-    }
-
-    fn end(mut self, answer: &Result<Scanned, EgressError>) {
-        if let Some(line) = self.line.take() {
-            self.egress.notes.add(line.note(answer));
+impl From<NoAnswer> for EgressError {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Over(cause) => Self::Over(cause),
+            NoAnswer::Hit(_) => Self::Withheld,
+            NoAnswer::Transport(TransportError::Unreached | TransportError::Failed) => {
+                Self::ConnectionFailed
+            }
+            NoAnswer::Transport(TransportError::TooLarge(limit)) => {
+                Self::ResponseTooLarge(limit as u64)
+            }
+            NoAnswer::Transport(TransportError::Encoded) => Self::ResponseRefused(
+                "its content coding is unknown, stacked or not whole, and `identity` was asked for"
+                    .to_owned(),
+            ),
         }
     }
 }
 
-impl Drop for Trace<'_> {
-    fn drop(&mut self) {
-        if let Some(line) = self.line.take() {
-            let code = self.egress.life.check().map_or_else(|cause| cause.code(), |()| ABANDONED);
-            self.egress.notes.add(line.unanswered(code));
-        }
-    }
+/// What a request is charged: what its response says, nothing where nobody was reached, and else the most.
+fn charge(scope: &HttpScope, answer: &Result<Answer, NoAnswer>) -> Option<Charge> {
+    let meter = scope.meter.as_ref()?;
+    let read = match answer {
+        Ok(answer) => answer.charge(scope),
+        Err(NoAnswer::Transport(TransportError::Unreached)) => Some(Charge::default()),
+        Err(_) => None,
+    };
+    Some(read.unwrap_or_else(|| meter.unread()))
 }
-
-/// What the audit entry says of a request that left.
-struct Line {
-    capability: CapabilityName,
-    method: String,
-    host: String,
-    path_template: String,
-    sent_bytes: u64,
-    since: Instant,
-}
-
-impl Line {
-    fn of(signed: &Signed) -> Self {
-        let checked = &signed.checked;
-        Self {
-            capability: checked.capability.clone(),
-            method: checked.method.to_string(),
-            host: checked.destination.authority(),
-            path_template: checked.template.clone(),
-            sent_bytes: checked.body.len() as u64,
-            since: Instant::now(),
-        }
-    }
-
-    fn note(self, answer: &Result<Scanned, EgressError>) -> Note {
-        match answer {
-            Ok(scanned) => self.sent(scanned),
-            Err(EgressError::Withheld) => self.withheld(),
-            Err(error) => self.unanswered(error.code()),
-        }
-    }
-
-    fn sent(self, scanned: &Scanned) -> Note {
-        let (status, received_bytes) = (scanned.status(), scanned.body().len() as u64);
-        let millis = self.millis();
-        let Self { capability, method, host, path_template, sent_bytes, .. } = self;
-        Note::Sent {
-            capability,
-            method,
-            host,
-            path_template,
-            status,
-            sent_bytes,
-            received_bytes,
-            millis,
-        }
-    }
-
-    fn withheld(self) -> Note {
-        let Self { capability, method, host, path_template, .. } = self;
-        Note::Withheld { capability, method, host, path_template }
-    }
-
-    fn unanswered(self, code: &str) -> Note {
-        let (code, millis) = (code.to_owned(), self.millis());
-        let Self { capability, method, host, path_template, .. } = self;
-        Note::Unanswered { capability, method, host, path_template, code, millis }
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// The code of a request that was dropped while the call lived.
-const ABANDONED: &str = "abandoned";
 
 #[cfg(test)]
 mod tests;

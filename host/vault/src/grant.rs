@@ -7,6 +7,7 @@ use crate::{
     address::{Machine, Network, Own},
     broker::{Credentials, House},
     egress::{Egress, EgressSettings, Shared},
+    fingerprint::FingerprintKey,
     host_request::HostRequests,
     transport::Transport,
 };
@@ -22,6 +23,8 @@ pub enum VaultError {
         "the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`"
     )]
     UnknownStore { credential: String, store: String },
+    #[error("the machine has no randomness to give: {0}")]
+    Randomness(std::io::Error),
 }
 
 /// Every credential of this host, and the connections that use them.
@@ -52,7 +55,8 @@ impl Vault {
         settings: EgressSettings,
         network: Box<dyn Network>,
     ) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock } = settings;
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints } =
+            settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let own = Arc::new(Own { listeners: denied, network });
@@ -60,7 +64,11 @@ impl Vault {
             .map_err(VaultError::Roots)?;
         let requests = HostRequests::new(requests, own.clone(), clock.clone());
         let house = Arc::new(House::new(requests));
-        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house })))
+        let fingerprints = match fingerprints {
+            Some(key) => key,
+            None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
+        };
+        Ok(Self(Arc::new(Shared { credentials, transport, own, clock, house, fingerprints })))
     }
 
     /// What is to be called when a switch is thrown: it drops every minted value and every connection that
@@ -82,6 +90,8 @@ impl Vault {
             principal: permit.call().principal.id().to_owned(),
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
+            account: permit.account().clone(),
+            tripwire: permit.tripwire().clone(),
         };
         Grant { permit, egress: Arc::new(egress) }
     }

@@ -102,7 +102,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
     #[error(
-        "the endpoint's address may not be dialled; for one in a private network, set `allow_private` in the credential"
+        "the endpoint's address may not be dialled; for one in a private network, name that network in `allow_private` of the credential"
     )]
     AddressDenied,
     #[error("the endpoint cannot be reached, or its answer took too long or broke off")]
@@ -139,7 +139,7 @@ impl HostRequests {
         let request = request(&post)?;
         let raw = self.transport.fetch(to, addresses, request, MAX_ANSWER).await;
         let raw = raw.map_err(|error| match error {
-            TransportError::Failed => PostError::Unreachable,
+            TransportError::Unreached | TransportError::Failed => PostError::Unreachable,
             TransportError::TooLarge(_) | TransportError::Encoded => PostError::Unfit,
         })?;
         let media_type =

@@ -2,16 +2,19 @@
 //!
 //! ```text
 //! Permit --equip--> Grant
-//! Outbound --check--> Checked --sign--> Signed --send--> Raw --scan--> Scanned
+//! Outbound --check--> Checked --sign--> Signed --send--> Raw --scan--> Scanned --shape--> Shaped
 //! ```
 //!
-//! A tool writes an [`Outbound`]; what it gets back is [`Scanned`]. Between the two stand the terms of the
+//! A tool writes an [`Outbound`]; what it gets back is [`Shaped`]. Between the two stand the terms of the
 //! call, one resolved address, one credential that is exposed in one line of `lease.rs`, and a scan of the
-//! whole response.
+//! whole response, of which the tool sees as much as the capability declares.
 mod address;
 mod broker;
 mod check;
 mod egress;
+mod fingerprint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grant;
 mod host_request;
 mod lease;
@@ -19,6 +22,7 @@ mod marker;
 mod scan;
 mod secret;
 mod secret_store;
+mod shape;
 mod sign;
 mod target;
 mod transport;
@@ -30,6 +34,7 @@ pub use broker::{
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use egress::{Egress, EgressError, EgressSettings};
+pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
@@ -40,4 +45,5 @@ pub use secret_store::{
     EnvConfig, FileConfig, PassphraseSource, SecretStore, SecretStoreConfig, SecretStoreError,
     Unlock,
 };
+pub use shape::Shaped;
 pub use transport::{Raw, check_trust};

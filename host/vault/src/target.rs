@@ -80,7 +80,8 @@ fn check_path(path: &str) -> Result<(), Fault> {
 
 fn check_query(query: &str) -> Result<(), Fault> {
     check_escapes(query)?;
-    if query.bytes().all(|byte| is_unreserved(byte) || b"%!$&'()*+,=:@/?".contains(&byte)) {
+    // RFC 3986 allows `'` here, and readers of URLs escape it (WHATWG URL, special-query percent-encode set).
+    if query.bytes().all(|byte| is_unreserved(byte) || b"%!$&()*+,=:@/?".contains(&byte)) {
         Ok(())
     } else {
         Err(
@@ -121,83 +122,4 @@ fn decoded(text: &str) -> String {
 const MAX_LENGTH: usize = 8 << 10;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_canonical_target_is_taken_as_it_is() {
-        for text in [
-            "/",
-            "/a",
-            "/repos/acme/site/issues?state=open&page=2",
-            "/v1/a%20b?q=%C3%BC",
-            "/a/b:c@d,e=f",
-        ] {
-            assert_eq!(Target::parse(text).unwrap().path_and_query(), text);
-        }
-    }
-
-    #[test]
-    fn what_two_readers_could_understand_differently_is_refused() {
-        let wrong = [
-            "",
-            "a",
-            "//evil.example/a",
-            "/a//b",
-            "/a/",
-            "/a/../b",
-            "/a/./b",
-            "/..",
-            "/a/%2e%2e/b",
-            "/a%2Fb",
-            "/a%2fb",
-            "/a%5Cb",
-            "/a\\b",
-            "/a;b",
-            "/a#b",
-            "/a b",
-            "/a\tb",
-            "/a\nb",
-            "/\u{fc}",
-            "/a%",
-            "/a%4",
-            "/a%zz",
-            "/a%41",
-            "/a%00",
-            "/a%250",
-            "/a?b#c",
-            "/a?b;c",
-            "/a?b c",
-            "http:/a",
-            "https://api.example.com",
-        ];
-        for text in wrong {
-            assert!(Target::parse(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn query_keys_are_compared_decoded() {
-        let target = Target::parse("/a?k%20ey=1&&b&c=2").unwrap();
-        assert_eq!(target.keys().collect::<Vec<_>>(), ["k ey", "b", "c"]);
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_taken_means_the_same_to_the_url_library(text in "/[a-z0-9./%:;@\\\\?#=&+ -]{0,40}") {
-            if let Ok(target) = Target::parse(&text) {
-                let url = url::Url::parse(&format!("https://api.example.com{text}")).unwrap();
-                prop_assert_eq!(url.path(), target.path.as_str());
-                prop_assert_eq!(url.query(), target.query.as_deref());
-                prop_assert_eq!(url.host_str(), Some("api.example.com"));
-            }
-        }
-
-        #[test]
-        fn any_text_is_taken_or_refused(text in "\\PC{0,80}") {
-            let _ = Target::parse(&text).is_ok();
-        }
-    }
-}
+mod tests;

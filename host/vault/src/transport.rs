@@ -43,6 +43,8 @@ pub(crate) struct Fetched {
 /// Why there is no response. Nothing here repeats what a server said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransportError {
+    /// There was no connection: nothing left.
+    Unreached,
     Failed,
     /// The limit, in bytes, of what was on the wire and of what that holds.
     TooLarge(usize),
@@ -198,11 +200,18 @@ async fn execute(
     client: &reqwest::Client,
     request: reqwest::Request,
 ) -> Result<reqwest::Response, TransportError> {
-    client.execute(request).await.map_err(|_| TransportError::Failed)
+    client.execute(request).await.map_err(|error| {
+        if error.is_connect() { TransportError::Unreached } else { TransportError::Failed }
+    })
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
-    let url = signed.url().parse().map_err(|_| TransportError::Failed)?;
+    let checked_url = signed.url();
+    let url: reqwest::Url = checked_url.parse().map_err(|_| TransportError::Failed)?;
+    // The one place where another reader sees the URL: what it would change does not leave.
+    if url.as_str() != checked_url {
+        return Err(TransportError::Failed);
+    }
     let Signed { checked, injection } = signed;
     let mut request = reqwest::Request::new(checked.method, url);
     let fields = request.headers_mut();

@@ -69,7 +69,9 @@ fn scope(destination: Destination) -> HttpScope {
         response: ResponseShape {
             content_types: ["application/json".to_owned()].into(),
             max_bytes: 2 << 20,
+            ..ResponseShape::default()
         },
+        meter: None,
     }
 }
 

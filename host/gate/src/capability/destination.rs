@@ -28,7 +28,9 @@ impl Destination {
         let named =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
         let fits = if literal {
-            host.parse::<std::net::Ipv6Addr>().is_ok()
+            // In the one spelling that every reader gives it (RFC 5952).
+            host.parse::<std::net::Ipv6Addr>()
+                .is_ok_and(|six| six.to_ipv4_mapped().is_none() && six.to_string() == host)
         } else {
             host.bytes().all(named) && host.split('.').all(|label| !label.is_empty())
         };
@@ -39,7 +41,7 @@ impl Destination {
             Some(digits) => digits
                 .parse()
                 .ok()
-                .filter(|port| *port != 0)
+                .filter(|port: &u16| *port != 0 && port.to_string() == digits)
                 .ok_or("its port is not a number from 1 to 65535")?,
             None if port.is_empty() => {
                 if https {
@@ -50,6 +52,11 @@ impl Destination {
             }
             None => return Err("something follows its address"),
         };
+        if NOT_HTTP.contains(&port) {
+            return Err(
+                "its port is one of another protocol, which a request could be mistaken for",
+            );
+        }
         Ok(Self { https, host: host.to_owned(), port })
     }
 
@@ -70,3 +77,9 @@ impl std::fmt::Display for Destination {
         write!(f, "{}://{}", self.scheme(), self.authority())
     }
 }
+
+/// Ports of services that act on lines of text (the Fetch standard, "port blocking", and databases).
+const NOT_HTTP: [u16; 24] = [
+    7, 9, 19, 20, 21, 22, 23, 25, 53, 69, 79, 110, 119, 135, 143, 389, 465, 587, 636, 993, 995,
+    3306, 6379, 11211,
+];

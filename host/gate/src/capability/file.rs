@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::{
+    meter::WrittenMeter,
     response::WrittenResponse,
     scope::ScopeKeys,
     slot::WrittenSlot,
@@ -19,6 +20,7 @@ use super::{Capabilities, CapabilityDefinition, Interface, wasi::has_destination
 use crate::{CapabilityName, Cost, PrivateRanges, Risk, SourceError, SourceFile, nearest};
 
 mod http;
+mod meter;
 mod response;
 mod scope;
 mod session;
@@ -54,6 +56,7 @@ struct Written {
     inject: Option<Spanned<WrittenSlot>>,
     max_request_bytes: Option<usize>,
     response: Option<WrittenResponse>,
+    meter: Option<Spanned<WrittenMeter>>,
     directory: Option<Spanned<String>>,
     access: Option<Spanned<Access>>,
     variables: Option<Spanned<Vec<Spanned<String>>>>,
@@ -171,6 +174,7 @@ impl Reader<'_> {
             ("session_policy", written.session_policy.is_some()),
             ("max_request_bytes", written.max_request_bytes.is_some()),
             ("response", written.response.is_some()),
+            ("meter", written.meter.is_some()),
         ];
         match keys.iter().find(|(_, present)| *present) {
             None => Ok(()),

@@ -1,7 +1,7 @@
-//! Which requests does a capability allow, and which responses?
+//! Which requests does a capability allow?
 use std::collections::BTreeSet;
 
-use super::{Destination, PrivateRanges, SessionPolicy, Slot, Trust};
+use super::{Destination, Meter, PrivateRanges, ResponseShape, SessionPolicy, Slot, Trust};
 use crate::{CredentialName, PathPattern};
 
 /// What requests a capability allows.
@@ -26,13 +26,6 @@ pub struct HttpScope {
     /// Of the request body.
     pub max_request_bytes: usize,
     pub response: ResponseShape,
-}
-
-/// What a response may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseShape {
-    /// Media types without parameters, lower case; empty allows any.
-    pub content_types: BTreeSet<String>,
-    /// Of the decoded body.
-    pub max_bytes: usize,
+    /// Absent: requests cost what the call costs.
+    pub meter: Option<Meter>,
 }

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod shaping;
+
 const INTERFACES: [&str; 3] = ["http", "log", "clock"];
 const GOOD: &str = r#"
 [capability."github:issues:write"]

@@ -1,7 +1,7 @@
 //! What a policy that allows asks for: its annotations, read and typed once, at load.
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{Approvers, BudgetLimit, Cost, RateLimit, Risk};
+use crate::{Amount, Approvers, BudgetLimit, Cost, RateLimit, Risk};
 
 /// The obligations of one policy, or the strictest of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Obligations {
                 );
             }
             "budget" => self.budgets.push(budget(value).ok_or(wrong(
-                "dollars per `minute`, `hour`, `day` or `month`, as in `usd:20/day`",
+                "dollars or tokens per `minute`, `hour`, `day` or `month`, as in `usd:20/day` or `tokens:100000/day`",
             ))?),
             "rate" => self.rates.push(rate(value).ok_or(wrong(
                 "calls per `second`, `minute`, `hour` or `day`, as in `10/minute`",
@@ -158,12 +158,21 @@ fn time(value: &str) -> Option<Duration> {
 }
 
 fn budget(value: &str) -> Option<BudgetLimit> {
-    let (cost, window) = value.rsplit_once('/')?;
+    let (most, window) = value.rsplit_once('/')?;
     let window = match window {
         "month" => Duration::from_secs(30 * 24 * 60 * 60),
         other => per(other).filter(|window| window.as_secs() >= 60)?,
     };
-    Some(BudgetLimit { cost: Cost::parse(cost)?, window })
+    let most = match most.strip_prefix("tokens:") {
+        Some(tokens) => Amount::Tokens(number(tokens)?),
+        None => Amount::Cost(Cost::parse(most)?),
+    };
+    Some(BudgetLimit { most, window })
+}
+
+/// Digits only: `parse` alone takes a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn rate(value: &str) -> Option<RateLimit> {
@@ -228,6 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_is_one_of_dollars_or_of_tokens() {
+        let day = Duration::from_secs(24 * 3600);
+        let cases = [
+            ("usd:20/day", Amount::Cost(Cost(20_000_000))),
+            ("usd:18446744073709.551615/day", Amount::Cost(Cost(u64::MAX))),
+            ("tokens:100000/day", Amount::Tokens(100_000)),
+        ];
+        for (value, most) in cases {
+            let read = read(&[("budget", value)]).unwrap().budgets;
+            assert_eq!(read, [BudgetLimit { most, window: day }], "{value}");
+        }
+    }
+
+    /// H-05.
+    #[test]
     fn values_that_cannot_be_read_are_refused() {
         let wrong = [
             ("risk", "High"),
@@ -238,6 +262,16 @@ mod tests {
             ("ttl", "5"),
             ("budget", "20/day"),
             ("budget", "usd:1/second"),
+            ("budget", "usd:-1/day"),
+            ("budget", "usd:NaN/day"),
+            ("budget", "usd:1e3/day"),
+            ("budget", "usd:18446744073709.551616/day"),
+            ("budget", "tokens:/day"),
+            ("budget", "tokens:-1/day"),
+            ("budget", "tokens:+1/day"),
+            ("budget", "tokens:1.5/day"),
+            ("budget", "tokens:18446744073709551616/day"),
+            ("budget", "tokens:1/second"),
             ("rate", "0/minute"),
             ("rate", "1/week"),
             ("audit", "none"),

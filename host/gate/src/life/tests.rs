@@ -70,3 +70,24 @@ async fn a_switch_that_cannot_be_recorded_does_not_count_as_thrown() {
     assert!(board.known().thrown.is_empty());
     assert_eq!(rung.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn the_use_of_a_capability_by_a_digest_is_written_and_read_in_one_way() {
+    let digest = crate::Digest::of(b"shop");
+    let capability: crate::CapabilityName = "shop:items:read".parse().unwrap();
+    let target = SwitchTarget::Use { digest, capability };
+    let text = format!("use {digest} shop:items:read");
+    assert_eq!((target.to_string(), text.parse()), (text.clone(), Ok(target)));
+    let wrong = [
+        "use".to_owned(),
+        format!("use {digest}"),
+        "use shop:items:read".to_owned(),
+        format!("use shop:items:read {digest}"),
+        format!("use {digest} shop:*:read"),
+        format!("use {digest} shop:items:read more"),
+        "use sha256:00 shop:items:read".to_owned(),
+    ];
+    for text in wrong {
+        assert!(text.parse::<SwitchTarget>().is_err(), "{text}");
+    }
+}

@@ -271,7 +271,12 @@ mod tests {
             session_policy: None,
             slot: None,
             max_request_bytes: 100,
-            response: ResponseShape { content_types: [].into(), max_bytes: 1000 },
+            response: ResponseShape {
+                content_types: [].into(),
+                max_bytes: 1000,
+                ..ResponseShape::default()
+            },
+            meter: None,
         }
     }
 

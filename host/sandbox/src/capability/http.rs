@@ -1,6 +1,6 @@
 //! Requests under a handle. The vault sends them; this file only carries them over.
 use toolward_gate::Note;
-use toolward_vault::{EgressError, Grant, Outbound, Scanned};
+use toolward_vault::{EgressError, Grant, Outbound, Shaped};
 use wasmtime::{
     Result,
     component::{HasData, Linker, Resource},
@@ -70,7 +70,7 @@ impl wit::Host for Requests<'_> {
             None => sending.await,
         };
         match sent {
-            Ok(scanned) => Ok(Ok(response(scanned))),
+            Ok(shaped) => Ok(Ok(response(shaped))),
             Err(error) => error_for_guest(error).map(Err),
         }
     }
@@ -99,13 +99,13 @@ fn outbound(request: Request, handle: &Handle) -> Outbound {
     }
 }
 
-fn response(scanned: Scanned) -> Response {
+fn response(shaped: Shaped) -> Response {
     let header =
         |(name, value): &(String, String)| Header { name: name.clone(), value: value.clone() };
     Response {
-        status: scanned.status(),
-        headers: scanned.headers().iter().map(header).collect(),
-        body: scanned.into_body(),
+        status: shaped.status(),
+        headers: shaped.headers().iter().map(header).collect(),
+        body: shaped.into_body(),
     }
 }
 
@@ -120,6 +120,9 @@ fn error_for_guest(error: EgressError) -> Result<HttpError> {
         EgressError::ResponseTooLarge(bytes) => HttpError::ResponseTooLarge(bytes),
         EgressError::Withheld => HttpError::Withheld,
         EgressError::CredentialUnavailable => HttpError::CredentialUnavailable,
+        error @ (EgressError::OverBudget | EgressError::NotSetAside) => {
+            HttpError::Refused(error.to_string())
+        }
         EgressError::Over(cause) => return Err(wasmtime::Error::new(Over(cause))),
     })
 }

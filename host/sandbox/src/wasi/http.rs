@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::sync::OwnedSemaphorePermit;
 use toolward_gate::{CapabilityName, Destination, HttpScope, Note, Notes};
-use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Scanned};
+use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Shaped};
 use wasmtime::{Result, component::Linker};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView as _,
@@ -105,8 +105,8 @@ impl Way {
         }
         asked.headers.retain(|(name, _)| !OF_THE_HOST.contains(&name.as_str()));
         let sent = self.egress.send(asked.outbound(capability.clone(), scope, body)).await;
-        let scanned = sent.map_err(|error| told(&error))?;
-        response(scanned, place)
+        let shaped = sent.map_err(|error| told(&error))?;
+        response(shaped, place)
     }
 
     /// The first capability that the request fits. One with a stand-in takes only a request that brings it.
@@ -216,14 +216,14 @@ async fn whole(body: WasiBody, limit: usize) -> Result<Vec<u8>, Error> {
 
 /// It has its place for as long as the component keeps it.
 fn response(
-    scanned: Scanned,
+    shaped: Shaped,
     place: OwnedSemaphorePermit,
 ) -> Result<http::Response<WasiBody>, Error> {
-    let mut builder = http::Response::builder().status(scanned.status());
-    for (name, value) in scanned.headers() {
+    let mut builder = http::Response::builder().status(shaped.status());
+    for (name, value) in shaped.headers() {
         builder = builder.header(name, value);
     }
-    let body = Full::new(Bytes::from(scanned.into_body())).map_err(move |never| {
+    let body = Full::new(Bytes::from(shaped.into_body())).map_err(move |never| {
         let _place = &place;
         match never {}
     });
@@ -242,6 +242,8 @@ fn told(error: &EgressError) -> Error {
         EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(*bytes)),
         EgressError::ResponseRefused(_)
         | EgressError::Withheld
+        | EgressError::OverBudget
+        | EgressError::NotSetAside
         | EgressError::CredentialUnavailable => Error::InternalError(Some(said)),
     }
 }

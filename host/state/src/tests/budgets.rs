@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use toolward_gate::{
-    AuditLog as _, BudgetLedger as _, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal,
-    Reservation, ReserveError,
+    Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal,
+    Reservation, ReserveError, Usage,
 };
 
 use super::support::{Place, call, closed};
@@ -27,7 +27,7 @@ fn rate(calls: u32, window: Duration) -> Limits {
 }
 
 fn budget(cost: u64, window: Duration) -> Limits {
-    let budgets = vec![BudgetLimit { cost: Cost(cost), window }];
+    let budgets = vec![BudgetLimit { most: Amount::Cost(Cost(cost)), window }];
     Limits { budgets, lasts: window, ..Limits::default() }
 }
 
@@ -41,7 +41,7 @@ impl Limits {
     ) -> Result<(), Refusal> {
         let reservation = Reservation {
             call,
-            cost: Cost(cost),
+            usage: Usage { cost: Cost(cost), tokens: 0 },
             rates: &self.rates,
             budgets: &self.budgets,
             approval: None,
@@ -232,7 +232,7 @@ async fn one_call_reserves_once() {
     let call = call("robo");
     let reservation = || Reservation {
         call: &call,
-        cost: Cost(1),
+        usage: Usage { cost: Cost(1), tokens: 0 },
         rates: &[],
         budgets: &[],
         approval: None,

@@ -3,7 +3,8 @@ use std::{fs, time::Duration};
 
 use serde_json::Value;
 use toolward_gate::{
-    AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Reservation, ReserveError,
+    Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Reservation, ReserveError,
+    Usage,
 };
 
 use super::support::{Place, call, closed, fault, opened, records};
@@ -95,9 +96,9 @@ async fn reserve(place: &Place, state: &State, call: &Call) -> Result<(), Reserv
     let (now, hour) = (place.now(), Duration::from_secs(3600));
     let reservation = Reservation {
         call,
-        cost: Cost(10),
+        usage: Usage { cost: Cost(10), tokens: 0 },
         rates: &[],
-        budgets: &[BudgetLimit { cost: Cost(10), window: hour }],
+        budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
         approval: None,
         now,
         expires_at: now.checked_add(Duration::from_secs(60)).unwrap(),

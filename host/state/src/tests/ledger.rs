@@ -7,7 +7,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use toolward_gate::{
-    AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Refusal, Reservation, ReserveError,
+    Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Refusal, Reservation,
+    ReserveError, Usage,
 };
 use uuid::Uuid;
 
@@ -78,9 +79,9 @@ impl Account {
         let (call, lasts) = (call(&self.principal), Duration::from_secs(lasts));
         let reservation = Reservation {
             call: &call,
-            cost: Cost(cost),
+            usage: Usage { cost: Cost(cost), tokens: 0 },
             rates: &[],
-            budgets: &[BudgetLimit { cost: Cost(BUDGET), window: WINDOW }],
+            budgets: &[BudgetLimit { most: Amount::Cost(Cost(BUDGET)), window: WINDOW }],
             approval: None,
             now: place.now(),
             expires_at: place.now().checked_add(lasts).unwrap(),

@@ -2,9 +2,9 @@
 use std::{sync::Arc, time::Duration};
 
 use toolward_gate::{
-    ApprovalBook as _, ApprovalId, ApprovalState, Basis, BudgetLimit, Call, Cost, Decision, Digest,
-    EgressTerms, Facts, Gate, Policy, RateLimit, Refusal, Risk, SandboxTerms, Stop, Switchboard,
-    Terms, Verdict,
+    Amount, ApprovalBook as _, ApprovalId, ApprovalState, Basis, BudgetLimit, Call, Cost, Decision,
+    Digest, EgressTerms, Facts, Gate, Policy, RateLimit, Refusal, Risk, SandboxTerms, Stop,
+    Switchboard, Terms, Verdict,
 };
 
 use super::{
@@ -33,7 +33,7 @@ fn terms(calls: u32) -> Terms {
         time: Duration::from_secs(10),
         cost: Cost(1),
         rates: vec![RateLimit { calls, window: HOUR }],
-        budgets: vec![BudgetLimit { cost: Cost(10), window: HOUR }],
+        budgets: vec![BudgetLimit { most: Amount::Cost(Cost(10)), window: HOUR }],
         egress: EgressTerms::default(),
         sandbox: SandboxTerms::default(),
         basis: Basis {

@@ -132,6 +132,7 @@ pub(super) fn closed(call: &Call, cost: u64) -> Closed {
         call: call.id,
         ending: Ending { outcome: "ok".to_owned(), detail: None },
         cost: Cost(cost),
+        tokens: 0,
         millis: 3,
         notes: Vec::new(),
     }

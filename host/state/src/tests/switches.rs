@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use toolward_gate::{Switch, SwitchFeed as _, SwitchTarget};
+use toolward_gate::{Digest, HITS, Switch, SwitchFeed as _, SwitchTarget};
 
 use super::support::{Place, fault, records};
 use crate::State;
@@ -115,4 +115,77 @@ async fn a_switch_that_cannot_be_read_fails_the_reading_and_is_not_skipped() {
     assert!(state.read().await.is_ok());
     place.run("INSERT INTO switches VALUES ('planet mars', '', 'ana', 0, NULL)").await.unwrap();
     assert!(state.read().await.is_err());
+}
+
+/// What is suspended when three responses held a credential.
+fn used(component: &str) -> String {
+    format!("use {} shop:items:read", Digest::of(component.as_bytes()))
+}
+
+/// Counts once, as a response does that held a credential.
+async fn count(place: &Place, state: &State, component: &str) -> bool {
+    state.count_towards(switch(place, &used(component), None), HITS).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_third_that_is_counted_throws_the_switch_and_two_do_not() {
+    let place = Place::new();
+    let state = place.open().await;
+    assert!(!count(&place, &state, "shop").await);
+    assert!(!count(&place, &state, "shop").await);
+    assert!(!count(&place, &state, "other").await, "each target has a count of its own");
+    assert!(thrown(&state).await.is_empty() && records(&state).await.is_empty());
+    let state = place.reopen(state).await;
+    assert!(count(&place, &state, "shop").await, "the count outlives a restart");
+    assert_eq!(thrown(&state).await, [used("shop").parse().unwrap()]);
+    assert!(count(&place, &state, "shop").await, "it stays thrown");
+    let expected = json!({"record": "changed", "by": "ana", "action": "kill-on", "subject": used("shop"), "reason": "it misbehaves"});
+    assert_eq!(records(&state).await, [expected]);
+    assert_eq!(fault(&state).await, None);
+}
+
+#[tokio::test]
+async fn a_switch_that_was_lifted_begins_to_count_anew() {
+    let place = Place::new();
+    let state = place.open().await;
+    for _ in 0..HITS {
+        count(&place, &state, "shop").await;
+    }
+    assert!(state.lift(&used("shop").parse().unwrap(), "ben", "mended").await.unwrap());
+    assert!(!count(&place, &state, "shop").await);
+    assert!(!count(&place, &state, "shop").await);
+    assert!(thrown(&state).await.is_empty());
+    assert!(count(&place, &state, "shop").await);
+}
+
+#[tokio::test]
+async fn a_switch_that_went_off_by_itself_is_thrown_again_by_the_next() {
+    let place = Place::new();
+    let state = place.open().await;
+    let minute = Duration::from_secs(60);
+    for _ in 0..HITS {
+        let switch = switch(&place, &used("shop"), Some(minute));
+        state.count_towards(switch, HITS).await.unwrap();
+    }
+    place.clock.pass(minute);
+    assert!(thrown(&state).await.is_empty());
+    assert!(count(&place, &state, "shop").await);
+    assert_eq!(thrown(&state).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_are_counted_at_once_on_two_hosts_one_throws_the_switch() {
+    let place = Place::new();
+    let (one, two) = (place.open().await, place.open().await);
+    let tasks = (0..20).map(|number| {
+        let state = if number % 2 == 0 { one.clone() } else { two.clone() };
+        let switch = switch(&place, &used("shop"), None);
+        tokio::spawn(async move { state.count_towards(switch, HITS).await.unwrap() })
+    });
+    let mut on = 0_u32;
+    for task in tasks.collect::<Vec<_>>() {
+        on = on.saturating_add(u32::from(task.await.unwrap()));
+    }
+    assert_eq!(on, 18, "all but the first two find it on");
+    assert_eq!((thrown(&one).await.len(), records(&one).await.len()), (1, 1));
 }

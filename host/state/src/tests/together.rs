@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use toolward_gate::{
-    ApprovalBook as _, ApprovalState, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost,
-    DecideError, Filing, Reservation, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Amount, ApprovalBook as _, ApprovalState, AuditLog as _, BudgetLedger as _, BudgetLimit, Call,
+    Cost, DecideError, Filing, Reservation, Switch, SwitchFeed as _, SwitchTarget, Usage, Verdict,
 };
 
 use super::{
@@ -82,9 +82,9 @@ async fn takes_ten(place: &Place, state: &State, call: &Call) -> bool {
     let hour = Duration::from_secs(3600);
     let reservation = Reservation {
         call,
-        cost: Cost(10),
+        usage: Usage { cost: Cost(10), tokens: 0 },
         rates: &[],
-        budgets: &[BudgetLimit { cost: Cost(10), window: hour }],
+        budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
         approval: None,
         now: place.now(),
         expires_at: place.now().checked_add(hour).unwrap(),

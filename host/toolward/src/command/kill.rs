@@ -9,9 +9,10 @@ use crate::wiring;
 
 #[derive(Subcommand)]
 pub(super) enum Kill {
-    /// Throw a switch: `everything`, or `tool|digest|capability|provider|credential|principal NAME`.
+    /// Throw a switch: `everything`, `tool|digest|capability|provider|credential|principal NAME`, or `use DIGEST
+    /// CAPABILITY`, which the host throws itself after three responses that held a credential.
     On {
-        #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+        #[arg(required = true, num_args = 1..=3, value_name = "WHAT")]
         target: Vec<String>,
         #[arg(long)]
         reason: String,
@@ -21,7 +22,7 @@ pub(super) enum Kill {
     },
     /// Lift a switch.
     Off {
-        #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+        #[arg(required = true, num_args = 1..=3, value_name = "WHAT")]
         target: Vec<String>,
         #[arg(long)]
         reason: String,

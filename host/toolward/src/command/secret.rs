@@ -24,6 +24,12 @@ pub(super) enum Secret {
         #[arg(long)]
         store: Option<String>,
     },
+    /// Print what the audit trail calls a value: the fingerprint under this host's key.
+    Fingerprint {
+        name: SecretName,
+        #[arg(long)]
+        store: Option<String>,
+    },
     /// Remove a value.
     Rm {
         name: SecretName,
@@ -50,13 +56,22 @@ impl Secret {
                     names.iter().map(|name| format!("{name}\n")).collect()
                 })?;
             }
+            Self::Fingerprint { name, store } => {
+                let store = find(context, &config, store)?;
+                if !store.list().await?.contains(&name) {
+                    return Err(absent(&name));
+                }
+                let value = store.read(&name).await?;
+                let all = wiring::fingerprint_key(&config)?.fingerprints(&value);
+                context.terminal.show(&json!({ "secret": name, "fingerprints": all }), || {
+                    all.iter().map(|one| format!("{one}\n")).collect()
+                })?;
+            }
             Self::Rm { name, store } => {
                 let store = find(context, &config, store)?;
                 let state = wiring::state(&config).await?;
                 if !store.remove(&name).await? {
-                    return Err(Failure::NotFound(format!(
-                        "there is no secret `{name}`; `toolward secret list` shows all"
-                    )));
+                    return Err(absent(&name));
                 }
                 record(state, &config, "secret-rm", name.to_string()).await?;
                 context.terminal.show(&json!({ "removed": name }), || format!("removed {name}"))?;
@@ -64,6 +79,10 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+fn absent(name: &SecretName) -> Failure {
+    Failure::NotFound(format!("there is no secret `{name}`; `toolward secret list` shows all"))
 }
 
 /// The store that is named, or the only one.

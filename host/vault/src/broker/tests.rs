@@ -93,7 +93,12 @@ fn scope(session_policy: Option<SessionPolicy>) -> HttpScope {
         session_policy,
         slot: None,
         max_request_bytes: 0,
-        response: ResponseShape { content_types: [].into(), max_bytes: 0 },
+        response: ResponseShape {
+            content_types: [].into(),
+            max_bytes: 0,
+            ..ResponseShape::default()
+        },
+        meter: None,
     }
 }
 

@@ -1,7 +1,11 @@
 //! What leaves, what does not, and what becomes of it when the call ends.
+mod hits;
+mod metered;
 mod minted;
 mod responses;
 mod server;
+mod slots;
+mod ssrf;
 mod support;
 mod tls;
 

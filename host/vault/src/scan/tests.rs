@@ -78,29 +78,6 @@ fn text_without_the_value_passes() {
     assert!(!Scanner::default().finds(TOKEN.as_bytes()));
 }
 
-#[test]
-fn a_location_is_shown_as_a_path_of_the_same_destination() {
-    let from = Destination { https: true, host: "api.example.com".to_owned(), port: 443 };
-    for text in ["/items/2", "https://api.example.com/items/2"] {
-        assert_eq!(location(text, &from).as_deref(), Some("/items/2"), "{text}");
-    }
-    let hidden = [
-        "https://other.example.com/items/2",
-        "http://api.example.com/items/2",
-        "https://api.example.com:444/items/2",
-        "https://api.example.com@other.example.com/items/2",
-        "//other.example.com/items/2",
-        "/items/2?code=1",
-        "/items/2#code",
-        "/items/../2",
-        "items/2",
-        "",
-    ];
-    for text in hidden {
-        assert_eq!(location(text, &from), None, "{text}");
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

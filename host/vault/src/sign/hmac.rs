@@ -83,3 +83,6 @@ const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use aws_sigv4::{
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use toolward_gate::{AwsSigV4, SignaturePlace};
+use tracing::subscriber::{NoSubscriber, with_default};
 use zeroize::Zeroizing;
 
 use super::{Injection, SignError, field, value};
@@ -65,12 +66,18 @@ pub(crate) fn inject(
     let parameters = parameters.into();
     let headers =
         iter::once(("host", request.authority.as_str())).chain(request.headers.iter().copied());
-    let body = SignableBody::Bytes(request.body);
+    let body = match scope.place {
+        // A presigned URL of S3 does not bind the body: S3 reads its hash from a header alone.
+        SignaturePlace::Query(_) if scope.service == S3 => SignableBody::UnsignedPayload,
+        SignaturePlace::Query(_) | SignaturePlace::Headers => SignableBody::Bytes(request.body),
+    };
     let Ok(signable) = SignableRequest::new(request.method, request.url.as_str(), headers, body)
     else {
         return Err(unfit);
     };
-    let Ok(signed) = sign(signable, &parameters) else { return Err(unfit) };
+    // The library writes requests into its traces, and with them the session token of a presigned query.
+    let signed = with_default(NoSubscriber::default(), || sign(signable, &parameters));
+    let Ok(signed) = signed else { return Err(unfit) };
     let (instructions, signature) = signed.into_parts();
     let (fields, pairs) = instructions.into_parts();
     let fields = fields.iter().map(|one| field(one.name(), one.value()));
@@ -91,7 +98,7 @@ pub(crate) fn inject(
 /// canonical path has none. S3 alone wants the body's hash in a header.
 fn settings(scope: &AwsSigV4) -> SigningSettings {
     let mut settings = SigningSettings::default();
-    if scope.service == "s3" {
+    if scope.service == S3 {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -103,9 +110,14 @@ fn settings(scope: &AwsSigV4) -> SigningSettings {
     settings
 }
 
+const S3: &str = "s3";
+
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// All but the unreserved characters of RFC 3986 section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,7 @@ impl Reader<'_> {
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
             response: self.response(written.response)?,
+            meter: written.meter.as_ref().map(|meter| self.meter(meter)).transpose()?,
         })
     }
 

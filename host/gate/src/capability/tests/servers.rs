@@ -72,3 +72,39 @@ fn every_mistake_about_networks_and_servers_is_told() {
     ];
     insta::assert_snapshot!(mistakes.join("\n"));
 }
+
+/// D-16, D-17.
+#[test]
+fn a_destination_is_one_host_and_one_port_of_http() {
+    for wrong in [
+        "https://*.example.com",
+        "https://ex*mple.com",
+        "https://api.example.com:0",
+        "https://api.example.com:65536",
+        "https://api.example.com:0443",
+        "https://api.example.com:+443",
+        "https://api.example.com:",
+        "https://api.example.com:22",
+        "https://api.example.com:25",
+        "https://api.example.com:6379",
+        "https://api.example.com.",
+        "https://api..example.com",
+        "https://b\u{fc}cher.example",
+        "https://[0:0:0:0:0:0:0:1]",
+        "https://[::ffff:127.0.0.1]",
+        "https://[::1%25lo]",
+        "ftp://api.example.com",
+        "unix:///run/docker.sock",
+    ] {
+        assert!(Destination::parse(wrong).is_err(), "{wrong}");
+    }
+    for right in
+        ["https://api.example.com:8443", "https://xn--bcher-kva.example", "https://[::1]:8443"]
+    {
+        assert_eq!(Destination::parse(right).unwrap().to_string(), right);
+    }
+    assert_eq!(
+        Destination::parse("https://a.example:443").unwrap().to_string(),
+        "https://a.example"
+    );
+}

@@ -20,7 +20,12 @@ fn scope() -> HttpScope {
         session_policy: None,
         slot: None,
         max_request_bytes: 100,
-        response: ResponseShape { content_types: [].into(), max_bytes: 200 },
+        response: ResponseShape {
+            content_types: [].into(),
+            max_bytes: 200,
+            ..ResponseShape::default()
+        },
+        meter: None,
     }
 }
 

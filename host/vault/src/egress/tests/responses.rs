@@ -9,7 +9,7 @@ use toolward_gate::{HeaderScheme, Slot};
 use super::{
     is,
     server::{Script, Server, json, response},
-    support::{ANSWER, PATH, Setup, TOKEN, header, outbound},
+    support::{ANSWER, PATH, Setup, TOKEN, header, outbound, set},
 };
 use crate::Outbound;
 
@@ -183,18 +183,34 @@ async fn a_tool_sees_no_cookie_and_no_challenge() {
     assert_eq!((scanned.status(), names), (401, vec!["content-type", "etag"]));
 }
 
+/// C-05, C-49 and C-50.
 #[tokio::test]
 async fn a_redirect_is_handed_over_and_not_followed() {
     let other = Server::answering(json("{}")).await;
     let elsewhere = format!("http://{}{PATH}", other.address);
-    for (place, shown) in [(elsewhere.as_str(), None), ("/items/2", Some("/items/2"))] {
+    let listed = Some(set(&["location"]));
+    let cases = [
+        (elsewhere.as_str(), true, listed.clone(), None),
+        ("/items/2", true, None, None),
+        ("/items/2", true, listed.clone(), Some("/items/2")),
+        ("/sessions/2", true, listed, None),
+        (elsewhere.as_str(), false, None, None),
+        ("/items/2", false, None, Some("/items/2")),
+    ];
+    for (place, injected, headers, shown) in cases {
         for status in ["301 Moved Permanently", "303 See Other", "307 Temporary Redirect"] {
             let server = Server::answering(response(status, &[("location", place)], "")).await;
-            let desk = Setup::to(&server).open().await;
-            let scanned = desk.send(outbound()).await.unwrap();
-            assert!(status.starts_with(&scanned.status().to_string()), "{status}");
-            let location = scanned.headers().iter().find(|(name, _)| name == "location");
-            assert_eq!(location.map(|(_, place)| place.as_str()), shown);
+            let mut setup = Setup::to(&server);
+            setup.scope.response.headers.clone_from(&headers);
+            if !injected {
+                (setup.scope.credential, setup.scope.slot) = (None, None);
+            }
+            let desk = setup.open().await;
+            let shaped = desk.send(outbound()).await.unwrap();
+            assert!(status.starts_with(&shaped.status().to_string()), "{status}");
+            let location = shaped.headers().iter().find(|(name, _)| name == "location");
+            let location = location.map(|(_, place)| place.as_str());
+            assert_eq!(location, shown, "{place}, injected: {injected}");
             assert_eq!(server.connections(), 1, "{place}");
         }
     }

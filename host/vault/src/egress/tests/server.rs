@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 pub(super) enum Script {
     /// Writes these pieces, then closes.
     Write(Vec<Vec<u8>>),
+    /// Writes back the request as a JSON text.
+    Echo,
     /// Says nothing, and waits for the other side to go.
     Silence,
 }
@@ -40,6 +42,10 @@ struct Log {
 impl Server {
     pub(super) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         Self::start(Script::Write(vec![answer.into()]), None).await
+    }
+
+    pub(super) async fn echoing() -> Self {
+        Self::start(Script::Echo, None).await
     }
 
     pub(super) async fn start(script: Script, tls: Option<TlsAcceptor>) -> Self {
@@ -92,7 +98,7 @@ async fn converse(
     log: &Log,
 ) -> Option<()> {
     let request = read_request(&mut stream).await?;
-    log.requests.lock().unwrap().push(request);
+    log.requests.lock().unwrap().push(request.clone());
     log.arrived.notify_one();
     match script {
         Script::Write(pieces) => {
@@ -101,6 +107,11 @@ async fn converse(
                 stream.flush().await.ok()?;
                 tokio::task::yield_now().await;
             }
+            stream.shutdown().await.ok()
+        }
+        Script::Echo => {
+            let text = serde_json::Value::from(request).to_string();
+            stream.write_all(&json(text)).await.ok()?;
             stream.shutdown().await.ok()
         }
         Script::Silence => {

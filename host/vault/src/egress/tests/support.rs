@@ -6,18 +6,19 @@ use std::{
 
 use async_trait::async_trait;
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Clock as _, Cost, DecideError, Decision, Destination, Digest, EgressTerms, Facts, Filing, Gate,
-    HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges,
-    ProgressSink, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot,
-    Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
-    Unavailable,
+    Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
+    BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
+    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
+    Principal, PrivateRanges, ProgressSink, Refusal, Request, Reservation, ReserveError,
+    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
+    Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
 };
 
 use super::server::Server;
 use crate::{
     Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
-    Narrowing, Outbound, Purpose, Scanned, Secret, Vault,
+    Narrowing, Outbound, Purpose, Secret, Shaped, Vault,
+    address::{Machine, Network},
 };
 
 pub(super) const TOKEN: &str = "ghp_Zx81+kQ/7mW=0pLr5vTn";
@@ -41,11 +42,18 @@ pub(super) struct Setup {
     pub(super) scope: HttpScope,
     /// The stored value of the credential; `None` where the store has none.
     pub(super) secret: Option<&'static str>,
+    /// A credential of another kind, in place of the value.
+    pub(super) other: Option<fn() -> Credential>,
+    /// Who answers for names, where it is not this machine.
+    pub(super) network: Option<Box<dyn Network>>,
     /// What mints it, in place of a stored value.
     pub(super) broker: Option<Arc<dyn Broker>>,
     pub(super) settings: EgressSettings,
     /// How long the call lives.
     pub(super) time: Duration,
+    pub(super) budgets: Vec<BudgetLimit>,
+    /// Whether responses that held a credential are counted.
+    pub(super) suspends: bool,
 }
 
 impl Setup {
@@ -68,10 +76,27 @@ impl Setup {
             session_policy: None,
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
-            response: ResponseShape { content_types: set(&["application/json"]), max_bytes: 4096 },
+            response: ResponseShape {
+                content_types: set(&["application/json"]),
+                max_bytes: 4096,
+                ..ResponseShape::default()
+            },
+            meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
-        Self { scope, secret: Some(TOKEN), broker: None, settings, time }
+        let (other, broker, network) = (None, None, None);
+        let (budgets, suspends) = (Vec::new(), false);
+        Self {
+            scope,
+            secret: Some(TOKEN),
+            other,
+            broker,
+            network,
+            settings,
+            time,
+            budgets,
+            suspends,
+        }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -84,9 +109,9 @@ impl Setup {
     }
 
     pub(super) async fn open(self) -> Desk {
-        let office = Arc::new(Office::default());
+        let office = Arc::new(Office { suspends: self.suspends, ..Office::default() });
         let gate = Gate {
-            policy: Arc::new(Yes(terms(self.scope, self.time))),
+            policy: Arc::new(Yes(Terms { budgets: self.budgets, ..terms(self.scope, self.time) })),
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
@@ -95,9 +120,10 @@ impl Setup {
         let settled = gate.settle(call()).await.unwrap();
         let permit = gate.admit(settled).await.unwrap();
         let mut credentials = Credentials::default();
-        let broker = self.broker.unwrap_or_else(|| Arc::new(Drawer(self.secret)));
-        credentials.add("github".parse().unwrap(), broker);
-        let vault = Vault::new(credentials, self.settings).unwrap();
+        let drawer = Drawer(self.secret, self.other);
+        credentials.add("github".parse().unwrap(), self.broker.unwrap_or_else(|| Arc::new(drawer)));
+        let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
+        let vault = Vault::on(credentials, self.settings, network).unwrap();
         gate.switches.on_change(vault.forgetting());
         Desk { grant: vault.equip(permit), office, gate }
     }
@@ -125,7 +151,7 @@ pub(super) fn outbound() -> Outbound {
 
 impl Desk {
     /// Sends, and looks at what notes and errors say besides.
-    pub(super) async fn send(&self, outbound: Outbound) -> Result<Scanned, EgressError> {
+    pub(super) async fn send(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
         let answer = self.grant.egress().send(outbound).await;
         if let Err(error) = &answer {
             spills_nothing(&format!("{error} {error:?} {}", error.code()));
@@ -163,6 +189,17 @@ impl Desk {
         let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
         let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
         self.office.throw(switch).await.unwrap();
+    }
+
+    /// The switches that are thrown.
+    pub(super) fn thrown(&self) -> Vec<String> {
+        let set = self.office.switches.lock().unwrap();
+        set.thrown.iter().map(|switch| switch.target.to_string()).collect()
+    }
+
+    /// What the ledger holds for the call.
+    pub(super) fn held(&self) -> Usage {
+        *self.office.held.lock().unwrap()
     }
 }
 
@@ -239,11 +276,14 @@ impl Policy for Yes {
 }
 
 /// A broker with one value, or none.
-struct Drawer(Option<&'static str>);
+struct Drawer(Option<&'static str>, Option<fn() -> Credential>);
 
 #[async_trait]
 impl Broker for Drawer {
     async fn mint(&self, _: &Purpose<'_>) -> Result<Minted, MintError> {
+        if let Some(other) = self.1 {
+            return Ok(other().into());
+        }
         let missing = || MintError::Unknown("github".parse().unwrap());
         self.0.map(|value| Credential::Token(Secret::new(value)).into()).ok_or_else(missing)
     }
@@ -251,16 +291,32 @@ impl Broker for Drawer {
 
 /// Everything that the gate asks, in memory.
 #[derive(Default)]
-struct Office(Mutex<SwitchSet>);
+struct Office {
+    switches: Mutex<SwitchSet>,
+    hits: Mutex<u32>,
+    suspends: bool,
+    held: Mutex<Usage>,
+}
 
 #[async_trait]
 impl SwitchFeed for Office {
     async fn read(&self) -> Result<SwitchSet, Unavailable> {
-        Ok(self.0.lock().unwrap().clone())
+        Ok(self.switches.lock().unwrap().clone())
     }
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
-        self.0.lock().unwrap().thrown.push(switch);
+        self.switches.lock().unwrap().thrown.push(switch);
         Ok(())
+    }
+    async fn count_towards(&self, switch: Switch, most: u32) -> Result<bool, Unavailable> {
+        let due = {
+            let mut hits = self.hits.lock().unwrap();
+            *hits += 1;
+            self.suspends && *hits >= most
+        };
+        if due {
+            self.throw(switch).await?;
+        }
+        Ok(due)
     }
     async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
         Err(closed())
@@ -269,7 +325,15 @@ impl SwitchFeed for Office {
 
 #[async_trait]
 impl BudgetLedger for Office {
-    async fn reserve(&self, _: Reservation<'_>) -> Result<(), ReserveError> {
+    async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError> {
+        *self.held.lock().unwrap() = reservation.usage;
+        Ok(())
+    }
+    async fn adjust(&self, adjustment: Adjustment<'_>) -> Result<(), ReserveError> {
+        if adjustment.budgets.iter().any(|budget| !budget.fits(adjustment.usage)) {
+            return Err(Refusal::OverBudget.into());
+        }
+        *self.held.lock().unwrap() = adjustment.usage;
         Ok(())
     }
 }

@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Amount, Cost, Refusal, Reservation, SystemClock, Unavailable};
+
+/// A ledger of one call and one budget of money.
+struct Ledger {
+    budget: u64,
+    held: Mutex<Usage>,
+    writes: Mutex<u32>,
+    broken: bool,
+}
+
+#[async_trait]
+impl BudgetLedger for Ledger {
+    async fn reserve(&self, _: Reservation<'_>) -> Result<(), ReserveError> {
+        Err(Unavailable::new("the ledger", "nothing is admitted here").into())
+    }
+    async fn adjust(&self, adjustment: Adjustment<'_>) -> Result<(), ReserveError> {
+        if self.broken {
+            return Err(Unavailable::new("the ledger", "the disk is full").into());
+        }
+        if adjustment.budgets.iter().any(|budget| !budget.fits(adjustment.usage)) {
+            return Err(Refusal::OverBudget.into());
+        }
+        *self.held.lock().unwrap() = adjustment.usage;
+        *self.writes.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+impl Ledger {
+    fn of(budget: u64) -> Self {
+        Self { budget, held: Mutex::default(), writes: Mutex::default(), broken: false }
+    }
+    fn held(&self) -> u64 {
+        self.held.lock().unwrap().cost.0
+    }
+}
+
+fn micros(cost: u64) -> Usage {
+    Usage { cost: Cost(cost), tokens: cost }
+}
+
+fn name() -> CapabilityName {
+    "model:chat:create".parse().unwrap()
+}
+
+/// A call that costs 1, and has set aside 10 for its first request.
+fn account(ledger: &Arc<Ledger>) -> Account {
+    let most = Amount::Cost(Cost(ledger.budget));
+    let budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
+    let opening = Opening { used: micros(1), ahead: [(name(), micros(10))].into() };
+    *ledger.held.lock().unwrap() = opening.total();
+    Account::open(CallId::generate(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
+}
+
+#[tokio::test]
+async fn the_first_request_uses_what_admission_set_aside() {
+    let ledger = Arc::new(Ledger::of(100));
+    let account = account(&ledger);
+    assert_eq!((account.usage(), ledger.held()), (micros(1), 11));
+    let aside = account.set_aside(&name(), micros(10)).await.unwrap();
+    assert_eq!((account.usage(), *ledger.writes.lock().unwrap()), (micros(11), 0));
+    aside.settle(micros(4)).await;
+    assert_eq!((account.usage(), ledger.held()), (micros(5), 5));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_fit_beside_what_was_used_is_refused() {
+    let ledger = Arc::new(Ledger::of(20));
+    let account = account(&ledger);
+    account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(10)).await;
+    let refused = account.set_aside(&name(), micros(10)).await;
+    assert!(matches!(refused, Err(ReserveError::Refused(Refusal::OverBudget))), "{refused:?}");
+    assert_eq!(account.usage(), micros(11), "what was refused is not used");
+    let fits = account.set_aside(&name(), micros(9)).await.unwrap();
+    assert_eq!((account.usage(), ledger.held()), (micros(20), 20));
+    fits.give_back().await;
+    assert_eq!((account.usage(), ledger.held()), (micros(11), 11));
+}
+
+/// H-02 and H-03.
+#[tokio::test]
+async fn what_is_dropped_counts_to_the_full_and_what_is_settled_counts_once() {
+    let ledger = Arc::new(Ledger::of(100));
+    let account = account(&ledger);
+    let dropped = account.set_aside(&name(), micros(10)).await.unwrap();
+    drop(dropped);
+    assert_eq!(account.usage(), micros(11));
+    let more = account.set_aside(&name(), micros(10)).await.unwrap();
+    more.settle(micros(30)).await;
+    assert_eq!((account.usage(), ledger.held()), (micros(41), 41), "more than was set aside");
+    account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(0)).await;
+    assert_eq!((account.usage(), ledger.held()), (micros(41), 41));
+}
+
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_lets_no_more_requests_leave() {
+    let ledger = Arc::new(Ledger { broken: true, ..Ledger::of(100) });
+    let account = account(&ledger);
+    account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(3)).await;
+    assert_eq!(account.usage(), micros(4), "the close of the entry settles it");
+    let refused = account.set_aside(&name(), micros(1)).await;
+    assert!(matches!(refused, Err(ReserveError::Unavailable(_))), "{refused:?}");
+}
+
+proptest! {
+    /// H-02: over the budget by no more than requests used beyond what was set aside for them.
+    #[test]
+    fn no_requests_at_once_spend_more_than_the_budget(
+        requests in prop::collection::vec((1_u64..20, 0_u64..20), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let ledger = Arc::new(Ledger::of(60));
+            let account = account(&ledger);
+            let mut running = Vec::new();
+            for (most, used) in requests {
+                match account.set_aside(&name(), micros(most)).await {
+                    Ok(aside) => running.push((aside, used.min(most))),
+                    Err(_) => if let Some((aside, used)) = running.pop() { aside.settle(micros(used)).await },
+                }
+                assert!(account.usage().cost.0 <= 60 && ledger.held() <= 60);
+            }
+            for (aside, used) in running {
+                aside.settle(micros(used)).await;
+            }
+            let ahead = account.0.sums().ahead.values().map(|most| most.cost.0).sum::<u64>();
+            assert_eq!(account.usage().cost.0 + ahead, ledger.held());
+        });
+    }
+}

@@ -1,0 +1,170 @@
+//! What requests are charged.
+use std::time::Duration;
+
+use serde_json::json as value;
+use toolward_gate::{
+    Amount, BudgetLimit, Capabilities, Charge, Cost, Meter, Note, SourceFile, Usage,
+};
+
+use super::{
+    is,
+    server::{Script, Server, json, response},
+    support::{Desk, Setup, TOKEN, outbound, set},
+};
+
+const METER: &str = r#"
+[capability."shop:items:read"]
+description = "Ask a model."
+interface = "http"
+risk = "low"
+destination = "https://api.example.com"
+methods = ["GET"]
+paths = ["/items/{id}"]
+[capability."shop:items:read".meter]
+max = "usd:0.05"
+max_tokens = 1000
+[capability."shop:items:read".meter.quantities]
+out = { at = "/usage/out", tokens = true, price = "usd:10", per = 1_000_000 }
+"#;
+
+/// Requests of at most 50,000 micro-dollars and 1,000 tokens, and a budget of 120,000.
+async fn desk(server: &Server) -> Desk {
+    let mut setup = Setup::to(server);
+    setup.scope.meter = Some(meter());
+    let most = Amount::Cost(Cost(120_000));
+    setup.budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
+    setup.open().await
+}
+
+fn meter() -> Meter {
+    let all = Capabilities::parse(&SourceFile::new("capabilities.toml", METER), &["http"]).unwrap();
+    all.0.into_values().next().unwrap().http.unwrap().meter.clone().unwrap()
+}
+
+fn usage(cost: u64, tokens: u64) -> Usage {
+    Usage { cost: Cost(cost), tokens }
+}
+
+const MOST: Usage = Usage { cost: Cost(50_000), tokens: 1_000 };
+
+/// A response that says how many tokens it took.
+fn used(tokens: impl serde::Serialize) -> Vec<u8> {
+    json(value!({ "usage": { "out": tokens } }).to_string())
+}
+
+/// What the last note says of the charge.
+fn charge(desk: &Desk) -> Charge {
+    let charge = match desk.grant.call().notes.read().pop().unwrap() {
+        Note::Sent { charge, .. }
+        | Note::Unanswered { charge, .. }
+        | Note::Withheld { charge, .. } => charge,
+        other => panic!("{other:?}"),
+    };
+    charge.unwrap()
+}
+
+#[tokio::test]
+async fn a_request_is_charged_what_its_response_says() {
+    let server = Server::answering(used(200)).await;
+    let desk = desk(&server).await;
+    assert_eq!(desk.held(), MOST, "set aside at admission");
+    desk.send(outbound()).await.unwrap();
+    let read = [("out".to_owned(), 200)].into();
+    assert_eq!(charge(&desk), Charge { usage: usage(2_000, 200), quantities: read });
+    assert_eq!(desk.held(), usage(2_000, 200), "the rest is given back");
+    desk.send(outbound()).await.unwrap();
+    assert_eq!(desk.grant.permit().account().usage(), usage(4_000, 400));
+}
+
+/// H-02 and H-05.
+#[tokio::test]
+async fn a_request_whose_response_does_not_say_is_charged_the_most() {
+    let silent = [
+        json("{}"),
+        json("null"),
+        used(-1),
+        used("5"),
+        used(1.5),
+        response("200 OK", &[("content-type", "text/html")], "x"),
+        response("500 Internal Server Error", &[("content-type", "application/json")], "{}"),
+        json("{\"usage\":{\"out\":1,\"out\":2}}"),
+        json(format!("{{\"usage\":{{\"out\":1}},\"echo\":\"{TOKEN}\"}}")),
+        json(vec![b'1'; 5000]),
+    ];
+    for answer in silent {
+        let what = String::from_utf8_lossy(&answer).into_owned();
+        let server = Server::answering(answer).await;
+        let desk = desk(&server).await;
+        drop(desk.send(outbound()).await);
+        assert_eq!(charge(&desk), Charge { usage: MOST, quantities: [].into() }, "{what}");
+        assert_eq!((desk.grant.permit().account().usage(), desk.held()), (MOST, MOST), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_reached_nobody_costs_nothing() {
+    let server = Server::answering(used(1)).await;
+    let mut setup = Setup::to(&server);
+    setup.scope.meter = Some(meter());
+    // Nobody listens where somebody did a moment ago.
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    setup.scope.destinations[0].port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let desk = setup.open().await;
+    is(
+        &desk.outcome(outbound()).await,
+        ("connection-failed", "unanswered /items/{id} connection-failed"),
+        "",
+    );
+    assert_eq!(charge(&desk), Charge::default());
+    assert_eq!((desk.grant.permit().account().usage(), desk.held()), (usage(0, 0), usage(0, 0)));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_fit_into_the_budget_does_not_leave() {
+    let server = Server::answering(json("{}")).await;
+    let desk = desk(&server).await;
+    for _ in 0..2 {
+        desk.send(outbound()).await.unwrap();
+    }
+    is(&desk.outcome(outbound()).await, ("over-budget", "not-sent over-budget"), "the third");
+    assert_eq!((server.requests().len(), desk.held()), (2, MOST_TWICE));
+    // The same requests, where each says how little it took.
+    let server = Server::answering(used(1)).await;
+    let desk = self::desk(&server).await;
+    for _ in 0..5 {
+        desk.send(outbound()).await.unwrap();
+    }
+    assert_eq!((server.requests().len(), desk.held()), (5, usage(50, 5)));
+}
+
+const MOST_TWICE: Usage = Usage { cost: Cost(100_000), tokens: 2_000 };
+
+/// H-03.
+#[tokio::test]
+async fn a_request_that_is_dropped_on_its_way_is_charged_the_most_once() {
+    let server = Server::start(Script::Silence, None).await;
+    let desk = desk(&server).await;
+    {
+        let sending = desk.grant.egress().send(outbound());
+        tokio::pin!(sending);
+        tokio::select! {
+            _ = &mut sending => panic!("nobody answers"),
+            () = server.has_request() => {}
+        }
+    }
+    assert_eq!(charge(&desk), Charge { usage: MOST, quantities: [].into() });
+    assert_eq!((desk.grant.permit().account().usage(), desk.held()), (MOST, MOST));
+}
+
+#[tokio::test]
+async fn what_is_not_metered_is_charged_nothing() {
+    let server = Server::answering(used(200)).await;
+    let mut setup = Setup::to(&server);
+    setup.scope.response.content_types = set(&["application/json"]);
+    let desk = setup.open().await;
+    desk.send(outbound()).await.unwrap();
+    let note = serde_json::to_value(desk.grant.call().notes.read().pop().unwrap()).unwrap();
+    assert!(note.get("charge").is_none(), "{note}");
+    assert_eq!(desk.grant.permit().account().usage(), usage(0, 0));
+}
