@@ -303,7 +303,8 @@ impl From<NoAnswer> for EgressError {
                 Self::ResponseTooLarge(limit as u64)
             }
             NoAnswer::Transport(TransportError::Encoded) => Self::ResponseRefused(
-                "it is compressed, though `identity` was asked for".to_owned(),
+                "its content coding is unknown, stacked or not whole, and `identity` was asked for"
+                    .to_owned(),
             ),
         }
     }

@@ -200,11 +200,9 @@ async fn execute(
     client: &reqwest::Client,
     request: reqwest::Request,
 ) -> Result<reqwest::Response, TransportError> {
-    let failed = |error: reqwest::Error| match error.is_connect() {
-        true => TransportError::Unreached,
-        false => TransportError::Failed,
-    };
-    client.execute(request).await.map_err(failed)
+    client.execute(request).await.map_err(|error| {
+        if error.is_connect() { TransportError::Unreached } else { TransportError::Failed }
+    })
 }
 
 fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {

@@ -29,7 +29,8 @@ pub(super) fn echoed(id: &str, seen: &Seen) -> Option<Response> {
     let bytes = token.as_bytes();
     let text = match id {
         "echo-plain" => token,
-        "echo-half" => token.split_at(token.len() / 2).0.to_owned(),
+        // Without the word in front: 18 hexadecimal digits, which hold more than 64 bits.
+        "echo-half" => token.split_at(token.len() / 2).1.to_owned(),
         "echo-base64" => STANDARD.encode(format!("user:{token}")),
         "echo-hex" => hex::encode(bytes),
         "echo-percent" => bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
