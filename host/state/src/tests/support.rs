@@ -118,6 +118,9 @@ pub(super) fn opened(call: &Call) -> Record {
     Record::Opened(Opened {
         call: call.id,
         principal: call.principal.id().to_owned(),
+        kind: call.principal.kind(),
+        roles: call.principal.roles().clone(),
+        groups: call.principal.groups().clone(),
         acts_for: call.principal.acts_for().to_vec(),
         door: call.door,
         component: call.tool.component.clone(),
