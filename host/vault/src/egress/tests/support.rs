@@ -205,8 +205,6 @@ fn kind(note: &Note) -> Option<String> {
         Note::Withheld { path_template, .. } => Some(format!("withheld {path_template}")),
         Note::Allowed(_)
         | Note::Asked { .. }
-        | Note::Refused { .. }
-        | Note::Arguments { .. }
         | Note::Approved { .. }
         | Note::Arguments { .. }
         | Note::Called { .. }
