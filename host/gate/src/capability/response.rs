@@ -48,9 +48,9 @@ pub struct DeclaredFields(Node);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
     Field(Field),
-    Object(BTreeMap<String, Node>),
+    Object(BTreeMap<String, Self>),
     /// Every item of a list.
-    List(Box<Node>),
+    List(Box<Self>),
 }
 
 /// One declared field, or one of each item of a list.
