@@ -2,6 +2,7 @@
 use super::place::{Place, command};
 
 /// The solver, where there is one.
+#[expect(clippy::print_stderr, reason = "what is left out is said")]
 fn solver() -> Option<String> {
     let program = std::env::var("CVC5").unwrap_or_else(|_| "cvc5".to_owned());
     let there = command(&program).arg("--version").output().is_ok_and(|ran| ran.status.success());

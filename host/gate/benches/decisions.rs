@@ -23,22 +23,17 @@ use toolward_gate::{
 };
 
 fn main() {
+    let sets = [10, 1_000, 10_000].map(|count| (count, policies(count)));
+    // All of them are there before one is measured, and they take turns: what slows one down slows down all.
+    let loaded = sets.each_ref().map(|(_, text)| load(text));
+    let sliced = sliced(&loaded, &call());
     println!(
-        "{:>8} {:>14} {:>14} {:>10} {:>14}",
-        "policies", "sliced/s", "µs each", "p99 µs", "whole set µs"
+        "{:>8} {:>11} {:>9} {:>9} {:>13}",
+        "policies", "sliced/s", "p50 µs", "p99 µs", "whole set µs"
     );
-    for count in [10, 1_000, 10_000] {
-        let text = policies(count);
-        let loaded = load(&text);
-        let (sliced, p99) = sliced(&loaded, &call());
-        let whole = whole(&text);
-        let each = micros(sliced);
-        println!(
-            "{count:>8} {:>14.0} {each:>14.2} {:>10.2} {:>14.2}",
-            1e6 / each,
-            micros(p99),
-            micros(whole)
-        );
+    for ((count, text), (p50, p99)) in sets.iter().zip(sliced) {
+        let (each, p99, whole) = (micros(p50), micros(p99), micros(whole(text)));
+        println!("{count:>8} {:>11.0} {each:>9.1} {p99:>9.1} {whole:>13.1}", 1e6 / each);
     }
 }
 
@@ -84,7 +79,7 @@ fn tool() -> InstalledTool {
 fn load(text: &str) -> CedarPolicy {
     let file = SourceFile::new(
         "capabilities.toml",
-        "[capability.\"money:charges:create\"]\ninterface = \"log\"\nrisk = \"low\"\n",
+        "[capability.\"money:charges:create\"]\ndescription = \"Money moves.\"\ninterface = \"log\"\nrisk = \"low\"\n",
     );
     let capabilities = Capabilities::parse(&file, &["log"]).unwrap();
     let files = [SourceFile::new("many.cedar", text)];
@@ -113,14 +108,20 @@ fn call() -> Call {
     }
 }
 
-/// The median of one decision about a whole call, which asks about two actions, and its 99th percentile.
-fn sliced(policy: &CedarPolicy, call: &Call) -> (Duration, Duration) {
+/// For each set, the median of one decision about a whole call, which asks about two actions, and its 99th
+/// percentile.
+fn sliced(loaded: &[CedarPolicy], call: &Call) -> Vec<(Duration, Duration)> {
     let facts = Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None };
-    measured(20_000, || {
-        let decision = policy.decide(call, &facts);
-        assert!(matches!(decision, Decision::Allow(_)));
-        drop(black_box(decision));
-    })
+    let mut times = vec![Vec::new(); loaded.len()];
+    for _ in 0..20_000 {
+        for (policy, times) in loaded.iter().zip(&mut times) {
+            let begun = Instant::now();
+            let decision = black_box(policy.decide(call, &facts));
+            times.push(begun.elapsed());
+            assert!(matches!(decision, Decision::Allow(_)));
+        }
+    }
+    times.into_iter().map(quantiles).collect()
 }
 
 /// The median of asking the whole set about the same two actions, with the request made before.
@@ -154,13 +155,16 @@ fn whole(text: &str) -> Duration {
 
 fn measured(rounds: usize, mut work: impl FnMut()) -> (Duration, Duration) {
     (0..rounds / 10).for_each(|_| work());
-    let mut times: Vec<Duration> = (0..rounds)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed()
-        })
-        .collect();
+    let one = |_| {
+        let begun = Instant::now();
+        work();
+        begun.elapsed()
+    };
+    quantiles((0..rounds).map(one).collect())
+}
+
+/// The median and the 99th percentile.
+fn quantiles(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort();
     let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
     (at(50), at(99))

@@ -1,6 +1,6 @@
 //! A host from a configuration: the only file that knows every concrete type.
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -10,13 +10,8 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use toolward_gate::{
-    Capabilities, CapabilityDefinition, CedarPolicy, Clock, ComponentName, Digest, Exchange, Gate,
-    SourceError, SourceFile, Switchboard, SystemClock, Unavailable, Want,
-};
-use toolward_sandbox::{
-    Apart, Compile, Inspection, Sandbox, SandboxError, SandboxSettings, inspect_wanting,
-};
+use toolward_gate::{Clock, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable};
+use toolward_sandbox::{Apart, Compile, Sandbox, SandboxError, SandboxSettings};
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
     Credentials, Documents, EgressSettings, FingerprintKey, PassphraseSource, SecretStore,
@@ -25,16 +20,15 @@ use toolward_vault::{
 
 use crate::{
     authn::{Authn, AuthnError, FetchKeys},
-    component_file,
-    config::{ComponentConfig, Config, Unlinked},
+    config::{Config, Unlinked},
     host::Host,
-    tools::Tools,
 };
 
 mod called;
 mod keys;
 mod lent;
 mod minting;
+mod plan;
 mod sessions;
 mod slots;
 mod trail;
@@ -42,6 +36,9 @@ mod trail;
 pub use trail::{checkpoint_places, retention};
 
 pub use called::{Called, Callee};
+pub use plan::{Plan, plan, plan_with, policies, policies_digest};
+
+use plan::Planned;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,114 +77,6 @@ impl From<Vec<SourceError>> for StartError {
 
 fn lines(errors: &[SourceError]) -> String {
     errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("\n")
-}
-
-/// What is known before anything is compiled: the tools, and the policies that were checked against them.
-#[derive(Debug)]
-pub struct Plan {
-    pub tools: Tools,
-    pub capabilities: Arc<Capabilities>,
-    pub policy: CedarPolicy,
-    components: Vec<Planned>,
-}
-
-/// A component as it is to be installed.
-#[derive(Debug)]
-struct Planned {
-    digest: Digest,
-    bytes: Vec<u8>,
-    wants: Arc<[Want]>,
-    unlinked: Unlinked,
-}
-
-/// Reads everything that a host needs, and finds everything that is wrong with it. Nothing is compiled, opened
-/// or written.
-pub fn plan(config: &Config) -> Result<Plan, StartError> {
-    planned(config, None)
-}
-
-/// The plan as it would be with one more component, or another one under the same name.
-pub fn plan_with(
-    config: &Config,
-    name: &ComponentName,
-    inspection: &Inspection,
-) -> Result<Plan, StartError> {
-    planned(config, Some((name, inspection)))
-}
-
-fn planned(
-    config: &Config,
-    another: Option<(&ComponentName, &Inspection)>,
-) -> Result<Plan, StartError> {
-    let (mut tools, mut components, mut errors) = (Tools::default(), Vec::new(), Vec::new());
-    if let Some((name, inspection)) = another {
-        let added = tools.add(name, inspection);
-        errors.extend(added.err().map(|error| config.file.error(0..0, error.to_string())));
-    }
-    let replaced = |name: &ComponentName| another.is_some_and(|(one, _)| one == name);
-    for (name, component) in config.components.iter().filter(|(name, _)| !replaced(name)) {
-        match read(config, name, component) {
-            Ok((bytes, inspection)) => {
-                let added = tools.add(name, &inspection);
-                errors.extend(
-                    added
-                        .err()
-                        .map(|error| config.file.error(component.span.clone(), error.to_string())),
-                );
-                components.push(Planned {
-                    digest: inspection.digest,
-                    bytes,
-                    wants: component.wants.clone(),
-                    unlinked: component.unlinked,
-                });
-            }
-            Err(error) => errors.push(error),
-        }
-    }
-    let capabilities = Arc::new(capabilities(&config.policies)?);
-    if another.is_none() {
-        errors.extend(missing(config, &tools, &capabilities));
-        errors.extend(lent::wrong(config, &capabilities));
-        errors.extend(sessions::wrong(config, &capabilities));
-        errors.extend(slots::wrong(config, &capabilities));
-        errors.extend(minting::wrong(config, &capabilities));
-    }
-    if !errors.is_empty() {
-        return Err(errors.into());
-    }
-    let policy = checked(config, &tools, capabilities.clone())?;
-    Ok(Plan { tools, capabilities, policy, components })
-}
-
-/// Reads capabilities and policies anew, for tools that are there. All of it is right, or none of it counts.
-pub fn policies(config: &Config, tools: &Tools) -> Result<CedarPolicy, StartError> {
-    let capabilities = Arc::new(capabilities(&config.policies)?);
-    let mut errors = missing(config, tools, &capabilities);
-    errors.extend(lent::wrong(config, &capabilities));
-    if errors.is_empty() { checked(config, tools, capabilities) } else { Err(errors.into()) }
-}
-
-fn checked(
-    config: &Config,
-    tools: &Tools,
-    capabilities: Arc<Capabilities>,
-) -> Result<CedarPolicy, StartError> {
-    let (files, environment) = (policy_files(&config.policies)?, config.environment.name());
-    let policy = CedarPolicy::load(&files, capabilities, &tools.installed(), environment)?;
-    Ok(policy.limiting(config.sandbox.limits.clone()))
-}
-
-/// Names what capabilities and policies say at this moment, whether or not it can be loaded.
-pub fn policies_digest(folder: &Path) -> Digest {
-    let mut texts: Vec<String> = source(&folder.join(CAPABILITIES))
-        .map_or_else(|error| vec![error.to_string()], |file| vec![file.text.to_string()]);
-    match policy_files(folder) {
-        Ok(files) => texts.extend(
-            files.iter().flat_map(|file| [file.path.display().to_string(), file.text.to_string()]),
-        ),
-        Err(error) => texts.push(error.to_string()),
-    }
-    Digest::of_parts(&texts.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
 
 /// A host that is ready to take calls: its switches were read, and what a crash left open is closed.
@@ -393,121 +282,6 @@ pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// A component whose file is the one that was added.
-fn read(
-    config: &Config,
-    name: &ComponentName,
-    component: &ComponentConfig,
-) -> Result<(Vec<u8>, Inspection), SourceError> {
-    let wrong = |message: String| config.file.error(component.span.clone(), message);
-    let path = component.path.display();
-    let bytes = component_file::read(&component.path).map_err(|error| {
-        wrong(format!("the component `{name}` cannot be read from `{path}`: {error}"))
-            .with_help(format!("put the file back, or run `toolward tool rm {name}`"))
-    })?;
-    let found = Digest::of(&bytes);
-    if found != component.digest {
-        let message = format!(
-            "the component `{name}` is not the one that was added: `{path}` has the digest {found}"
-        );
-        return Err(wrong(message).with_help(format!(
-            "look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`"
-        )));
-    }
-    let inspection = inspect_wanting(&bytes, &component.wants).map_err(|error| {
-        wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}"))
-    })?;
-    Ok((bytes, inspection))
-}
-
-/// Reads `capabilities.toml`.
-fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
-    let path = folder.join(CAPABILITIES);
-    let file = source(&path)?;
-    let interfaces: Vec<&str> = Sandbox::interfaces().collect();
-    Ok(Capabilities::parse(&file, &interfaces)?)
-}
-
-/// Every `*.cedar` of the folder, in the order of their names.
-fn policy_files(folder: &Path) -> Result<Vec<SourceFile>, StartError> {
-    let failed = |error: std::io::Error| {
-        let message = format!("the policies cannot be read: {error}");
-        SourceFile::new(folder, "")
-            .error(0..0, message)
-            .with_help("name their folder with `policies = \"…\"`")
-    };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|ending| ending == "cedar") {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| source(path).map_err(StartError::from)).collect()
-}
-
-fn source(path: &Path) -> Result<SourceFile, SourceError> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        let message = format!("the file cannot be read: {error}");
-        SourceFile::new(path, "")
-            .error(0..0, message)
-            .with_help("`toolward init` writes a first one")
-    })?;
-    Ok(SourceFile::new(path, text))
-}
-
-/// What installed tools want and nobody defined, and what capabilities need and nobody configured.
-fn missing(config: &Config, tools: &Tools, capabilities: &Capabilities) -> Vec<SourceError> {
-    let (mut errors, mut told) = (Vec::new(), BTreeSet::new());
-    for tool in tools.iter() {
-        let component = config.components.get(&tool.component);
-        let span = component.map_or(0..0, |component| component.span.clone());
-        // A tool can do without what it calls optional; a name that the operator wrote is meant to be there.
-        let written = component.is_some_and(|component| !component.wants.is_empty());
-        for want in tool.manifest.wants.iter() {
-            let name = &want.capability;
-            for called in called::missing(tools, capabilities, want) {
-                let message = format!(
-                    "the capability `{name}` names the tool `{called}`, which is not there"
-                );
-                let help = "add its component, or take it out of `tools`";
-                errors.push(config.file.error(span.clone(), message).with_help(help));
-            }
-            let (message, help) = match capabilities.find(name) {
-                None if want.required || written => (
-                    format!(
-                        "the tool `{}` needs the capability `{name}`, which nobody defined",
-                        tool.manifest.name
-                    ),
-                    format!(
-                        "define `[capability.\"{name}\"]` in `{}`",
-                        config.policies.join("capabilities.toml").display()
-                    ),
-                ),
-                Some(definition) => match unconfigured(config, definition) {
-                    Some(_) if !told.insert((&tool.component, name)) => continue,
-                    Some(credential) => (
-                        format!(
-                            "the capability `{name}` uses the credential `{credential}`, which is not configured"
-                        ),
-                        format!("add `[credential.{credential}]`"),
-                    ),
-                    None => continue,
-                },
-                None => continue,
-            };
-            errors.push(config.file.error(span.clone(), message).with_help(help));
-        }
-    }
-    errors
-}
-
-fn unconfigured(config: &Config, definition: &CapabilityDefinition) -> Option<String> {
-    let credential = definition.http.as_ref()?.credential.as_ref()?;
-    (!config.credentials.contains_key(credential)).then(|| credential.to_string())
-}
-
 #[cfg(unix)]
 pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -518,5 +292,3 @@ pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
 pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)
 }
-
-const CAPABILITIES: &str = "capabilities.toml";

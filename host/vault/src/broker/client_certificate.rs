@@ -59,13 +59,6 @@ impl ClientCertificateConfig {
     pub(super) fn broker(&self, store: Arc<dyn SecretStore>) -> Arc<dyn Broker> {
         Arc::new(Certificates { store, config: self.clone() })
     }
-
-    pub(super) fn origin(&self) -> String {
-        format!(
-            "the secrets `{}` and `{}` of the store `{}`",
-            self.certificate, self.key, self.store
-        )
-    }
 }
 
 struct Certificates {
