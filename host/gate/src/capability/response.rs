@@ -35,6 +35,8 @@ impl Default for ResponseShape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyShape {
     Whole,
+    /// All of it, as it comes in, where the tool can read it like that: what is scanned goes on while more comes.
+    Streamed,
     /// The body is JSON, and these fields of it pass.
     Fields(DeclaredFields),
     /// Nothing of it.
