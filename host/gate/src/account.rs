@@ -45,7 +45,7 @@ struct Sums {
 impl Sums {
     /// All that the ledger must hold.
     fn total(&self) -> Usage {
-        self.ahead.values().fold(self.used + self.aside, |sum, one| sum + *one)
+        self.ahead.values().fold(self.used.with(self.aside), |sum, one| sum.with(*one))
     }
 }
 
@@ -72,7 +72,7 @@ impl Account {
     /// What the call has used until now. A request on its way counts with the most that it may use.
     pub fn usage(&self) -> Usage {
         let sums = self.0.sums();
-        sums.used + sums.aside
+        sums.used.with(sums.aside)
     }
 
     /// Sets aside the most that one request may use. Fails where that does not fit into the budgets: then
@@ -88,14 +88,14 @@ impl Account {
         if let Some(most) = ahead {
             return Ok(self.hold(most));
         }
-        let total = book.sums().total() + most;
+        let total = book.sums().total().with(most);
         book.adjust(total, &book.budgets).await?;
         Ok(self.hold(most))
     }
 
     fn hold(&self, most: Usage) -> Aside {
         let mut sums = self.0.sums();
-        sums.aside = sums.aside + most;
+        sums.aside = sums.aside.with(most);
         Aside { book: self.0.clone(), most: Some(most) }
     }
 }
@@ -110,7 +110,7 @@ pub(crate) struct Opening {
 impl Opening {
     /// All that admission sets aside.
     pub(crate) fn total(&self) -> Usage {
-        self.ahead.values().fold(self.used, |sum, one| sum + *one)
+        self.ahead.values().fold(self.used, |sum, one| sum.with(*one))
     }
 }
 
@@ -174,7 +174,7 @@ impl Book {
     fn settle(&self, most: Usage, used: Usage) {
         let mut sums = self.sums();
         sums.aside = sums.aside.without(most);
-        sums.used = sums.used + used;
+        sums.used = sums.used.with(used);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Set aside before a call, settled after it.
-use std::{ops::Add, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -12,15 +12,13 @@ use crate::{Approval, Call, CallId, Refusal, Unavailable};
 #[serde(transparent)]
 pub struct Cost(pub u64);
 
-impl Add for Cost {
-    type Output = Self;
-    /// Saturates: a cost that does not fit is over every budget.
-    fn add(self, other: Self) -> Self {
+impl Cost {
+    /// Both together. Saturates: a cost that does not fit is over every budget.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
-}
 
-impl Cost {
     /// Reads `usd:` and dollars with at most six decimals, as in `usd:0.01`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let dollars = text.strip_prefix("usd:")?;
@@ -51,16 +49,13 @@ pub struct Usage {
     pub tokens: u64,
 }
 
-impl Add for Usage {
-    type Output = Self;
-    /// Saturates, as a cost does.
-    fn add(self, other: Self) -> Self {
-        let tokens = self.tokens.saturating_add(other.tokens);
-        Self { cost: self.cost + other.cost, tokens }
-    }
-}
-
 impl Usage {
+    /// Both together; saturates, as a cost does.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self { cost: self.cost.with(other.cost), tokens: self.tokens.saturating_add(other.tokens) }
+    }
+
     /// What is left of it without `other`; never less than nothing.
     pub(crate) fn without(self, other: Self) -> Self {
         let cost = Cost(self.cost.0.saturating_sub(other.cost.0));

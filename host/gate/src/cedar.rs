@@ -23,7 +23,6 @@ pub use schema::Unmapped;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Add,
     sync::Arc,
     time::Duration,
 };
@@ -33,7 +32,7 @@ use serde_json::Value;
 
 use crate::{
     Basis, BudgetLimit, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName,
-    Decision, Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Recording,
+    Cost, Decision, Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Recording,
     Refusal, Risk, SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
 };
 use obligations::Obligations;
@@ -314,7 +313,7 @@ impl<'a> Allowed<'a> {
         let Obligations { risk: _, approvers: _, time, budgets, rates, recording, projections } =
             obligations;
         let costs = self.capabilities.iter().map(|definition| definition.cost);
-        let cost = costs.reduce(Add::add).unwrap_or_default();
+        let cost = costs.reduce(Cost::with).unwrap_or_default();
         let http = self
             .capabilities
             .iter()

@@ -158,7 +158,7 @@ impl Account {
         // Both, as if they were of the one kind that the budget looks at.
         let used = Usage { cost: Cost(used), tokens: used };
         // Saturates: what does not fit is over every budget but the greatest.
-        if budget.fits(used + usage) { Ok(()) } else { Err(Refusal::OverBudget.into()) }
+        if budget.fits(used.with(usage)) { Ok(()) } else { Err(Refusal::OverBudget.into()) }
     }
 
     async fn set_aside(

@@ -17,8 +17,10 @@ use crate::{
     sign::SignError,
     transport::{Transport, TransportError},
 };
+pub use streaming::Streamed;
 use trace::{End, Trace};
 
+mod streaming;
 mod trace;
 
 /// How requests leave this host.
@@ -189,7 +191,7 @@ impl Egress {
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
         let charge = charge(&scope, &answer);
         let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
-        let answer = answer.map_err(EgressError::from);
+        let answer = answer.map_err(|error| EgressError::from(&error));
         let answer = answer
             .and_then(|answer| answer.shape(&scope, &from).map_err(EgressError::ResponseRefused));
         trace.end(&answer, end);
@@ -219,6 +221,28 @@ impl Egress {
             self.shared.credentials.answered(&name, serial, raw.status);
         }
         scanner.scan(raw).map_err(NoAnswer::Hit)
+    }
+
+    /// Writes down why there is no response, or no more of it, counts what was found, and says what the tool is
+    /// told.
+    fn unanswered(
+        &self,
+        trace: Trace,
+        error: NoAnswer,
+        scope: &HttpScope,
+        capability: CapabilityName,
+    ) -> impl Future<Output = EgressError> + use<> {
+        let told = EgressError::from(&error);
+        let answer = Err(error);
+        let end = End::of(&answer, charge(scope, &answer), scope, &self.shared.fingerprints);
+        trace.end(&Err(told.clone()), end);
+        let counted = matches!(told, EgressError::Withheld).then(|| self.count_hit(capability));
+        async move {
+            match counted {
+                Some(counted) => counted.await,
+                None => told,
+            }
+        }
     }
 
     /// Sets aside what the request may use at most, where it is metered.
@@ -289,18 +313,21 @@ enum NoAnswer {
     Over(Cause),
     Transport(TransportError),
     Hit(Hit),
+    /// The capability does not allow it.
+    Misfit(String),
 }
 
-impl From<NoAnswer> for EgressError {
-    fn from(error: NoAnswer) -> Self {
+impl From<&NoAnswer> for EgressError {
+    fn from(error: &NoAnswer) -> Self {
         match error {
-            NoAnswer::Over(cause) => Self::Over(cause),
+            NoAnswer::Over(cause) => Self::Over(cause.clone()),
+            NoAnswer::Misfit(why) => Self::ResponseRefused(why.clone()),
             NoAnswer::Hit(_) => Self::Withheld,
             NoAnswer::Transport(TransportError::Unreached | TransportError::Failed) => {
                 Self::ConnectionFailed
             }
             NoAnswer::Transport(TransportError::TooLarge(limit)) => {
-                Self::ResponseTooLarge(limit as u64)
+                Self::ResponseTooLarge(*limit as u64)
             }
             NoAnswer::Transport(TransportError::Encoded) => Self::ResponseRefused(
                 "its content coding is unknown, stacked or not whole, and `identity` was asked for"

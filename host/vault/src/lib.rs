@@ -7,7 +7,8 @@
 //!
 //! A tool writes an [`Outbound`]; what it gets back is [`Shaped`]. Between the two stand the terms of the
 //! call, one resolved address, one credential that is exposed in one line of `lease.rs`, and a scan of the
-//! whole response, of which the tool sees as much as the capability declares.
+//! whole response, of which the tool sees as much as the capability declares. Where that says so, the body is
+//! [`Streamed`] to the tool as far as it was scanned.
 mod address;
 mod broker;
 mod check;
@@ -35,7 +36,7 @@ pub use broker::{
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use documents::{DocumentError, Documents};
-pub use egress::{Egress, EgressError, EgressSettings};
+pub use egress::{Egress, EgressError, EgressSettings, Streamed};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;

@@ -5,6 +5,7 @@
 //! text ---lanes--> what it says as it is, and under its escapes, spaces and punctuation --search--> Hit
 //! ```
 mod forms;
+mod held;
 mod lanes;
 mod registry;
 mod search;
@@ -14,6 +15,7 @@ use http::HeaderMap;
 
 pub(crate) use self::{
     forms::{WINDOW, can_be_found},
+    held::Held,
     registry::{Hit, Registered, Registry, Scanner},
     search::Search,
     table::Place,

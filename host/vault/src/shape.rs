@@ -58,9 +58,9 @@ impl Answer {
     /// Lets through what the capability declares, or nothing. The reason repeats nothing of the response.
     pub(crate) fn shape(self, scope: &HttpScope, from: &Destination) -> Result<Shaped, String> {
         let Self { scanned: Scanned { status, headers, body }, document } = self;
-        check(status, &headers, &body, scope)?;
+        check(status, &headers, body.is_empty(), scope)?;
         let body = match &scope.response.body {
-            BodyShape::Whole => body,
+            BodyShape::Whole | BodyShape::Streamed => body,
             BodyShape::StatusOnly => Vec::new(),
             BodyShape::Fields(_) if body.is_empty() => body,
             BodyShape::Fields(fields) => {
@@ -73,18 +73,30 @@ impl Answer {
     }
 }
 
+/// The head of a response whose body is still to come.
+pub(crate) fn head(
+    scanned: Scanned,
+    is_empty: bool,
+    scope: &HttpScope,
+    from: &Destination,
+) -> Result<Shaped, String> {
+    let Scanned { status, headers, body } = scanned;
+    check(status, &headers, is_empty, scope)?;
+    Ok(Shaped { status: status.as_u16(), headers: visible(&headers, scope, from), body })
+}
+
 /// Whether the capability allows such a response.
 fn check(
     status: StatusCode,
     headers: &HeaderMap,
-    body: &[u8],
+    is_empty: bool,
     scope: &HttpScope,
 ) -> Result<(), String> {
     if status == StatusCode::PARTIAL_CONTENT {
         return Err("it is a part of a response".to_owned());
     }
     let allowed = &scope.response.content_types;
-    if body.is_empty() || allowed.is_empty() {
+    if is_empty || allowed.is_empty() {
         return Ok(());
     }
     let written =
@@ -124,7 +136,7 @@ fn is_usual(name: &HeaderName, scope: &HttpScope) -> bool {
     match scope.response.body {
         BodyShape::StatusOnly => false,
         BodyShape::Fields(_) => *name == header::CONTENT_TYPE,
-        BodyShape::Whole => {
+        BodyShape::Whole | BodyShape::Streamed => {
             let bare = *name != header::LOCATION || scope.credential.is_none();
             bare && USUAL.contains(&name.as_str())
         }

@@ -19,8 +19,10 @@ use crate::{
 };
 
 mod coding;
+mod incoming;
 mod tls;
 
+pub(crate) use incoming::Incoming;
 pub use tls::check as check_trust;
 
 /// A response as it came. It may hold anything.
@@ -88,21 +90,37 @@ impl Transport {
         scanner: &Scanner,
     ) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let identity = signed.injection.identity.as_deref();
-        let client = self.client(key(&signed.checked, identity), identity)?;
-        let response = execute(&client, request(signed)?).await?;
+        let response = self.answer(signed).await?;
         let coding = Coding::of(response.headers())?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut search = scanner.search();
         let (body, place) = match coding {
-            Coding::Identity => read(response, limit, Some(&mut search)).await?,
+            Coding::Identity => read(Incoming::of(response, limit)?, Some(&mut search)).await?,
             Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
-                (coding.decode(read(response, limit, None).await?.0, limit)?, None)
+                (coding.decode(read(Incoming::of(response, limit)?, None).await?.0, limit)?, None)
             }
         };
         let rest = if coding == Coding::Identity { &[] } else { body.as_slice() };
         let place = place.or_else(|| search.push(rest)).or_else(|| search.finish());
         Ok(Raw { status, headers, body, hit: place.map(|place| scanner.hit(&place)) })
+    }
+
+    /// Sends, and leaves the body to come. What is compressed is not let go in parts.
+    pub(crate) async fn open(&self, signed: Signed) -> Result<(Raw, Incoming), TransportError> {
+        let limit = signed.checked.scope.response.max_bytes;
+        let response = self.answer(signed).await?;
+        if Coding::of(response.headers())? != Coding::Identity {
+            return Err(TransportError::Encoded);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let incoming = Incoming::of(response, limit)?;
+        Ok((Raw { status, headers, body: Vec::new(), hit: None }, incoming))
+    }
+
+    async fn answer(&self, signed: Signed) -> Result<reqwest::Response, TransportError> {
+        let identity = signed.injection.identity.as_deref();
+        let client = self.client(key(&signed.checked, identity), identity)?;
+        execute(&client, request(signed)?).await
     }
 
     /// Sends what the host itself writes, to addresses that were checked.
@@ -122,7 +140,7 @@ impl Transport {
             return Err(TransportError::Encoded);
         }
         let (status, headers) = (response.status(), response.headers().clone());
-        let (body, _) = read(response, limit, None).await?;
+        let (body, _) = read(Incoming::of(response, limit)?, None).await?;
         Ok(Fetched { status, headers, body })
     }
 
@@ -226,21 +244,13 @@ fn request(signed: Signed) -> Result<reqwest::Request, TransportError> {
 
 /// Reads to the end, or to the first place where the search finds something.
 async fn read(
-    mut response: reqwest::Response,
-    limit: usize,
+    mut incoming: Incoming,
     mut search: Option<&mut Search>,
 ) -> Result<(Vec<u8>, Option<Place>), TransportError> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(TransportError::TooLarge(limit));
-    }
-    let mut body = Vec::with_capacity(announced.unwrap_or_default());
-    while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Failed)? {
-        if body.len().saturating_add(chunk.len()) > limit {
-            return Err(TransportError::TooLarge(limit));
-        }
-        body.extend_from_slice(&chunk);
-        if let Some(place) = search.as_mut().and_then(|search| search.push(&chunk)) {
+    let mut body = Vec::with_capacity(incoming.announced().unwrap_or_default());
+    while let Some(chunk) = incoming.next().await? {
+        body.extend_from_slice(chunk.as_ref());
+        if let Some(place) = search.as_mut().and_then(|search| search.push(chunk.as_ref())) {
             return Ok((body, Some(place)));
         }
     }

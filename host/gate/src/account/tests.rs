@@ -27,7 +27,8 @@ impl BudgetLedger for Ledger {
             return Err(Refusal::OverBudget.into());
         }
         *self.held.lock().unwrap() = adjustment.usage;
-        *self.writes.lock().unwrap() += 1;
+        let mut writes = self.writes.lock().unwrap();
+        *writes = writes.saturating_add(1);
         Ok(())
     }
 }
@@ -130,7 +131,7 @@ proptest! {
                 aside.settle(micros(used)).await;
             }
             let ahead = account.0.sums().ahead.values().map(|most| most.cost.0).sum::<u64>();
-            assert_eq!(account.usage().cost.0 + ahead, ledger.held());
+            assert_eq!(account.usage().cost.0.saturating_add(ahead), ledger.held());
         });
     }
 }

@@ -1,7 +1,9 @@
 //! Which requests does a capability allow?
 use std::collections::BTreeSet;
 
-use super::{Destination, Meter, PrivateRanges, ResponseShape, SessionPolicy, Slot, Trust};
+use super::{
+    BodyShape, Destination, Meter, PrivateRanges, ResponseShape, SessionPolicy, Slot, Trust,
+};
 use crate::{CredentialName, PathPattern};
 
 /// What requests a capability allows.
@@ -28,4 +30,11 @@ pub struct HttpScope {
     pub response: ResponseShape,
     /// Absent: requests cost what the call costs.
     pub meter: Option<Meter>,
+}
+
+impl HttpScope {
+    /// Whether a tool may read a response while it comes in. What is metered is read whole first.
+    pub fn is_streamed(&self) -> bool {
+        self.response.body == BodyShape::Streamed && self.meter.is_none()
+    }
 }

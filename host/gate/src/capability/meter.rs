@@ -37,7 +37,7 @@ impl Meter {
         let mut charge = Charge { usage: Usage::default(), quantities: BTreeMap::new() };
         for (name, quantity) in &self.quantities {
             let number = quantity.at.find(document)?.as_u64()?;
-            charge.usage = charge.usage + quantity.usage(number);
+            charge.usage = charge.usage.with(quantity.usage(number));
             charge.quantities.insert(name.clone(), number);
         }
         Some(charge)

@@ -35,6 +35,8 @@ impl Default for ResponseShape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyShape {
     Whole,
+    /// All of it, as it comes in, where the tool can read it like that: what is scanned goes on while more comes.
+    Streamed,
     /// The body is JSON, and these fields of it pass.
     Fields(DeclaredFields),
     /// Nothing of it.
@@ -48,9 +50,9 @@ pub struct DeclaredFields(Node);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
     Field(Field),
-    Object(BTreeMap<String, Node>),
+    Object(BTreeMap<String, Self>),
     /// Every item of a list.
-    List(Box<Node>),
+    List(Box<Self>),
 }
 
 /// One declared field, or one of each item of a list.

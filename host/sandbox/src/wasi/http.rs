@@ -8,10 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
 use tokio::sync::OwnedSemaphorePermit;
 use toolward_gate::{CapabilityName, Destination, HttpScope, Note, Notes};
-use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Shaped};
+use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Shaped, Streamed};
 use wasmtime::{Result, component::Linker};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView as _,
@@ -104,9 +105,13 @@ impl Way {
             return Err(self.refused());
         }
         asked.headers.retain(|(name, _)| !OF_THE_HOST.contains(&name.as_str()));
-        let sent = self.egress.send(asked.outbound(capability.clone(), scope, body)).await;
-        let shaped = sent.map_err(|error| told(&error))?;
-        response(shaped, place)
+        let outbound = asked.outbound(capability.clone(), scope, body);
+        if scope.is_streamed() {
+            let streamed = self.egress.send_streaming(outbound).await;
+            return coming(streamed.map_err(|error| told(&error))?, place);
+        }
+        let shaped = self.egress.send(outbound).await.map_err(|error| told(&error))?;
+        whole_response(shaped, place)
     }
 
     /// The first capability that the request fits. One with a stand-in takes only a request that brings it.
@@ -215,19 +220,34 @@ async fn whole(body: WasiBody, limit: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// It has its place for as long as the component keeps it.
-fn response(
+fn whole_response(
     shaped: Shaped,
     place: OwnedSemaphorePermit,
 ) -> Result<http::Response<WasiBody>, Error> {
-    let mut builder = http::Response::builder().status(shaped.status());
-    for (name, value) in shaped.headers() {
-        builder = builder.header(name, value);
-    }
+    let head = head(shaped.status(), shaped.headers());
     let body = Full::new(Bytes::from(shaped.into_body())).map_err(move |never| {
         let _place = &place;
         match never {}
     });
-    builder.body(body.boxed_unsync()).map_err(|_| Error::HttpProtocolError)
+    head.body(body.boxed_unsync()).map_err(|_| Error::HttpProtocolError)
+}
+
+/// The component reads the body while it comes in. It too has its place until the component lets go of it.
+fn coming(
+    streamed: Streamed,
+    place: OwnedSemaphorePermit,
+) -> Result<http::Response<WasiBody>, Error> {
+    let head = head(streamed.status(), streamed.headers());
+    let pieces = futures::stream::try_unfold((streamed, place), async |(mut streamed, place)| {
+        let piece = streamed.next().await.map_err(|error| told(&error))?;
+        Ok(piece.map(|piece| (Frame::data(Bytes::from(piece)), (streamed, place))))
+    });
+    head.body(StreamBody::new(pieces).boxed_unsync()).map_err(|_| Error::HttpProtocolError)
+}
+
+fn head(status: u16, headers: &[(String, String)]) -> http::response::Builder {
+    let head = http::Response::builder().status(status);
+    headers.iter().fold(head, |head, (name, value)| head.header(name, value))
 }
 
 /// What a component is told, in the words of `wasi:http`.

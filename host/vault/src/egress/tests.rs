@@ -6,6 +6,7 @@ mod responses;
 mod server;
 mod slots;
 mod ssrf;
+mod streaming;
 mod support;
 mod tls;
 

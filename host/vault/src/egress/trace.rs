@@ -1,6 +1,6 @@
 //! What does the audit entry say of a request that left?
 use tokio::time::Instant;
-use toolward_gate::{CapabilityName, Charge, CredentialName, HttpScope, Note};
+use toolward_gate::{CapabilityName, Charge, CredentialName, HttpScope, Life, Note, Notes};
 
 use super::{Egress, EgressError, NoAnswer};
 use crate::{
@@ -12,9 +12,17 @@ use crate::{
 
 /// Sees to it that a request that left is in the audit entry, even where nobody waits for its end: whoever
 /// runs the tool may drop it in the middle of a request.
-pub(super) struct Trace<'a> {
-    egress: &'a Egress,
+pub(super) struct Trace {
+    notes: Notes,
+    life: Life,
     line: Option<Line>,
+    /// What the tool has of a response that is still coming in.
+    streamed: Option<SoFar>,
+}
+
+struct SoFar {
+    status: u16,
+    received_bytes: u64,
 }
 
 /// What came of a request, besides what the tool is told.
@@ -45,25 +53,50 @@ impl End {
     }
 }
 
-impl<'a> Trace<'a> {
-    pub(super) fn begin(egress: &'a Egress, signed: &Signed) -> Self {
-        Self { egress, line: Some(Line::of(signed)) }
+impl Trace {
+    pub(super) fn begin(egress: &Egress, signed: &Signed) -> Self {
+        let (notes, life) = (egress.notes.clone(), egress.life.clone());
+        Self { notes, life, line: Some(Line::of(signed)), streamed: None }
+    }
+
+    /// The tool has the head of a response, and its body is coming in.
+    pub(super) fn answered(&mut self, status: u16) {
+        self.streamed = Some(SoFar { status, received_bytes: 0 });
+    }
+
+    pub(super) fn received(&mut self, bytes: u64) {
+        if let Some(so_far) = &mut self.streamed {
+            so_far.received_bytes = bytes;
+        }
+    }
+
+    /// All of the body was there.
+    pub(super) fn whole(mut self) {
+        if let (Some(line), Some(so_far)) = (self.line.take(), self.streamed.take()) {
+            self.notes.add(line.streamed(&so_far));
+        }
     }
 
     pub(super) fn end(mut self, answer: &Result<Shaped, EgressError>, end: End) {
         if let Some(line) = self.line.take() {
-            self.egress.notes.add(line.note(answer, end));
+            self.notes.add(line.note(answer, end));
         }
     }
 }
 
-impl Drop for Trace<'_> {
+impl Drop for Trace {
     fn drop(&mut self) {
-        if let Some(line) = self.line.take() {
-            let code = self.egress.life.check().map_or_else(|cause| cause.code(), |()| ABANDONED);
-            let charge = line.unread.clone();
-            self.egress.notes.add(line.unanswered(code, charge));
-        }
+        let Some(line) = self.line.take() else { return };
+        let note = match (self.life.check(), self.streamed.take()) {
+            // The tool read as much as it wanted.
+            (Ok(()), Some(so_far)) => line.streamed(&so_far),
+            (ended, _) => {
+                let code = ended.map_or_else(|cause| cause.code(), |()| ABANDONED);
+                let charge = line.unread.clone();
+                line.unanswered(code, charge)
+            }
+        };
+        self.notes.add(note);
     }
 }
 
@@ -94,14 +127,19 @@ impl Line {
 
     fn note(self, answer: &Result<Shaped, EgressError>, end: End) -> Note {
         match answer {
-            Ok(shaped) => self.sent(shaped, end),
+            Ok(shaped) => self.sent(shaped.status(), end),
             Err(EgressError::Withheld) => self.withheld(end),
             Err(error) => self.unanswered(error.code(), end.charge),
         }
     }
 
-    fn sent(self, shaped: &Shaped, End { received_bytes, charge, .. }: End) -> Note {
-        let (status, millis) = (shaped.status(), self.millis());
+    fn streamed(self, so_far: &SoFar) -> Note {
+        let SoFar { status, received_bytes } = *so_far;
+        self.sent(status, End { received_bytes, charge: None, found: None })
+    }
+
+    fn sent(self, status: u16, End { received_bytes, charge, .. }: End) -> Note {
+        let millis = self.millis();
         let Self { capability, method, host, path_template, sent_bytes, .. } = self;
         Note::Sent {
             capability,

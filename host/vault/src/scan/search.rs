@@ -40,7 +40,6 @@ impl Search {
     }
 
     /// For a text that is let go as it is settled.
-    #[cfg_attr(not(test), expect(dead_code, reason = "responses are released whole so far"))]
     pub(crate) fn of_stream(scanner: Scanner) -> Self {
         Self { marks: Some(VecDeque::new()), ..Self::of_whole(scanner) }
     }
@@ -56,12 +55,11 @@ impl Search {
     pub(crate) fn finish(&mut self) -> Option<Place> {
         let tables = self.scanner.tables();
         let found = self.step(&[], &tables, true);
-        self.settled = self.seen;
+        self.settle_all();
         found
     }
 
     /// How many bytes of the text are part of nothing that is still to be found.
-    #[cfg_attr(not(test), expect(dead_code, reason = "responses are released whole so far"))]
     pub(crate) fn settled(&self) -> u64 {
         self.settled
     }
@@ -70,7 +68,7 @@ impl Search {
         self.mark();
         self.seen = self.seen.saturating_add(piece.len() as u64);
         if tables.iter().all(|table| table.is_empty()) {
-            self.settled = self.seen;
+            self.settle_all();
             return None;
         }
         let [raw, once, twice, thrice] = &mut self.layers;
@@ -100,6 +98,13 @@ impl Search {
         let mark = Mark { seen: self.seen, lanes: self.totals() };
         if let Some(marks) = &mut self.marks {
             marks.push_back(mark);
+        }
+    }
+
+    fn settle_all(&mut self) {
+        self.settled = self.seen;
+        if let Some(marks) = &mut self.marks {
+            marks.clear();
         }
     }
 

@@ -3,7 +3,12 @@ use std::collections::BTreeSet;
 
 use toml::Spanned;
 
-use super::{super::minting, Reader, Written, response::DEFAULT_BYTES, slot::NEVER_A_SLOT};
+use super::{
+    super::minting,
+    Reader, Written,
+    response::{DEFAULT_BYTES, WrittenResponse},
+    slot::NEVER_A_SLOT,
+};
 use crate::{CredentialName, Destination, HttpScope, PathPattern, Slot, SourceError};
 
 impl Reader<'_> {
@@ -37,6 +42,15 @@ impl Reader<'_> {
             return Err(
                 self.lacks("`session_policy` narrows a `credential`, and there is none", help)
             );
+        }
+        let streaming = written.response.as_ref().and_then(WrittenResponse::streaming);
+        if let Some(streaming) = streaming.filter(|_| written.meter.is_some()) {
+            let message =
+                "a response that is streamed is not metered: a meter reads it whole first";
+            return Err(self
+                .file
+                .error(streaming, message)
+                .with_help("take `streaming` out, or `meter`"));
         }
         let paths = self.paths(written.paths)?;
         if let Some(place) = destinations.iter().find_map(|one| minting::place(one, &paths)) {

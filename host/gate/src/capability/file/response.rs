@@ -24,6 +24,14 @@ pub(super) struct WrittenResponse {
     headers: Option<Vec<Spanned<String>>>,
     fields: Option<Spanned<Vec<Spanned<WrittenField>>>>,
     status_only: Option<Spanned<bool>>,
+    streaming: Option<Spanned<bool>>,
+}
+
+impl WrittenResponse {
+    /// Where it says that responses are streamed.
+    pub(super) fn streaming(&self) -> Option<std::ops::Range<usize>> {
+        self.streaming.as_ref().filter(|streaming| *streaming.get_ref()).map(Spanned::span)
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,6 +116,9 @@ impl Reader<'_> {
 
     fn body(&self, written: &WrittenResponse) -> Result<BodyShape, SourceError> {
         let status_only = written.status_only.as_ref().is_some_and(|only| *only.get_ref());
+        if let Some(streaming) = written.streaming() {
+            return self.streamed(streaming, written.fields.is_some() || status_only);
+        }
         match (&written.fields, status_only) {
             (None, false) => Ok(BodyShape::Whole),
             (None, true) => Ok(BodyShape::StatusOnly),
@@ -117,6 +128,18 @@ impl Reader<'_> {
                 .error(fields.span(), "`status_only` shows nothing of a body, and so no `fields`")
                 .with_help("take one of both out")),
         }
+    }
+
+    fn streamed(
+        &self,
+        written: std::ops::Range<usize>,
+        is_part: bool,
+    ) -> Result<BodyShape, SourceError> {
+        if !is_part {
+            return Ok(BodyShape::Streamed);
+        }
+        let message = "a body that is streamed passes whole, and without `fields` or `status_only`";
+        Err(self.file.error(written, message).with_help("take one of both out"))
     }
 
     fn fields(

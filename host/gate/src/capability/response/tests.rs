@@ -91,7 +91,9 @@ fn leaves(value: &Value, at: &mut Vec<String>, found: &mut Vec<(Vec<String>, Val
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(number, value)| below(format!("#{number}"), value));
         }
-        leaf => found.push((at.clone(), leaf.clone())),
+        leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            found.push((at.clone(), leaf.clone()));
+        }
     }
 }
 

@@ -68,6 +68,16 @@ fn a_status_alone_can_be_shown() {
     );
 }
 
+#[test]
+fn a_whole_body_can_be_streamed() {
+    let (head, rest) = GOOD.split_once("fields = ").unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    let (rest, _) = rest.split_once("[capability.\"model:chat:create\".meter]").unwrap();
+    let streamed = scope(&format!("{head}streaming = true\n{rest}"));
+    assert!(streamed.is_streamed() && streamed.response.body == BodyShape::Streamed);
+    assert!(!scope(&format!("{head}streaming = false\n{rest}")).is_streamed());
+}
+
 /// What is said about [`GOOD`] with one text in place of another.
 fn said(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "`{from}` does not stand in the good file");
@@ -92,6 +102,9 @@ fn every_mistake_about_shapes_and_meters_is_told_with_its_place_and_what_to_chan
         said("max_length = 8", "max_length = -8"),
         said(fields, "fields = []"),
         said(fields, &format!("{fields}\nstatus_only = true")),
+        said(fields, &format!("{fields}\nstreaming = true")),
+        said(fields, "status_only = true\nstreaming = true"),
+        said(fields, "streaming = true"),
         said("Request-Id", "Set-Cookie"),
         said("Request-Id", "www-authenticate"),
         said("Request-Id", "a b"),

@@ -176,7 +176,7 @@ fn what_is_left_of_a_budget_is_asked_for_only_where_a_policy_looks_at_it() {
         load(format!("{head} when {{ context has remaining && context.remaining > 5000000 }};"));
     assert!(!looks.wants_remaining(&asks).is_empty());
     let with = |remaining: Option<u64>| {
-        let facts = Facts { remaining: remaining.map(crate::Cost), ..facts() };
+        let facts = Facts { remaining: remaining.map(Cost), ..facts() };
         matches!(looks.decide(&asks, &facts), Decision::Allow(_))
     };
     assert_eq!((with(Some(5_000_001)), with(Some(5_000_000)), with(None)), (true, false, false));

@@ -36,7 +36,7 @@ async fn desk(server: &Server) -> Desk {
     setup.open().await
 }
 
-fn meter() -> Meter {
+pub(super) fn meter() -> Meter {
     let all = Capabilities::parse(&SourceFile::new("capabilities.toml", METER), &["http"]).unwrap();
     all.0.into_values().next().unwrap().http.unwrap().meter.clone().unwrap()
 }

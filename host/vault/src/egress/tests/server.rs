@@ -10,7 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
-    sync::Notify,
+    sync::{Notify, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 pub(super) enum Script {
     /// Writes these pieces, then closes.
     Write(Vec<Vec<u8>>),
+    /// Writes each of these pieces when it may, then closes.
+    Paced(Vec<Vec<u8>>, Arc<Semaphore>),
     /// Writes back the request as a JSON text.
     Echo,
     /// Says nothing, and waits for the other side to go.
@@ -67,7 +69,7 @@ impl Server {
     pub(super) async fn has_request(&self) {
         self.log.arrived.notified().await;
     }
-    /// Waits until the other side has closed a silent connection.
+    /// Waits until the other side has closed a silent connection, or one in the middle of a response.
     pub(super) async fn is_left(&self) {
         self.log.left.notified().await;
     }
@@ -106,6 +108,21 @@ async fn converse(
                 stream.write_all(&piece).await.ok()?;
                 stream.flush().await.ok()?;
                 tokio::task::yield_now().await;
+            }
+            stream.shutdown().await.ok()
+        }
+        Script::Paced(pieces, pace) => {
+            for piece in pieces {
+                let mut more = [0; 64];
+                tokio::select! {
+                    turn = pace.acquire() => turn.ok()?.forget(),
+                    _ = stream.read(&mut more) => {
+                        log.left.notify_one();
+                        return None;
+                    }
+                }
+                stream.write_all(&piece).await.ok()?;
+                stream.flush().await.ok()?;
             }
             stream.shutdown().await.ok()
         }
