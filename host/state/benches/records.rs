@@ -84,7 +84,7 @@ async fn caller(state: State, began: Instant) -> Vec<Duration> {
             match record {
                 Record::Closed(closed) => state.close(closed).await.unwrap(),
                 record @ (Record::Opened(_) | Record::Admitted(_) | Record::Changed(_)) => {
-                    state.append(&record).await.unwrap()
+                    state.append(&record).await.unwrap();
                 }
             }
             waits.push(asked.elapsed());
