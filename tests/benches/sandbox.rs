@@ -1,7 +1,7 @@
 //! What does the sandbox cost, against bare wasmtime in the same run?
 //!
 //! `cargo bench -p toolward-tests --bench sandbox`. Calls in a second, calls that wait, the way from a guest to
-//! the host, epochs, the time from a kill to silence, and tools in other languages.
+//! the host, epochs, the time from a kill or a limit to silence, and tools in other languages.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -12,7 +12,11 @@
 )]
 mod support {
     pub(crate) mod bare;
+    pub(crate) mod desk;
     pub(crate) mod languages;
+    pub(crate) mod limits;
+    #[expect(dead_code, reason = "the bench of egress counts connections")]
+    pub(crate) mod server;
     pub(crate) mod yard;
     pub(crate) mod yes;
 }
@@ -42,6 +46,7 @@ async fn all(component: Vec<u8>) -> anyhow::Result<()> {
     host_calls(&component).await?;
     epochs(&component).await?;
     kills(&component).await?;
+    support::limits::limits(&component).await?;
     support::languages::languages().await?;
     waiting(&component).await
 }

@@ -1,4 +1,4 @@
 use toolward_gate::*;
-pub fn forge(call: Call, terms: Terms, life: Life) -> Permit {
-    Permit { call, terms, life }
+pub fn forge(call: Call, terms: Terms, life: Life, account: Account, tripwire: Tripwire) -> Permit {
+    Permit { call, terms, life, account, tripwire }
 }

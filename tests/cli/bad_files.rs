@@ -137,9 +137,12 @@ fn a_wrong_passphrase() {
     with("right", "call list_issues owner=acme repo=site", "").exits(0);
     let before = place.tree();
     let listed = with("wrong", "secret list", "").exits(1);
-    let set = with("wrong", "secret set payments-key", KEY).exits(1);
     let none = place.run("secret list").exits(1);
     assert_eq!(before, place.tree());
+    let kept = || fs::read(place.path("secrets.age")).unwrap();
+    let secrets = kept();
+    let set = with("wrong", "secret set payments-key", KEY).exits(1);
+    assert_eq!(secrets, kept(), "that it was tried is all that was written");
     let called = with("wrong", "call list_issues owner=acme repo=site", "").exits(8);
     assert_eq!(place.upstream.seen().len(), 1, "only the call with the right passphrase went out");
     assert_snapshot!([listed, set, none, called].map(|ran| ran.told()).join("\n"));

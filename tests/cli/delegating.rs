@@ -10,6 +10,10 @@ interface = "tools"
 tools = ["say", "create_charge", "relay_two"]
 lends = ["payments:charges:create", "house:tools:call"]
 risk = "low"
+[capability."shop:notes:use"]
+description = "Remember notes."
+interface = "key-value"
+risk = "low"
 [capability."shop:items:read"]
 description = "Read items."
 interface = "http"
@@ -71,20 +75,20 @@ fn the_tree_of_a_call_is_shown_from_any_call_in_it() {
     place.run(&relay("relay_two", &below)).exits(0);
     let all = records(&place.run("audit tail --json").exits(0).out);
     let calls: Vec<&str> = all.iter().map(|one| one["record"]["call"].as_str().unwrap()).collect();
-    for call in &calls[2..5] {
+    for call in &calls[3..8] {
         let tree = records(&place.run(&format!("audit show {call} --json")).exits(0).out);
-        assert_eq!(tree, all[2..]);
+        assert_eq!(tree, all[3..]);
     }
     let alone = records(&place.run(&format!("audit show {} --json", calls[0])).exits(0).out);
-    assert_eq!(alone, all[..2]);
-    let shown = place.run(&format!("audit show {}", calls[4])).exits(0);
+    assert_eq!(alone, all[..3]);
+    let shown = place.run(&format!("audit show {}", calls[7])).exits(0);
     // The first T is that of the time: the number before it stands to the right.
     let ends: Vec<usize> = shown.out.lines().map(|line| line.find('T').unwrap()).collect();
-    assert_eq!(ends, [0, 4, 8, 8, 4, 0].map(|more| ends[0] + more), "{}", shown.told());
-    assert!(shown.out.lines().nth(1).unwrap().contains("calls relay_two through tool for "));
+    assert_eq!(ends, [0, 0, 4, 4, 8, 8, 8, 4, 0].map(|more| ends[0] + more), "{}", shown.told());
+    assert!(shown.out.lines().nth(2).unwrap().contains("calls relay_two through tool for "));
     // Nothing but the records of that call is what `tail --call` shows.
-    let one = records(&place.run(&format!("audit tail --call {} --json", calls[3])).exits(0).out);
-    assert_eq!(one.len(), 2);
+    let one = records(&place.run(&format!("audit tail --call {} --json", calls[7])).exits(0).out);
+    assert_eq!(one.len(), 3);
     let none = place.run("audit show 01890000-0000-7000-8000-000000000000");
     assert!(none.exits(10).err.contains("there is no call"));
 }

@@ -56,6 +56,6 @@ fn in_production_no_token_is_minted_and_none_of_an_earlier_day_is_taken() {
     );
     let refused = place.run("token mint --id agent-7").exits(1);
     assert!(refused.err.contains("production"), "{}", refused.told());
-    let refused = place.run("token inspect agent.token").exits(4);
+    let refused = place.run("token inspect agent.token").exits(3);
     assert!(refused.err.contains("production"), "{}", refused.told());
 }

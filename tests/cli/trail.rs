@@ -36,7 +36,7 @@ fn the_key_is_made_with_the_configuration_and_is_its_owners_alone() {
     let secret = secret.trim().rsplit(':').next().unwrap();
     assert_ne!(shown.trim(), secret);
     place.set_mode("data/audit.key", 0o644);
-    let refused = place.run("audit verify").exits(1);
+    let refused = place.run("audit verify").exits(3);
     assert!(refused.err.contains("chmod 600"), "{}", refused.told());
     assert!(!refused.told().contains(secret));
 }
@@ -68,7 +68,7 @@ fn a_tail_that_was_cut_off_is_found_and_no_host_starts_on_it_until_it_is_given_u
     place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence > 4");
     let cut = place.run("audit verify").exits(1);
     assert!(cut.out.contains("broken at record 5: records are missing"), "{}", cut.told());
-    let refused = place.run("call say text=hello").exits(1);
+    let refused = place.run("call say text=hello").exits(3);
     assert!(refused.err.contains("audit resume"), "{}", refused.told());
     place.run("audit resume").exits(2);
     place.run("audit resume --reason 'the disk was lost'").exits(0);
@@ -94,7 +94,7 @@ fn a_forged_checkpoint_is_told_from_a_genuine_one() {
 fn a_host_whose_checkpoints_cannot_be_written_does_not_start_unless_it_is_told_to_go_on() {
     let place = anchored();
     place.change("toolward.toml", "\"elsewhere.jsonl\"", "\"missing/elsewhere.jsonl\"");
-    let refused = place.run("call say text=hello").exits(1);
+    let refused = place.run("call say text=hello").exits(3);
     assert!(refused.err.contains("missing/elsewhere.jsonl"), "{}", refused.told());
     let go_on = "\"missing/elsewhere.jsonl\"\non_failure = \"go-on\"";
     place.change("toolward.toml", "\"missing/elsewhere.jsonl\"", go_on);
@@ -131,7 +131,7 @@ fn calls_and_changes_are_found_by_what_they_were() {
     place.run("kill on tool say --reason 'a test'").exits(0);
     place.run("call say text=hello").exits(4);
     let ends = |line: &str| -> Vec<String> {
-        let found = place.run(&format!("audit search --json {line}")).exits(0);
+        let found = place.run(format!("audit search --json {line}").trim_end()).exits(0);
         lines(&found.out).iter().map(|one| one["end"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(ends(""), ["ok", "tool-failed", "kill-on", "halted"]);

@@ -54,7 +54,11 @@ pub(crate) fn signatures(data: &[u8]) {
 pub(crate) fn paths(data: &[u8]) {
     let (pattern, path) = data.split_at(data.len() / 2);
     let piece = |byte: &u8| PIECES.get(usize::from(*byte) % PIECES.len()).copied().unwrap_or("a");
-    let pattern: Vec<&str> = pattern.iter().take(6).map(piece).collect();
+    let mut pattern: Vec<&str> = pattern.iter().take(6).map(piece).collect();
+    if pattern.is_empty() {
+        // `/` is one segment, and that is empty.
+        pattern.push("");
+    }
     let path = format!("/{}", spelled(path));
     let written = format!("/{}", pattern.join("/"));
     let Ok(read) = written.parse::<PathPattern>() else { return };

@@ -19,6 +19,7 @@ fn field(key: &str, value: &Value) -> Value {
         "tool-digest" | "arguments-digest" | "policy-version" => "[digest]".into(),
         "millis" => "[millis]".into(),
         "host" => "[host]".into(),
+        "fingerprint" => "[fingerprint]".into(),
         _ => redacted(value),
     }
 }

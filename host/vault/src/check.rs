@@ -192,20 +192,21 @@ fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
 /// What is signed for AWS is what AWS makes of the target: it decodes it and escapes it anew. Where that could
 /// give other bytes, the server would refuse the signature.
 fn signable(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
-    let plain = |text: &str, marks: &[u8]| {
-        let one = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
-        text.bytes().all(|byte| one(byte) || marks.contains(&byte))
-            && percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
-    };
-    let query = target.query.as_deref().unwrap_or_default();
-    if !matches!(scope.slot, Some(Slot::AwsSigV4(_)))
-        || plain(&target.path, b"/") && plain(query, b"=&")
-    {
+    if !matches!(scope.slot, Some(Slot::AwsSigV4(_))) || can_be_signed_for_aws(target) {
         return Ok(());
     }
     Err(not_allowed(
         "the request is signed for AWS: escape all but letters, digits and `-._~` in path and query, as UTF-8",
     ))
+}
+
+pub(crate) fn can_be_signed_for_aws(target: &Target) -> bool {
+    let plain = |text: &str, marks: &[u8]| {
+        let one = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+        text.bytes().all(|byte| one(byte) || marks.contains(&byte))
+            && percent_encoding::percent_decode_str(text).decode_utf8().is_ok()
+    };
+    plain(&target.path, b"/") && plain(target.query.as_deref().unwrap_or_default(), b"=&")
 }
 
 type Header = (http::HeaderName, http::HeaderValue);

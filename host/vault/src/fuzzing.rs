@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest as _, Sha256};
 use toolward_gate::{AwsSigV4, SignaturePlace};
 
-use crate::{broker::AwsKeys, sign::sigv4, target::Target};
+use crate::{broker::AwsKeys, check, sign::sigv4, target::Target};
 
 /// What is taken as canonical leaves as it came, and means the same to the readers that see it later: the URL
 /// library of the client, and the one of the signer.
@@ -33,12 +33,7 @@ pub fn signature(bytes: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (method, path, value, body) = (line(), line(), line(), line());
     let Ok(target) = Target::parse(path) else { return };
-    let strict = |text: &str| text.bytes().all(|byte| !b"!$'()*+,:@?".contains(&byte));
-    let utf8 = percent_decode_str(path).decode_utf8().is_ok();
-    if target.origin.is_some() || !strict(path.split('?').next().unwrap_or_default()) || !utf8 {
-        return;
-    }
-    if !target.query.as_deref().is_none_or(|query| strict(query) && !query.contains('/')) {
+    if target.origin.is_some() || !check::can_be_signed_for_aws(&target) {
         return;
     }
     let method = if method.len() % 2 == 0 { "GET" } else { "POST" };

@@ -1,5 +1,6 @@
 //! An API on loopback, with TLS and connections that stay open.
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -7,7 +8,8 @@ use std::{
     },
 };
 
-use axum::{Router, extract::Path, http::header, routing::get, serve::Listener};
+use axum::{Router, body::Body, extract::Path, http::header, routing::get, serve::Listener};
+use futures::stream;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -22,7 +24,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers `GET /items/{bytes}` with a list of about so many bytes.
+    /// Answers `GET /items/{bytes}` with a list of about so many bytes, and where there is none of that size
+    /// with one that does not end.
     pub(crate) async fn start(sizes: &[usize]) -> anyhow::Result<Self> {
         let (root, tls) = certified()?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -32,8 +35,9 @@ impl Server {
         let router = Router::new().route(
             "/items/{bytes}",
             get(|Path(bytes): Path<usize>| async move {
-                let page = pages.iter().find(|(size, _)| *size == bytes).unwrap().1.clone();
-                ([(header::CONTENT_TYPE, "application/json")], page)
+                let page = pages.iter().find(|(size, _)| *size == bytes);
+                let body = page.map_or_else(endless, |(_, page)| Body::from(page.clone()));
+                ([(header::CONTENT_TYPE, "application/json")], body)
             }),
         );
         let listener = Tls { listener, tls, accepted: accepted.clone() };
@@ -46,6 +50,13 @@ impl Server {
         self.accepted.load(Ordering::SeqCst)
     }
 }
+
+fn endless() -> Body {
+    let pieces = std::iter::once("[0").chain(std::iter::repeat(ZEROS));
+    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+}
+
+const ZEROS: &str = ",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0";
 
 struct Tls {
     listener: TcpListener,

@@ -31,20 +31,29 @@ impl Yard {
         Self::with(
             component,
             SandboxSettings { concurrent_calls: calls, ..SandboxSettings::default() },
+            &|_| (),
         )
         .await
     }
 
     /// What was compiled is in this folder.
     pub(crate) async fn open_kept(component: &[u8], data: Option<PathBuf>) -> anyhow::Result<Self> {
-        Self::with(component, SandboxSettings { data, ..SandboxSettings::default() }).await
+        let settings = SandboxSettings { data, ..SandboxSettings::default() };
+        Self::with(component, settings, &|_| ()).await
     }
 
-    async fn with(component: &[u8], settings: SandboxSettings) -> anyhow::Result<Self> {
+    /// Under terms that were changed.
+    pub(crate) async fn with(
+        component: &[u8],
+        settings: SandboxSettings,
+        change: &dyn Fn(&mut Terms),
+    ) -> anyhow::Result<Self> {
         let calls = settings.concurrent_calls;
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let digest = sandbox.install(component.to_vec()).await?.digest;
-        let (gate, office) = yes::gate(terms(usize::try_from(calls)?)).await?;
+        let mut terms = terms(usize::try_from(calls)?);
+        change(&mut terms);
+        let (gate, office) = yes::gate(terms).await?;
         let heard = sandbox.clone();
         gate.switches.on_change(move || heard.interrupt());
         let vault = Vault::new(Credentials::default(), EgressSettings::default())?;
@@ -65,7 +74,7 @@ impl Yard {
     /// Starts a call that reports and then goes on for ever; how long it lives after its switch is thrown.
     pub(crate) async fn kill(&self, tool: &str) -> anyhow::Result<Duration> {
         let (sender, mut said) = mpsc::channel(1);
-        let run = self.start(tool, sender).await?;
+        let run = self.start(tool, ProgressSink::to(sender)).await?;
         said.recv().await;
         let target = SwitchTarget::Tool(tool.to_owned());
         let began = Instant::now();
@@ -85,12 +94,14 @@ impl Yard {
         }
     }
 
-    async fn start(
+    /// Starts a call, and does not wait for it.
+    pub(crate) async fn start(
         &self,
         tool: &str,
-        sender: mpsc::Sender<toolward_gate::Said>,
+        to: ProgressSink,
     ) -> anyhow::Result<tokio::task::JoinHandle<Result<Output, Stop>>> {
-        let grant = self.grant(tool, "{}", ProgressSink::to(sender)).await?;
+        let arguments = if tool == "compute" { r#"{"times":1}"# } else { "{}" };
+        let grant = self.grant(tool, arguments, to).await?;
         let sandbox = self.sandbox.clone();
         Ok(tokio::spawn(async move { sandbox.run(grant).await }))
     }
@@ -102,7 +113,7 @@ impl Yard {
         let mut waiting = Vec::new();
         for _ in 0..calls {
             let (sender, said) = mpsc::channel(1);
-            waiting.push((self.start("wait", sender).await?, said));
+            waiting.push((self.start("wait", ProgressSink::to(sender)).await?, said));
         }
         // A full channel: the next report waits.
         while waiting.iter().any(|(run, said)| said.is_empty() && !run.is_finished()) {
@@ -129,7 +140,11 @@ fn switch(target: SwitchTarget) -> Switch {
 }
 
 fn terms(calls: usize) -> Terms {
-    let granted = [("host:clock:read", "clock"), ("host:progress:report", "progress")];
+    let granted = [
+        ("host:clock:read", "clock"),
+        ("host:log:write", "log"),
+        ("host:progress:report", "progress"),
+    ];
     let granted = granted.map(|(name, opens)| (name.parse().unwrap(), Interface(opens.to_owned())));
     Terms {
         time: Duration::from_secs(120),

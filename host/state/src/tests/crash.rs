@@ -165,6 +165,8 @@ fn space() -> KeySpace {
 #[test]
 fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
     let steps = steps();
+    let numbers = (0..steps).map(|step| step.to_string());
+    let plan: Vec<String> = numbers.chain(KINDS.map(str::to_owned)).collect();
     let (next, seen) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
     // Most of a child's time is waiting for the disk.
     std::thread::scope(|scope| {
@@ -172,9 +174,10 @@ fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
                 loop {
-                    let step = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(step) = plan.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
                     let folder = TempDir::new().unwrap();
-                    let Some((name, told)) = killed_at(folder.path(), step) else { break };
+                    // How many steps there are depends on who comes first: the last ones may not be there.
+                    let Some((name, told)) = killed_at(folder.path(), step) else { continue };
                     let at = format!("step {step}, `{name}`");
                     runtime.block_on(survivor(folder.path(), &told, &at));
                     *seen.lock().unwrap().entry(name).or_default() += 1;
@@ -185,8 +188,7 @@ fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
     let seen = seen.into_inner().unwrap();
     let survived: usize = seen.values().sum();
     println!("crash points survived / total: {survived} / {survived}, of these {seen:?}");
-    // How often a checkpoint is written depends on who comes first.
-    assert!(survived + 10 > steps, "{survived} of about {steps} steps were tried");
+    assert!(survived + 10 > plan.len(), "{survived} of about {} were tried", plan.len());
     for kind in KINDS {
         assert!(seen.contains_key(kind), "no crash at `{kind}`");
     }
@@ -225,7 +227,7 @@ fn steps() -> usize {
     steps
 }
 
-fn child(folder: &Path, stop: Option<usize>) -> Command {
+fn child(folder: &Path, stop: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([
         "--exact",
@@ -235,13 +237,13 @@ fn child(folder: &Path, stop: Option<usize>) -> Command {
     ]);
     command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(stop) = stop {
-        command.env(STOP_AT, stop.to_string());
+        command.env(STOP_AT, stop);
     }
     command
 }
 
 /// The step that was reached, and what the child had told by then; none where the day was over before.
-fn killed_at(folder: &Path, step: usize) -> Option<(String, Vec<String>)> {
+fn killed_at(folder: &Path, step: &str) -> Option<(String, Vec<String>)> {
     let mut child = child(folder, Some(step)).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut told = Vec::new();

@@ -53,10 +53,10 @@ pub(crate) fn at(step: &'static str) -> Result<(), Unavailable> {
 
 /// In a child that was told where to stop: says that it is there, and stays until it is killed.
 fn wait_for_the_end(step: &str) {
-    static STOP: OnceLock<Option<usize>> = OnceLock::new();
-    let stop = STOP.get_or_init(|| std::env::var(STOP_AT).ok()?.parse().ok());
-    let count = COUNT.fetch_add(1, Ordering::SeqCst);
-    if *stop != Some(count) {
+    static STOP: OnceLock<Option<String>> = OnceLock::new();
+    let count = COUNT.fetch_add(1, Ordering::SeqCst).to_string();
+    let stop = STOP.get_or_init(|| std::env::var(STOP_AT).ok());
+    if !stop.as_ref().is_some_and(|stop| *stop == count || stop == step) {
         return;
     }
     let mut out = std::io::stdout().lock();
@@ -73,6 +73,6 @@ pub(super) fn count() -> usize {
 }
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// The number of the step at which a child stops.
+/// The step at which a child stops: its number, or its name for the first of them.
 pub(super) const STOP_AT: &str = "TOOLWARD_TEST_STOP_AT";
 pub(super) const REACHED: &str = "reached the step ";

@@ -1,4 +1,6 @@
 //! Tools that keep a host busy in one way each.
+mod over;
+
 use serde::{Deserialize, Serialize};
 use toolward_sdk::{Capability, ToolError, ToolType, clock, progress, tool};
 

@@ -134,7 +134,11 @@ fn hoard(of: Count) -> Result<Text, ToolError> {
 fn annotate(of: Count) -> Result<Text, ToolError> {
     use toolward_sdk::log;
     let Count { count } = of;
-    log::info!("packed {count} parcels", parcels = count, to = format_args!("{}\n{}", "acme", "\u{202e}"));
+    log::info!(
+        "packed {count} parcels",
+        parcels = count,
+        to = format_args!("{}\n{}", "acme", "\u{202e}")
+    );
     log::warn!("no fields");
     log::write(log::Level::Error, "names of all kinds", &[("a b", &1), ("", &2), ("a b", &3)]);
     Ok(Text::new("said"))
