@@ -120,7 +120,9 @@ proptest! {
             let ledger = Arc::new(Ledger::of(60));
             let account = account(&ledger);
             let mut running = Vec::new();
-            for (most, used) in requests {
+            for (number, (most, used)) in requests.into_iter().enumerate() {
+                // The first one has what admission set aside for it.
+                let most = if number == 0 { 10 } else { most };
                 match account.set_aside(&name(), micros(most)).await {
                     Ok(aside) => running.push((aside, used.min(most))),
                     Err(_) => if let Some((aside, used)) = running.pop() { aside.settle(micros(used)).await },

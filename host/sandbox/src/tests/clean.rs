@@ -123,8 +123,8 @@ async fn call(
     let digest = sandbox.install_wanting(bytes, wants).await.unwrap().digest;
     let time = if end == End::Time { Duration::from_millis(300) } else { Duration::from_secs(60) };
     let mut granted = Terms { time, ..terms(&[("host:log:write", "log")]) };
-    granted.sandbox.memory_bytes = PAGES as usize * 65_536;
-    granted.sandbox.table_elements = ELEMENTS as usize + 1;
+    granted.sandbox.memory_bytes = (PAGES as usize).saturating_mul(65_536);
+    granted.sandbox.table_elements = (ELEMENTS as usize).saturating_add(1);
     let notes = Notes::default();
     let asked = Asked { digest, tool, arguments: json!({}) };
     let (grant, switches) = testing::grant_for(&asked, granted, notes.clone()).await;
@@ -166,15 +166,15 @@ fn switch() -> Switch {
 }
 
 fn fits(tool: &str, end: End, stopped: &Result<Output, Stop>) -> bool {
-    match (tool, end, stopped) {
+    matches!(
+        (tool, end, stopped),
         ("crash", End::Itself, Err(Stop::Trapped { .. }))
-        | ("more", End::Itself, Err(Stop::Limit(Limit::Memory)))
-        | ("recurse", End::Itself, Err(Stop::Limit(Limit::Stack)))
-        | ("spin", End::Time, Err(Stop::Halted(Cause::TimeOver)))
-        | ("spin", End::Kill, Err(Stop::Halted(Cause::SwitchThrown(_))))
-        | ("spin", End::Dropped, Err(Stop::Cancelled)) => true,
-        _ => false,
-    }
+            | ("more", End::Itself, Err(Stop::Limit(Limit::Memory)))
+            | ("recurse", End::Itself, Err(Stop::Limit(Limit::Stack)))
+            | ("spin", End::Time, Err(Stop::Halted(Cause::TimeOver)))
+            | ("spin", End::Kill, Err(Stop::Halted(Cause::SwitchThrown(_))))
+            | ("spin", End::Dropped, Err(Stop::Cancelled))
+    )
 }
 
 #[tokio::test]

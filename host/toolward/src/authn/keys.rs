@@ -84,6 +84,10 @@ impl Key {
 
 /// What a key of this type and curve can check (RFC 7518 section 3.1, RFC 8037 section 3.1). A shared key
 /// checks nothing: whoever can check with it can sign.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library may come to know more types and curves; a key of another one checks nothing"
+)]
 fn of_type(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
     match parameters {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {

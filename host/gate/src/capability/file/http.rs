@@ -44,6 +44,7 @@ impl Reader<'_> {
             );
         }
         let streaming = written.response.as_ref().and_then(WrittenResponse::streaming);
+        let response = self.response(written.response)?;
         if let Some(streaming) = streaming.filter(|_| written.meter.is_some()) {
             let message =
                 "a response that is streamed is not metered: a meter reads it whole first";
@@ -71,7 +72,7 @@ impl Reader<'_> {
             session_policy,
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
-            response: self.response(written.response)?,
+            response,
             meter: written.meter.as_ref().map(|meter| self.meter(meter)).transpose()?,
         })
     }

@@ -37,7 +37,8 @@ impl Issuer {
 #[async_trait]
 impl FetchKeys for Issuer {
     async fn fetch(&self, _url: &str) -> Result<String, String> {
-        *self.asked.lock().unwrap() += 1;
+        let asked = self.asked.lock().unwrap().saturating_add(1);
+        *self.asked.lock().unwrap() = asked;
         tokio::task::yield_now().await;
         self.answer.lock().unwrap().clone().ok_or_else(|| "it is away".to_owned())
     }
