@@ -90,12 +90,11 @@ impl Key {
 )]
 fn of_type(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
     match parameters {
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Some(vec![Algorithm::ES256])
-        }
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
-            Some(vec![Algorithm::ES384])
-        }
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => Some(vec![Algorithm::ES256]),
+            EllipticCurve::P384 => Some(vec![Algorithm::ES384]),
+            _ => None,
+        },
         AlgorithmParameters::OctetKeyPair(key) => {
             (key.curve == EllipticCurve::Ed25519).then(|| vec![Algorithm::EdDSA])
         }
@@ -104,10 +103,7 @@ fn of_type(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
             let bytes = modulus.iter().skip_while(|byte| **byte == 0).count();
             (bytes >= RSA_BYTES).then(|| RSA.to_vec())
         }
-        AlgorithmParameters::EllipticCurve(_)
-        | AlgorithmParameters::OctetKey(_)
-        | AlgorithmParameters::Other(_)
-        | _ => None,
+        _ => None,
     }
 }
 
