@@ -29,6 +29,7 @@ mod keys;
 mod lent;
 mod minting;
 mod plan;
+mod sent;
 mod sessions;
 mod slots;
 mod trail;
@@ -37,6 +38,7 @@ pub use trail::{checkpoint_places, retention};
 
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
+pub use sent::{Carried, Sent, Shown};
 
 use plan::Planned;
 

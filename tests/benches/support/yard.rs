@@ -46,7 +46,7 @@ impl Yard {
     pub(crate) async fn with(
         component: &[u8],
         settings: SandboxSettings,
-        change: &dyn Fn(&mut Terms),
+        change: &(dyn Fn(&mut Terms) + Sync),
     ) -> anyhow::Result<Self> {
         let calls = settings.concurrent_calls;
         let sandbox = Arc::new(Sandbox::new(settings)?);

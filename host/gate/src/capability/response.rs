@@ -114,6 +114,11 @@ impl DeclaredFields {
         self.0.add(&steps, field)
     }
 
+    /// Each field with what it may hold.
+    pub fn described(&self) -> Vec<String> {
+        self.0.described()
+    }
+
     /// The declared fields of a document, and nothing else. What is declared and not there is left out; in a
     /// list, `null` keeps its place.
     pub fn project(&self, document: Value) -> Result<Value, Misfit> {
@@ -150,6 +155,14 @@ impl Node {
                 }
             }
             (Self::List(_), _) | (Self::Object(_), _) => Err(Conflict::ListAndObject),
+        }
+    }
+
+    fn described(&self) -> Vec<String> {
+        match self {
+            Self::Field(field) => vec![format!("{} ({field})", field.at)],
+            Self::Object(members) => members.values().flat_map(Self::described).collect(),
+            Self::List(items) => items.described(),
         }
     }
 

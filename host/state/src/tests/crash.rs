@@ -173,8 +173,7 @@ fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
-                loop {
-                    let Some(step) = plan.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
+                while let Some(step) = plan.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let folder = TempDir::new().unwrap();
                     // How many steps there are depends on who comes first: the last ones may not be there.
                     let Some((name, told)) = killed_at(folder.path(), step) else { continue };

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     authn,
     config::{CallerConfig, Config, Unlinked},
-    wiring::{self, Called, Callee},
+    wiring::{self, Called, Callee, Sent},
 };
 
 #[derive(Args)]
@@ -111,11 +111,15 @@ impl Check {
             plan.policy.prospects(&principal, &installed)
         };
         let prospects = inspection.manifest.tools.iter().map(prospects).collect();
-        let wants = inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
-        let called = wants.filter_map(|want| {
+        let wants = || inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
+        let called = wants().filter_map(|want| {
             Some((want.capability.clone(), plan.called_under(&want.capability)?))
         });
-        Ok(Outlook { principal, prospects, called: called.collect() })
+        let sent = wants().filter_map(|want| {
+            Some((want.capability.clone(), plan.sent_under(config, &want.capability)?))
+        });
+        let (called, sent) = (called.collect(), sent.collect());
+        Ok(Outlook { principal, prospects, called, sent })
     }
 
     fn principal(&self, config: &Config) -> Result<Principal, Failure> {
@@ -140,6 +144,8 @@ struct Outlook {
     prospects: Vec<toolward_gate::Prospects>,
     /// Under those of its capabilities that open `tools`.
     called: BTreeMap<CapabilityName, Called>,
+    /// Under those that open `http`.
+    sent: BTreeMap<CapabilityName, Sent>,
 }
 
 fn import(import: &Import) -> Value {
@@ -155,8 +161,14 @@ fn tool_data(tool: &ToolManifest, outlook: Option<&Outlook>) -> Value {
         let calls = of_tool.filter_map(|name| Some((name, outlook.called.get(name)?)));
         calls.collect::<BTreeMap<_, _>>()
     });
+    let requests = outlook.map(|outlook| {
+        let of_tool = tool.wants.iter().map(|want| &want.capability);
+        let requests = of_tool.filter_map(|name| Some((name, outlook.sent.get(name)?)));
+        requests.collect::<BTreeMap<_, _>>()
+    });
     json!({
         "tool": tool.name, "description": tool.description, "wants": *tool.wants, "calls": calls,
+        "requests": requests,
         "annotations": {
             "read_only": tool.annotations.read_only, "destructive": tool.annotations.destructive,
             "idempotent": tool.annotations.idempotent, "open_world": tool.annotations.open_world,
@@ -261,6 +273,12 @@ fn text(
                     text.push_str(&wanted(want));
                     text.push_str(
                         &outlook.called.get(&want.capability).map_or_else(String::new, calls),
+                    );
+                    text.push_str(
+                        &outlook
+                            .sent
+                            .get(&want.capability)
+                            .map_or_else(String::new, Sent::to_string),
                     );
                 }
                 text.push_str(&format!("  risk at most {:?}\n", prospects.risk).to_lowercase());

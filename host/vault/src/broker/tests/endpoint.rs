@@ -134,7 +134,7 @@ async fn converse(mut stream: TlsStream<TcpStream>, desk: &Desk) -> Option<()> {
     let number = {
         let mut seen = desk.seen.lock().unwrap();
         seen.push(request.clone());
-        seen.len() - 1
+        seen.len().saturating_sub(1)
     };
     desk.arrived.notify_one();
     desk.open.acquire().await.unwrap().forget();

@@ -193,7 +193,7 @@ async fn a_response_that_began_before_a_token_was_replaced_is_searched_for_both(
             };
             join(next, served).await.0
         };
-        let (first, second) = join(slow, second).await;
+        let (first, second) = Box::pin(join(slow, second)).await;
         assert_eq!(first.unwrap_err().code(), "withheld", "{echo}");
         assert_eq!(second.unwrap_err().code(), "withheld", "{echo}");
         assert_eq!(site.minted(), 2);

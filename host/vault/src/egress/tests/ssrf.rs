@@ -149,7 +149,7 @@ async fn no_spelling_of_a_private_address_is_dialled() {
 struct Turning(Mutex<Vec<Vec<&'static str>>>);
 
 impl Turning {
-    fn new(answers: &[&[&'static str]]) -> Box<dyn Network> {
+    fn answering(answers: &[&[&'static str]]) -> Box<dyn Network> {
         Box::new(Self(Mutex::new(answers.iter().rev().map(|one| one.to_vec()).collect())))
     }
 }
@@ -175,8 +175,12 @@ fn named(server: &Server) -> Setup {
 async fn a_name_that_turns_to_another_address_is_judged_anew() {
     const DENIED: (&str, &str) = ("address-denied", "not-sent address-denied");
     let server = server().await;
-    let network =
-        Turning::new(&[&["127.0.0.1"], &["10.0.0.1"], &["127.0.0.1", "10.0.0.1"], &["127.0.0.1"]]);
+    let network = Turning::answering(&[
+        &["127.0.0.1"],
+        &["10.0.0.1"],
+        &["127.0.0.1", "10.0.0.1"],
+        &["127.0.0.1"],
+    ]);
     let desk = Setup { network: Some(network), ..named(&server) }.open().await;
     is(&desk.outcome(outbound()).await, SENT, "where it is opened");
     is(&desk.outcome(outbound()).await, DENIED, "another network");
@@ -211,7 +215,7 @@ async fn a_kept_connection_is_to_the_address_that_was_checked() {
     let (_, at_second) = keeping(&format!("127.0.0.2:{}", first.port())).await;
     let destination =
         Destination { https: false, host: "api.example.com".to_owned(), port: first.port() };
-    let network = Turning::new(&[&["127.0.0.1"], &["127.0.0.1"], &["127.0.0.2"]]);
+    let network = Turning::answering(&[&["127.0.0.1"], &["127.0.0.1"], &["127.0.0.2"]]);
     let mut setup = Setup { network: Some(network), ..Setup::at(destination) };
     setup.scope.methods = super::support::set(&["GET"]);
     let get = || crate::Outbound { method: "GET".to_owned(), body: None, ..outbound() };
@@ -231,7 +235,7 @@ async fn what_is_dialled_and_sent_is_what_was_checked() {
         ["/items/a", "/items/%C3%BC", "/items/a:b@c,d=e!$&'()*+", "/items/a?q=%20+/?:@&q=b"]
     {
         let server = server().await;
-        let network = Turning::new(&[&["127.0.0.1"]]);
+        let network = Turning::answering(&[&["127.0.0.1"]]);
         let desk = Setup { network: Some(network), ..named(&server) }.open().await;
         is(&desk.outcome(with_target(target)).await, SENT, target);
         let request = server.requests().remove(0);

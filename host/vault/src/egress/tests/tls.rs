@@ -209,10 +209,10 @@ fn a_client_certificate_is_a_chain_and_the_key_of_its_first() {
         let why = read(chain, wrong).unwrap_err();
         assert!(!why.contains("BEGIN"), "{why}");
     }
-    assert!(Secret::new(chain.clone()).check_kept().is_ok());
+    assert!(Secret::new(chain).check_kept().is_ok());
     assert!(Secret::new(key.clone()).check_kept().is_ok());
     // No header holds them.
-    assert!(Secret::new(key.clone()).check().is_err());
+    assert!(Secret::new(key).check().is_err());
     assert!(Secret::new("ghp_Zx81\n-----BEGIN PRIVATE KEY-----").check_kept().is_err());
 }
 

@@ -70,7 +70,6 @@ async fn a_value_of_one_request_is_found_in_its_response() {
     assert!(!registry.scanner().finds(SECOND.as_bytes()));
 }
 
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 #[tokio::test(start_paused = true)]
 async fn many_values_are_found_in_whatever_order_they_came() {
     let registry = Registry::default();
