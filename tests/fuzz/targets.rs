@@ -53,7 +53,7 @@ pub(crate) fn signatures(data: &[u8]) {
 /// Any pattern and any path: they fit exactly where each segment does.
 pub(crate) fn paths(data: &[u8]) {
     let (pattern, path) = data.split_at(data.len() / 2);
-    let piece = |byte: &u8| PIECES.get(usize::from(*byte) % PIECES.len()).copied().unwrap_or("a");
+    let piece = |byte: &u8| PIECES.iter().cycle().nth(usize::from(*byte)).copied().unwrap_or("a");
     let mut pattern: Vec<&str> = pattern.iter().take(6).map(piece).collect();
     if pattern.is_empty() {
         // `/` is one segment, and that is empty.
@@ -92,7 +92,7 @@ fn naively(pattern: &[&str], parts: &[&str]) -> bool {
 
 /// Bytes as characters that mean something in a target.
 fn spelled(data: &[u8]) -> String {
-    let one = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).copied().unwrap_or("a");
+    let one = |byte: &u8| LETTERS.iter().cycle().nth(usize::from(*byte)).copied().unwrap_or("a");
     data.iter().map(one).collect()
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn scanning(data: &[u8]) {
 }
 
 fn piece(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let (from, length) = (data.int_in_range(0..=VALUE.len() - 1)?, data.int_in_range(0..=24)?);
+    let (from, length) = (data.choose_index(VALUE.len())?, data.int_in_range(0..=24)?);
     let part = VALUE.as_bytes().iter().skip(from).take(length);
     Ok(match data.int_in_range(0..=5)? {
         0 => part.copied().collect(),

@@ -190,7 +190,7 @@ pub(super) fn writings() -> Vec<Writing> {
     );
     add("entities, twice", each(|byte| format!("&amp;#{byte};")));
     // C-20
-    add("UTF-16LE", bytes(|value| utf16le(value)));
+    add("UTF-16LE", bytes(utf16le));
     add("UTF-16BE", bytes(|value| value.bytes().flat_map(|byte| [0, byte]).collect()));
     add(
         "UTF-16 with a mark, at an odd place",
