@@ -23,7 +23,7 @@
 //! | A-16 output that nobody takes | `wasi/plain` a_component_that_prints…: it goes nowhere and is kept nowhere |
 //! | A-17 a large result | `calls/limits` a_result_ends_at_its_limit, …would_not_even_read… |
 //! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
-//! | A-20 compressed responses | `vault` egress/tests/responses a_response_that_the_scan…: refused before anything is unpacked |
+//! | A-20 compressed responses | `vault` transport/coding/tests a_bomb_ends_at_the_limit |
 //! | A-22 a server that never finishes | `vault` egress/tests a_request_ends_with_the_time_of_its_call, `wasi/requests` a_client_that_waits… |
 //! | A-25 many calls at once | `host/sandbox/src/queue.rs`, `sandbox` tests/limits a_call_without_a_place…; 10,000 that wait: `benches/sandbox.rs` |
 //! | A-27 the compiler is kept busy | `cli/compiling` the_compiler_meets_each_of_its_limits…, `host/sandbox/src/apart.rs` |

@@ -219,6 +219,6 @@ fn kill_at(world: &World, then: AtPoll) -> impl Future<Output = ()> + Send + use
     async move {
         then.await;
         host.gate.switches.throw(switch).await.unwrap();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -9,7 +9,7 @@ const ECHO: &str = "call fetch_debug_page page=echo --json";
 fn withheld(place: &Place) -> Value {
     let trail = place.run("audit tail --json").exits(0).out;
     let records = trail.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let closed = records.filter(|one| one["record"]["record"] == "closed").last().unwrap();
+    let closed = records.rev().find(|one| one["record"]["record"] == "closed").unwrap();
     closed["record"]["notes"].as_array().unwrap().last().unwrap().clone()
 }
 

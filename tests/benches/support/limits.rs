@@ -10,6 +10,11 @@ use toolward_sandbox::{Output, SandboxSettings};
 
 use super::{desk::Desk, server::Server, yard::Yard};
 
+/// What is changed about the terms of a call.
+type Change = fn(&mut Terms);
+/// Whether the call ended for the limit.
+type Met = fn(&Stop) -> bool;
+
 /// Alone, and beside others that compute.
 pub(crate) async fn limits(component: &[u8]) -> anyhow::Result<()> {
     println!("\nFrom a limit to the end of the call; at most 250 ms are allowed:\n");
@@ -54,30 +59,30 @@ enum Since {
 async fn cases(component: &[u8]) -> anyhow::Result<Vec<Case>> {
     let table = wat::parse_str(TABLE)?;
     let time: fn(&Stop) -> bool = |stop| matches!(stop, Stop::Halted(_));
-    let usual = |_: &mut Terms| ();
-    let short = |terms: &mut Terms| terms.time = SHORT;
-    let no_instances = |terms: &mut Terms| terms.sandbox.instances = 0;
-    let no_handles = |terms: &mut Terms| terms.sandbox.component_handles = 0;
-    let rows: [(_, &[u8], &dyn Fn(&mut Terms), _, _, fn(&Stop) -> bool); 11] = [
-        ("memory", component, &usual, "fill", Since::Announced, |stop| met(stop, Limit::Memory)),
-        ("stack", component, &usual, "sink", Since::Announced, |stop| met(stop, Limit::Stack)),
-        ("tables", &table, &usual, "go", Since::Made, |stop| met(stop, Limit::Tables)),
-        ("instances", component, &no_instances, "compute", Since::Made, |stop| {
+    let usual: fn(&mut Terms) = |_: &mut Terms| ();
+    let short: fn(&mut Terms) = |terms: &mut Terms| terms.time = SHORT;
+    let no_instances: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.instances = 0;
+    let no_handles: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.component_handles = 0;
+    let rows: [(_, &[u8], Change, _, _, Met); 11] = [
+        ("memory", component, usual, "fill", Since::Announced, |stop| met(stop, Limit::Memory)),
+        ("stack", component, usual, "sink", Since::Announced, |stop| met(stop, Limit::Stack)),
+        ("tables", &table, usual, "go", Since::Made, |stop| met(stop, Limit::Tables)),
+        ("instances", component, no_instances, "compute", Since::Made, |stop| {
             met(stop, Limit::Instances)
         }),
-        ("handles", component, &no_handles, "spin", Since::Made, |stop| met(stop, Limit::Handles)),
-        ("arguments of a host call", component, &usual, "shout", Since::Announced, |stop| {
+        ("handles", component, no_handles, "spin", Since::Made, |stop| met(stop, Limit::Handles)),
+        ("arguments of a host call", component, usual, "shout", Since::Announced, |stop| {
             met(stop, Limit::HostCall)
         }),
-        ("result", component, &usual, "gush", Since::Announced, |stop| {
+        ("result", component, usual, "gush", Since::Announced, |stop| {
             met(stop, Limit::Output) || met(stop, Limit::HostCall)
         }),
-        ("parts of a result", component, &usual, "recite", Since::Announced, |stop| {
+        ("parts of a result", component, usual, "recite", Since::Announced, |stop| {
             met(stop, Limit::Output)
         }),
-        ("time, while it computes", component, &short, "spin", Since::Later(SHORT), time),
-        ("time, while it waits", component, &short, "wait", Since::Later(SHORT), time),
-        ("time, while it floods the log", component, &short, "chatter", Since::Later(SHORT), time),
+        ("time, while it computes", component, short, "spin", Since::Later(SHORT), time),
+        ("time, while it waits", component, short, "wait", Since::Later(SHORT), time),
+        ("time, while it floods the log", component, short, "chatter", Since::Later(SHORT), time),
     ];
     let mut cases = Vec::new();
     for (limit, bytes, change, tool, since, met) in rows {
@@ -117,13 +122,13 @@ impl Case {
 /// The one place is taken: who may not wait is told, and so is who waited for long enough.
 async fn queue(component: &[u8]) -> anyhow::Result<()> {
     let settings = || SandboxSettings { concurrent_calls: 1, ..SandboxSettings::default() };
-    let full = |terms: &mut Terms| terms.sandbox.queue_length = 0;
-    let late = |terms: &mut Terms| terms.sandbox.queue_time = SHORT;
-    let rows: [(_, &dyn Fn(&mut Terms), _, fn(&Stop) -> bool); 2] = [
-        ("queue length", &full, Since::Made, |stop| {
+    let full: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.queue_length = 0;
+    let late: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.queue_time = SHORT;
+    let rows: [(_, Change, _, Met); 2] = [
+        ("queue length", full, Since::Made, |stop| {
             matches!(stop, Stop::Refused(Refusal::QueueFull))
         }),
-        ("queue time", &late, Since::Later(SHORT), |stop| {
+        ("queue time", late, Since::Later(SHORT), |stop| {
             matches!(stop, Stop::Refused(Refusal::QueueTime { .. }))
         }),
     ];

@@ -31,7 +31,7 @@ impl Yard {
         Self::with(
             component,
             SandboxSettings { concurrent_calls: calls, ..SandboxSettings::default() },
-            &|_| (),
+            |_| (),
         )
         .await
     }
@@ -39,14 +39,14 @@ impl Yard {
     /// What was compiled is in this folder.
     pub(crate) async fn open_kept(component: &[u8], data: Option<PathBuf>) -> anyhow::Result<Self> {
         let settings = SandboxSettings { data, ..SandboxSettings::default() };
-        Self::with(component, settings, &|_| ()).await
+        Self::with(component, settings, |_| ()).await
     }
 
     /// Under terms that were changed.
     pub(crate) async fn with(
         component: &[u8],
         settings: SandboxSettings,
-        change: &(dyn Fn(&mut Terms) + Sync),
+        change: fn(&mut Terms),
     ) -> anyhow::Result<Self> {
         let calls = settings.concurrent_calls;
         let sandbox = Arc::new(Sandbox::new(settings)?);

@@ -1,4 +1,11 @@
 //! Every writing, in every place, in pieces of every kind: what is found, and what is not.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::string_slice,
+    reason = "small numbers; a score; the independent search is another program"
+)]
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,15 +1,22 @@
 //! The published matrix: how servers may write a value that they show, and where.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    reason = "small numbers and ASCII, and a panic fails the test"
+)]
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
+
+type Write = Box<dyn Fn(&str) -> Vec<u8>>;
 
 /// One way to write a value. Some are not found, and are named so: a search for them would take any text for a
 /// value, or the server would have to mean it.
 pub(super) struct Writing {
     pub(super) name: String,
     pub(super) is_found: bool,
-    write: Box<dyn Fn(&str) -> Vec<u8>>,
+    write: Write,
 }
 
 impl Writing {
@@ -21,7 +28,7 @@ impl Writing {
 /// All of them, with those that are predicted to be missed.
 pub(super) fn writings() -> Vec<Writing> {
     let mut all = Vec::new();
-    let mut add = |name: &str, write: Box<dyn Fn(&str) -> Vec<u8>>| {
+    let mut add = |name: &str, write: Write| {
         all.push(Writing { name: name.to_owned(), is_found: true, write });
     };
     add("as it is", text(str::to_owned));
@@ -197,7 +204,7 @@ pub(super) fn writings() -> Vec<Writing> {
     add("with dots", each(|byte| format!("{}.", char::from(byte))));
     add("Basic", text(|value| format!("Basic {}", STANDARD.encode(format!("ana:{value}")))));
 
-    let mut miss = |name: &str, write: Box<dyn Fn(&str) -> Vec<u8>>| {
+    let mut miss = |name: &str, write: Write| {
         all.push(Writing { name: name.to_owned(), is_found: false, write });
     };
     miss("every letter twice", each(|byte| format!("{0}{0}", char::from(byte))));
@@ -251,15 +258,15 @@ pub(super) const PLACES: [(&str, &str, &str); 12] = [
     ("multipart", "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n", "\r\n--b--\r\n"),
 ];
 
-fn text(write: impl Fn(&str) -> String + 'static) -> Box<dyn Fn(&str) -> Vec<u8>> {
+fn text(write: impl Fn(&str) -> String + 'static) -> Write {
     Box::new(move |value| write(value).into_bytes())
 }
 
-fn bytes(write: impl Fn(&str) -> Vec<u8> + 'static) -> Box<dyn Fn(&str) -> Vec<u8>> {
+fn bytes(write: impl Fn(&str) -> Vec<u8> + 'static) -> Write {
     Box::new(write)
 }
 
-fn each(write: impl Fn(u8) -> String + 'static) -> Box<dyn Fn(&str) -> Vec<u8>> {
+fn each(write: impl Fn(u8) -> String + 'static) -> Write {
     text(move |value| value.bytes().map(&write).collect())
 }
 
