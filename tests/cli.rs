@@ -23,6 +23,7 @@ mod policies;
 mod proving;
 mod redact;
 mod secrets;
+mod slots;
 mod suspending;
 mod tokens;
 mod trail;
