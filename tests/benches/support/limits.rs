@@ -166,11 +166,7 @@ fn met(stop: &Stop, limit: Limit) -> bool {
     matches!(stop, Stop::Limit(met) if *met == limit)
 }
 
-fn ended(
-    limit: &str,
-    outcome: Result<Output, Stop>,
-    met: fn(&Stop) -> bool,
-) -> anyhow::Result<()> {
+fn ended(limit: &str, outcome: Result<Output, Stop>, met: fn(&Stop) -> bool) -> anyhow::Result<()> {
     match outcome {
         Err(stop) if met(&stop) => Ok(()),
         other => anyhow::bail!("the limit `{limit}` was not what ended the call: {other:?}"),
