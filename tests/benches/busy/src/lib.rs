@@ -15,11 +15,8 @@ struct Answer {
 }
 
 /// Asks the host for the time, again and again.
-#[tool(read_only)]
-fn ask(
-    asked: Times,
-    #[capability("host:clock:read")] _clock: Capability,
-) -> Result<Answer, ToolError> {
+#[tool(read_only, capabilities("host:clock:read"))]
+fn ask(asked: Times) -> Result<Answer, ToolError> {
     let answer = (0..asked.times)
         .fold(0, |sum: u64, _| sum.wrapping_add(clock::now().subsec_millis().into()));
     Ok(Answer { answer })

@@ -24,12 +24,12 @@ fn fill(#[capability("host:progress:report")] _progress: Capability) -> Result<A
 #[tool(read_only)]
 fn sink(#[capability("host:progress:report")] _progress: Capability) -> Result<Answer, ToolError> {
     announce();
-    Ok(Answer { answer: deeper(1) })
+    Ok(Answer { answer: deeper(core::hint::black_box(1)) })
 }
 
+/// It needs nothing of the stack in linear memory, which would end first.
 fn deeper(depth: u64) -> u64 {
-    let here = core::hint::black_box([depth; 8]);
-    deeper(core::hint::black_box(depth) + 1).wrapping_add(here.iter().sum())
+    if depth == u64::MAX { 0 } else { deeper(depth + 1).rotate_left(7) ^ depth }
 }
 
 /// Passes more to the host at once than one call may.
@@ -51,7 +51,9 @@ fn gush(#[capability("host:progress:report")] _progress: Capability) -> Result<S
 
 /// Hands over parts of a result, more than a result may be.
 #[tool(read_only)]
-fn recite(#[capability("host:progress:report")] _progress: Capability) -> Result<Answer, ToolError> {
+fn recite(
+    #[capability("host:progress:report")] _progress: Capability,
+) -> Result<Answer, ToolError> {
     let text = "x".repeat(2 << 20);
     announce();
     progress::part(&text);
