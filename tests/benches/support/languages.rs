@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use toolward_gate::Stop;
 use toolward_sandbox::{Sandbox, SandboxSettings};
 
 use super::yard::Yard;
@@ -42,7 +43,6 @@ pub(crate) async fn languages() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A call may end with an error of the tool's own, where nothing was lent to it.
 async fn measure(what: &str, bytes: Vec<u8>, tool: &str, arguments: &str) -> anyhow::Result<()> {
     let size = bytes.len();
     let folder = tempfile::tempdir()?;
@@ -52,13 +52,13 @@ async fn measure(what: &str, bytes: Vec<u8>, tool: &str, arguments: &str) -> any
         loads.push(installed(folder.path(), &bytes).await?);
     }
     let yard = Yard::open_kept(&bytes, Some(folder.path().to_owned())).await?;
-    let first = call(&yard, tool, arguments).await;
-    let mut calls = Vec::new();
-    for _ in 0..200 {
-        calls.push(call(&yard, tool, arguments).await);
+    let load = median(&mut loads);
+    print!("{what:<26}{size:>12}{compile:>12.1?}{load:>12.1?}");
+    match calls(&yard, tool, arguments).await {
+        Ok((first, one)) => println!("{first:>12.1?}{one:>12.1?}"),
+        // What stops before the guest runs costs nothing that is worth telling.
+        Err(stop) => println!("   not run: {stop}"),
     }
-    let (load, one) = (median(&mut loads), median(&mut calls));
-    println!("{what:<26}{size:>12}{compile:>12.1?}{load:>12.1?}{first:>12.1?}{one:>12.1?}");
     Ok(())
 }
 
@@ -72,10 +72,25 @@ async fn installed(data: &Path, bytes: &[u8]) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-async fn call(yard: &Yard, tool: &str, arguments: &str) -> Duration {
+/// The first call, and the median of the next ones.
+async fn calls(yard: &Yard, tool: &str, arguments: &str) -> anyhow::Result<(Duration, Duration)> {
+    let first = call(yard, tool, arguments).await?;
+    let mut calls = Vec::new();
+    for _ in 0..200 {
+        calls.push(call(yard, tool, arguments).await?);
+    }
+    Ok((first, median(&mut calls)))
+}
+
+/// A call may end with an error of the tool's own.
+async fn call(yard: &Yard, tool: &str, arguments: &str) -> anyhow::Result<Duration> {
     let began = Instant::now();
-    drop(yard.run(tool, arguments).await);
-    began.elapsed()
+    let outcome = yard.run(tool, arguments).await;
+    let failed = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(Stop::Failed(_)));
+    match outcome {
+        Err(error) if !failed(&error) => Err(error),
+        _ => Ok(began.elapsed()),
+    }
 }
 
 fn median(times: &mut [Duration]) -> Duration {
