@@ -20,6 +20,7 @@ mod wasi;
 pub use destination::Destination;
 pub use http::HttpScope;
 pub use meter::{Meter, Quantity};
+pub(crate) use pointer::unescaped;
 pub use private::PrivateRanges;
 pub use response::{BodyShape, DeclaredFields, Misfit, ResponseShape};
 pub use scope::{Scope, ToolsScope};

@@ -3,6 +3,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
+use crate::capability::unescaped;
+
 /// The fields that stay, and everything in them. What it does not name is left out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Projection {
@@ -27,7 +29,7 @@ impl Projection {
         pointers.peek()?;
         for pointer in pointers {
             let tokens: Vec<String> =
-                pointer.strip_prefix('/')?.split('/').map(token).collect::<Option<_>>()?;
+                pointer.strip_prefix('/')?.split('/').map(unescaped).collect::<Option<_>>()?;
             add(&mut root, &tokens);
         }
         Some(Self { fields: Fields::Some(root), written: written.to_owned() })
@@ -98,22 +100,6 @@ fn merged(one: Option<&Fields>, every: Option<&Fields>) -> Option<Fields> {
             Some(Fields::Some(both))
         }
     }
-}
-
-/// One token of a pointer; `None` where an escape is none (RFC 6901 section 3).
-fn token(text: &str) -> Option<String> {
-    let mut escapes = text.split('~');
-    let mut read = escapes.next().unwrap_or_default().to_owned();
-    for rest in escapes {
-        let (escape, rest) = (rest.chars().next()?, rest.get(1..)?);
-        read.push(match escape {
-            '0' => '~',
-            '1' => '/',
-            _ => return None,
-        });
-        read.push_str(rest);
-    }
-    Some(read)
 }
 
 const EVERY: &str = "*";

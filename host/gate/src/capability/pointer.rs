@@ -68,19 +68,23 @@ fn step(text: &str) -> Result<Step, PointerError> {
     if text == "*" {
         return Ok(Step::Items);
     }
-    let mut name = String::new();
+    unescaped(text).map(Step::Member).ok_or(PointerError::Escape)
+}
+
+/// One token of a pointer; `None` where an escape is none (RFC 6901 section 3).
+pub(crate) fn unescaped(text: &str) -> Option<String> {
     let mut pieces = text.split('~');
-    name.push_str(pieces.next().unwrap_or_default());
+    let mut name = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (sign, rest) = match piece.as_bytes() {
-            [b'0', ..] => ('~', piece.get(1..)),
-            [b'1', ..] => ('/', piece.get(1..)),
-            _ => return Err(PointerError::Escape),
+            [b'0', ..] => ('~', piece.get(1..)?),
+            [b'1', ..] => ('/', piece.get(1..)?),
+            _ => return None,
         };
         name.push(sign);
-        name.push_str(rest.unwrap_or_default());
+        name.push_str(rest);
     }
-    Ok(Step::Member(name))
+    Some(name)
 }
 
 impl fmt::Display for Pointer {
