@@ -3,10 +3,11 @@ mod guests;
 mod parts;
 mod redact;
 mod setting;
+mod spans;
 mod upstream;
 
 pub(crate) use guests::{Guest, PlainGuest};
-pub(crate) use parts::log;
+pub(crate) use parts::{log, spans};
 pub(crate) use redact::redacted;
 pub(crate) use setting::{BROKER, STORE, Setting, agent, person};
 pub(crate) use upstream::{ECHOES, MARKER, Upstream, within};

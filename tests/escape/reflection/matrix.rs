@@ -18,7 +18,7 @@ use toolward_vault::Marker;
 use super::writings::{PLACES, Writing, writings};
 
 /// Keys of 40 characters, always the same ones.
-fn keys() -> Vec<String> {
+pub(super) fn keys() -> Vec<String> {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_";
     let mut state = 7_u64;
     let mut letter = |_| {
