@@ -31,8 +31,8 @@ mod transport;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
-    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
-    Serial, StaticTokenConfig,
+    ClientCertificateConfig, Credential, Credentials, House, MintError, Minted, OAuth2Config,
+    Purpose, Revocation, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use documents::{DocumentError, Documents};
