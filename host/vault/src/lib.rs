@@ -12,6 +12,7 @@
 mod address;
 mod broker;
 mod check;
+mod courier;
 mod documents;
 mod egress;
 mod fingerprint;
@@ -35,6 +36,7 @@ pub use broker::{
     Purpose, Revocation, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
+pub use courier::{Bucket, BucketConfig, Courier, DeliveryError, Webhook, WebhookConfig};
 pub use documents::{DocumentError, Documents};
 pub use egress::{Egress, EgressError, EgressSettings, Streamed};
 pub use fingerprint::{Fingerprint, FingerprintKey};
