@@ -36,7 +36,7 @@ pub use approval::{
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,
-    Opened, Record, fields,
+    Opened, Owed, Record, fields,
 };
 pub use budget::{
     Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,

@@ -1,5 +1,6 @@
 //! What the settings mean.
 mod audit;
+mod credential;
 mod edit;
 mod file;
 mod find;
@@ -21,6 +22,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
@@ -104,6 +106,8 @@ pub struct CredentialConfig {
     pub broker: BrokerConfig,
     /// Who put it in.
     pub owner: String,
+    /// When it ends, where its owner knows.
+    pub expires: Option<Timestamp>,
     pub span: Range<usize>,
 }
 

@@ -17,6 +17,7 @@ use super::{
     AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
     OperatorConfig, StoreConfig, Unlinked,
     audit::Audit,
+    credential,
     issuer::Issuer,
     listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
@@ -130,7 +131,10 @@ impl Reader<'_> {
         }
         if let Some(audit) = written.audit {
             let span = audit.span();
-            let read = audit.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
+            let read = audit
+                .into_inner()
+                .read(self.base, span.clone())
+                .map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
         }
         if let Some(listen) = written.listen {
@@ -243,8 +247,10 @@ impl Reader<'_> {
                 ));
             }
         }
+        let expires = credential::expires(&mut table);
+        let expires = expires.map_err(|why| self.file.error(span.clone(), why))?;
         let broker = self.read::<BrokerConfig>(span.clone(), table)?;
-        Ok((name, CredentialConfig { broker, owner, span }))
+        Ok((name, CredentialConfig { broker, owner, expires, span }))
     }
 
     /// Reads a table whose form depends on its `kind`.

@@ -22,7 +22,7 @@ impl Verify {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         // Read before the trail: one that is written meanwhile is not missed there.
-        let checkpoints = self.checkpoints(&config).await?;
+        let checkpoints = self.checkpoints(&config, context).await?;
         let state = wiring::state(&config).await?;
         let progress = context.terminal.progress();
         let evidence = Evidence { checkpoints, key: self.key };
@@ -37,10 +37,14 @@ impl Verify {
         if verified.holds() { Ok(()) } else { Err(Failure::Silent(Exit::Failure)) }
     }
 
-    async fn checkpoints(&self, config: &Config) -> Result<Vec<String>, Failure> {
+    async fn checkpoints(
+        &self,
+        config: &Config,
+        context: &Context,
+    ) -> Result<Vec<String>, Failure> {
         let Some(file) = &self.checkpoints else {
             let mut lines = Vec::new();
-            for place in wiring::checkpoint_places(config) {
+            for place in wiring::checkpoint_places(config, &context.passphrases())? {
                 lines.extend(place.lines().await?.unwrap_or_default());
             }
             return Ok(lines);
