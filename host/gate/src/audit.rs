@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName,
+    AnswerLimits, Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName,
     Digest, Kind, Parent, Recording, Reservation, Stop, ToolName, Unavailable, Usage,
 };
 
@@ -45,6 +45,16 @@ pub enum Note {
     Approved {
         approval: ApprovalId,
         by: BTreeSet<String>,
+        /// What they narrowed their yes to.
+        #[serde(skip_serializing_if = "AnswerLimits::is_none")]
+        limits: AnswerLimits,
+    },
+    /// A capability that no policy permits, used because people allowed it for a time.
+    Exceptional {
+        approval: ApprovalId,
+        capability: CapabilityName,
+        by: BTreeSet<String>,
+        ends_at: Timestamp,
     },
     /// A request that left. Never its query, headers or body.
     Sent {

@@ -43,7 +43,7 @@ struct Hasty {
 
 #[async_trait]
 impl ApprovalBook for Hasty {
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable> {
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError> {
         self.office.file(filing).await
     }
     async fn wait(&self, id: ApprovalId, patience: Duration) -> Result<Request, Unavailable> {
@@ -51,7 +51,15 @@ impl ApprovalBook for Hasty {
         if let Some(next) = next {
             let (by, roles) = ("ana".to_owned(), ["payer".to_owned()].into());
             let answer =
-                Answer { by, roles, verdict: Verdict::Approve, comment: String::new(), at: noon() };
+                Answer {
+                by,
+                acts_for: vec![],
+                roles,
+                verdict: Verdict::Approve,
+                limits: AnswerLimits::default(),
+                comment: String::new(),
+                at: noon(),
+            };
             self.office.decide(id, answer).await.unwrap();
             self.exchange.put(next);
         }

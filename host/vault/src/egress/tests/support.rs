@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
-    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
+    EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
     Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
     ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
     Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
@@ -206,6 +206,7 @@ fn kind(note: &Note) -> Option<String> {
         Note::Allowed(_)
         | Note::Asked { .. }
         | Note::Approved { .. }
+        | Note::Exceptional { .. }
         | Note::Arguments { .. }
         | Note::Called { .. }
         | Note::Refused { .. }
@@ -337,8 +338,8 @@ impl BudgetLedger for Office {
 /// Nobody is asked.
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(closed())
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
+        Err(closed().into())
     }
     async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
         Err(closed())
