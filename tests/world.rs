@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use toolward::host::Host;
 use toolward_gate::{
-    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest, Principal,
-    ProgressSink, Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest,
+    Principal, ProgressSink, Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};

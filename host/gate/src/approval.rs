@@ -151,7 +151,10 @@ impl Filing {
             let capabilities: Vec<&str> =
                 self.capabilities.iter().map(CapabilityName::as_str).collect();
             let (names, seconds) = (capabilities.join("`, `"), access.seconds);
-            return format!("access to `{names}` with `{}` for {seconds} s by `{principal}`", self.tool);
+            return format!(
+                "access to `{names}` with `{}` for {seconds} s by `{principal}`",
+                self.tool
+            );
         }
         let caller = self.caller.as_ref().map(|caller| format!(", called by {caller}"));
         format!("`{}` by `{principal}`{}", self.tool, caller.unwrap_or_default())
@@ -324,7 +327,9 @@ pub enum DecideError {
     OwnCall(String),
     #[error("`{by}` has none of the roles that may decide: {}", .roles.join(", "))]
     NotAnApprover { by: String, roles: Vec<String> },
-    #[error("`{0}` is not asked yet: those before have more time; `toolward approval show` says until when")]
+    #[error(
+        "`{0}` is not asked yet: those before have more time; `toolward approval show` says until when"
+    )]
     NotAskedYet(String),
     #[error("`{0}` has already answered")]
     AnsweredBefore(String),

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnswerLimits, Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName,
-    Digest, Kind, Parent, Recording, Reservation, Stop, ToolName, Unavailable, Usage,
+    AnswerLimits, Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost,
+    CredentialName, Digest, Kind, Parent, Recording, Reservation, Stop, ToolName, Unavailable,
+    Usage,
 };
 
 /// Field names that the log and the audit share.

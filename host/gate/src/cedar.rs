@@ -227,7 +227,8 @@ impl CedarPolicy {
         }
         let heard = self.ask(call, known, capability.as_str());
         // A policy that forbids has the last word, and what cannot be decided is no.
-        let excepted = heard.is_silent() && known.exceptions.is_some_and(|all| all.allows(capability));
+        let excepted =
+            heard.is_silent() && known.exceptions.is_some_and(|all| all.allows(capability));
         (allowed.takes(heard) || excepted).then_some(definition)
     }
 

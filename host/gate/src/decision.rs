@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope, Interface, Projection,
-    Question, RateLimit, Recording, Refusal, Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope, Interface,
+    Projection, Question, RateLimit, Recording, Refusal, Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.

@@ -87,11 +87,17 @@ pub enum Refusal {
     NotLinked { interface: String, wanted: Vec<CapabilityName> },
     #[error("`{by}` said no{}", after_colon(.comment))]
     Denied { by: String, comment: String },
-    #[error("nobody of those who were asked answered in time; ask them, and call again once the question has expired")]
+    #[error(
+        "nobody of those who were asked answered in time; ask them, and call again once the question has expired"
+    )]
     Unanswered,
-    #[error("{open} questions of this principal wait for a person already, and more are not asked; call again once some are answered")]
+    #[error(
+        "{open} questions of this principal wait for a person already, and more are not asked; call again once some are answered"
+    )]
     TooManyQuestions { open: u32 },
-    #[error("the person who approved the call allowed at most {most}, and it may come to more; ask for a yes without that limit")]
+    #[error(
+        "the person who approved the call allowed at most {most}, and it may come to more; ask for a yes without that limit"
+    )]
     OverApproved { most: Cost },
     #[error("the approval was spent by another call; call again to ask anew")]
     AlreadySpent,

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use tokio::time::Instant;
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, FileError,
-    Filing, Record, Refusal, Request, ReserveError, Unavailable, Verdict,
+    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, FileError, Filing,
+    Record, Refusal, Request, ReserveError, Unavailable, Verdict,
 };
 
 use crate::{State, micros, timestamp, unavailable, writer::Writing};
@@ -58,16 +58,15 @@ impl ApprovalBook for State {
     async fn list(&self, state: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
         // What is open or good by now is so in the table, too.
         let among = match state {
-            Some(ApprovalState::Open) => "SELECT * FROM approvals WHERE state = 'open' ORDER BY filed_at DESC, id",
+            Some(ApprovalState::Open) => {
+                "SELECT * FROM approvals WHERE state = 'open' ORDER BY filed_at DESC, id"
+            }
             Some(ApprovalState::Approved) => {
                 "SELECT * FROM approvals WHERE state = 'approved' ORDER BY filed_at DESC, id"
             }
             _ => "SELECT * FROM approvals ORDER BY filed_at DESC, id",
         };
-        let rows = sqlx::query(among)
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(unavailable)?;
+        let rows = sqlx::query(among).fetch_all(self.read_pool()).await.map_err(unavailable)?;
         let mut requests =
             rows.iter().map(|row| self.request(row)).collect::<Result<Vec<_>, _>>()?;
         requests.retain(|request| state.is_none_or(|state| request.state == state));
@@ -210,7 +209,11 @@ fn change(request: &Request, answer: &Answer) -> Change {
         Verdict::Approve if answer.limits.is_none() => "approve",
         Verdict::Approve => "approve-narrower",
     };
-    let within = if answer.limits.is_none() { String::new() } else { format!(" (within {})", answer.limits) };
+    let within = if answer.limits.is_none() {
+        String::new()
+    } else {
+        format!(" (within {})", answer.limits)
+    };
     Change {
         by: answer.by.clone(),
         action: format!("{about}-{done}"),

@@ -31,14 +31,16 @@ impl State {
     pub async fn make_link(&self, request: &Request, person: &str) -> Result<String, Unavailable> {
         let word = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let mut writing = self.write().await?;
-        sqlx::query("INSERT INTO approval_links (digest, approval, person, expires_at) VALUES (?, ?, ?, ?)")
-            .bind(Digest::of(word.as_bytes()).to_string())
-            .bind(request.id.to_string())
-            .bind(person)
-            .bind(micros(request.filing.open_until()))
-            .execute(&mut *writing)
-            .await
-            .map_err(unavailable)?;
+        sqlx::query(
+            "INSERT INTO approval_links (digest, approval, person, expires_at) VALUES (?, ?, ?, ?)",
+        )
+        .bind(Digest::of(word.as_bytes()).to_string())
+        .bind(request.id.to_string())
+        .bind(person)
+        .bind(micros(request.filing.open_until()))
+        .execute(&mut *writing)
+        .await
+        .map_err(unavailable)?;
         writing.commit().await?;
         Ok(word)
     }
@@ -81,12 +83,14 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
-        let kept = sqlx::query("INSERT OR IGNORE INTO approval_answers_seen (signature, at) VALUES (?, ?)")
-            .bind(signature)
-            .bind(micros(now))
-            .execute(&mut *writing)
-            .await
-            .map_err(unavailable)?;
+        let kept = sqlx::query(
+            "INSERT OR IGNORE INTO approval_answers_seen (signature, at) VALUES (?, ?)",
+        )
+        .bind(signature)
+        .bind(micros(now))
+        .execute(&mut *writing)
+        .await
+        .map_err(unavailable)?;
         writing.commit().await?;
         Ok(kept.rows_affected() == 1)
     }

@@ -94,7 +94,15 @@ impl State {
         let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
         let writer = Writer::on(writer);
-        let state = Self { writer, readers, key, clock, lease, answered: Arc::default(), asking: Arc::default() };
+        let state = Self {
+            writer,
+            readers,
+            key,
+            clock,
+            lease,
+            answered: Arc::default(),
+            asking: Arc::default(),
+        };
         if unsealed {
             state.seal_what_is_there().await?;
         }

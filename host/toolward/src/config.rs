@@ -1,4 +1,5 @@
 //! What the settings mean.
+mod approval;
 mod audit;
 mod edit;
 mod file;
@@ -6,6 +7,7 @@ mod find;
 mod issuer;
 mod sandbox;
 
+pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
@@ -43,6 +45,7 @@ pub struct Config {
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
 }

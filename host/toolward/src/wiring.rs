@@ -32,6 +32,7 @@ mod plan;
 mod sent;
 mod sessions;
 mod slots;
+mod telling;
 mod trail;
 
 pub use trail::{checkpoint_places, retention};
@@ -39,6 +40,7 @@ pub use trail::{checkpoint_places, retention};
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telling::{answer_desk, tell_once, tellers};
 
 use plan::Planned;
 
@@ -227,7 +229,8 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
-    Ok(State::open(&config.database(), clock()).await?)
+    let state = State::open(&config.database(), clock()).await?;
+    Ok(state.asking(config.approval.asking.clone()))
 }
 
 /// The secret stores, by name. None is unlocked yet.

@@ -300,7 +300,8 @@ impl Egress {
     }
 }
 
-const MOST_REQUESTS: &str = "as many requests have left as the person who approved the call allowed";
+const MOST_REQUESTS: &str =
+    "as many requests have left as the person who approved the call allowed";
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {

@@ -138,7 +138,8 @@ impl HostRequests {
         self.in_time(from, allow_private, bare(Method::GET, from)?).await
     }
 
-    async fn in_time(
+    /// Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn in_time(
         &self,
         to: &Endpoint,
         allow_private: &PrivateRanges,
@@ -176,7 +177,7 @@ impl HostRequests {
     }
 }
 
-fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
+pub(crate) fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
     let url = to.to_string().parse().map_err(|_| PostError::Unreachable)?;
     let mut request = reqwest::Request::new(method, url);
     let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod coding;
+mod dial;
 mod incoming;
 mod tls;
 

@@ -130,7 +130,9 @@ impl Exceptions {
             }
             let (id, ends_at) = (request.id, request.filing.expires_at);
             let exception = Exception { id, by, ends_at };
-            exceptions.extend(request.filing.capabilities.iter().map(|one| (one.clone(), exception.clone())));
+            exceptions.extend(
+                request.filing.capabilities.iter().map(|one| (one.clone(), exception.clone())),
+            );
         }
         Self(exceptions)
     }
@@ -149,7 +151,8 @@ impl Exceptions {
         &'a self,
         terms: &Terms,
     ) -> impl Iterator<Item = (&'a CapabilityName, &'a Exception)> + use<'a> {
-        let granted: BTreeSet<CapabilityName> = terms.sandbox.capabilities.keys().cloned().collect();
+        let granted: BTreeSet<CapabilityName> =
+            terms.sandbox.capabilities.keys().cloned().collect();
         self.0.iter().filter(move |(name, _)| granted.contains(*name))
     }
 }

@@ -42,7 +42,8 @@ impl Filing {
     /// The same question, put to people in this order. It stays good after its last turn as long as it would have
     /// without any, so that a no stands and a late yes can be used. Fails when a time does not fit the calendar.
     pub fn ask_in_turn(mut self, chain: &[Step]) -> Result<Self, Unavailable> {
-        let Some(good) = chain.first().and(Some(self.expires_at.duration_since(self.filed_at))) else {
+        let Some(good) = chain.first().and(Some(self.expires_at.duration_since(self.filed_at)))
+        else {
             return Ok(self);
         };
         let clock = |error| Unavailable::new("the clock", error);

@@ -48,6 +48,11 @@ impl AnswerLimits {
         *self == Self::default()
     }
 
+    /// Reads `usd:` and dollars, as in `usd:0.50`.
+    pub fn cost_of(text: &str) -> Option<Cost> {
+        Cost::parse(text)
+    }
+
     /// Both together: what each of them leaves.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
@@ -160,11 +165,19 @@ mod tests {
         let paths = proptest::option::of(proptest::collection::vec(path, 0..3));
         let method = proptest::sample::select(vec!["GET", "POST", "PUT"]);
         let methods = proptest::option::of(proptest::collection::btree_set(method, 0..3));
-        (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u32>>(), any::<Option<usize>>(), methods, paths)
+        (
+            any::<Option<u64>>(),
+            any::<Option<u64>>(),
+            any::<Option<u32>>(),
+            any::<Option<usize>>(),
+            methods,
+            paths,
+        )
             .prop_map(|(time_ms, cost, requests, max_bytes, methods, paths)| {
                 let own = RequestLimits {
                     methods: methods.map(|all| all.into_iter().map(str::to_owned).collect()),
-                    paths: paths.map(|all| all.into_iter().map(|one| one.parse().unwrap()).collect()),
+                    paths: paths
+                        .map(|all| all.into_iter().map(|one| one.parse().unwrap()).collect()),
                 };
                 let name = "shop:things:write".parse().unwrap();
                 let capabilities = [(name, own)].into();

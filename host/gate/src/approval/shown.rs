@@ -1,8 +1,10 @@
 //! What a person reads: all that an answer binds, from the very bytes that will run.
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::{Answer, Filing, Request};
-use crate::Risk;
+use crate::{Arguments, Recording, Risk};
 
 /// Text from elsewhere, whole, with every character that a screen would act on, hide or reorder written out.
 ///
@@ -81,6 +83,12 @@ impl Request {
 }
 
 impl Filing {
+    /// The arguments without their texts, for messages: who is to see all of them logs in.
+    pub fn redacted(&self) -> Value {
+        let arguments = Arguments::parse(&self.arguments).ok();
+        arguments.and_then(|arguments| Recording::Redacted.of(&arguments)).unwrap_or_default()
+    }
+
     fn needs(&self) -> String {
         let roles = list(self.approvers.roles.iter().map(|role| visible(role)));
         let roles = if roles.is_empty() { "anybody else" } else { &roles };
@@ -90,7 +98,8 @@ impl Filing {
 
 impl Answer {
     fn described(&self) -> String {
-        let mut text = format!("{} by {} at {:.0}", self.verdict.word(), visible(&self.by), self.at);
+        let mut text =
+            format!("{} by {} at {:.0}", self.verdict.word(), visible(&self.by), self.at);
         if !self.limits.is_none() {
             let _written = write!(text, " within {}", self.limits);
         }

@@ -8,8 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
-    Call, CapabilityDefinition, ComponentName, Cost, Digest, Exceptions, Facts, Kind, Principal, Risk,
-    ToolName, life::provider,
+    Call, CapabilityDefinition, ComponentName, Cost, Digest, Exceptions, Facts, Kind, Principal,
+    Risk, ToolName, life::provider,
 };
 
 /// What is known besides the call.

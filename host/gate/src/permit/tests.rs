@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause, CedarPolicy,
-    DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal, ProgressSink, Request,
-    SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef, Verdict, Want,
+    Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
+    CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal,
+    ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
+    Verdict, Want,
 };
 
 mod delegated;

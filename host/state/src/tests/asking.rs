@@ -273,9 +273,8 @@ impl Modelled {
 
 impl Model {
     fn same(&self, amount: u64) -> Option<usize> {
-        let stands = |one: &Modelled| {
-            one.amount == amount && !one.spent && self.now - one.filed < GOOD
-        };
+        let stands =
+            |one: &Modelled| one.amount == amount && !one.spent && self.now - one.filed < GOOD;
         (0..self.questions.len()).rev().find(|number| stands(&self.questions[*number]))
     }
 
@@ -305,7 +304,11 @@ impl Model {
         if party || question.state(now) != "open" || !asked || again {
             return false;
         }
-        if says_yes { question.yes.insert(person); } else { question.denied = true; }
+        if says_yes {
+            question.yes.insert(person);
+        } else {
+            question.denied = true;
+        }
         true
     }
 
@@ -360,7 +363,8 @@ async fn agree(events: Vec<Event>) {
                 let (name, owner, role) = PEOPLE[who];
                 let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
                 let acts_for = [owner].into_iter().filter(|one| !one.is_empty()).map(str::to_owned);
-                let said = Answer { acts_for: acts_for.collect(), ..by(&place, name, role, verdict) };
+                let said =
+                    Answer { acts_for: acts_for.collect(), ..by(&place, name, role, verdict) };
                 assert_eq!(state.decide(*id, said).await.is_ok(), model.answer(question, who, yes));
             }
             Event::Spend(question) => {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use toolward_gate::{
-    Answer, AnswerLimits, Arguments, Call, CallId, Clock, Closed, Cost, Digest, Ending, Identity, Kind, Notes,
-    Opened, Principal, ProgressSink, Record, ToolRef, Verdict,
+    Answer, AnswerLimits, Arguments, Call, CallId, Clock, Closed, Cost, Digest, Ending, Identity,
+    Kind, Notes, Opened, Principal, ProgressSink, Record, ToolRef, Verdict,
 };
 
 use crate::{LinkFilter, State};

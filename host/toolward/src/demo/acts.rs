@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, time::Instant};
 
 use serde_json::{Value, json};
 use toolward_gate::{
-    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch, SwitchFeed as _,
-    SwitchTarget, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch,
+    SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 

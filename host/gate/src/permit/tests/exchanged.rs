@@ -50,8 +50,7 @@ impl ApprovalBook for Hasty {
         let next = self.next.lock().unwrap().take();
         if let Some(next) = next {
             let (by, roles) = ("ana".to_owned(), ["payer".to_owned()].into());
-            let answer =
-                Answer {
+            let answer = Answer {
                 by,
                 acts_for: vec![],
                 roles,

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
-    EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
-    Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
-    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
-    Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
+    EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note,
+    Notes, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request,
+    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
+    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
 };
 
 use super::server::Server;
