@@ -31,8 +31,9 @@ mod suspension;
 
 pub use account::{Account, Aside};
 pub use approval::{
-    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError,
-    Filing, Question, Request, Verdict,
+    Access, Answer, AnswerLimits, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers,
+    Asking, Caller, DecideError, Exception, Exceptions, FileError, Filing, Question, Request,
+    RequestLimits, Step, Turn, Verdict, WantedAccess, visible,
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,

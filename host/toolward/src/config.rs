@@ -1,4 +1,5 @@
 //! What the settings mean.
+mod approval;
 mod audit;
 mod credential;
 mod edit;
@@ -8,6 +9,7 @@ mod issuer;
 mod listen;
 mod sandbox;
 
+pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
@@ -47,6 +49,7 @@ pub struct Config {
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
     /// Where agents call; nowhere but on standard input, where absent.

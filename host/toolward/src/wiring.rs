@@ -37,6 +37,7 @@ mod revoking;
 mod sent;
 mod sessions;
 mod slots;
+mod telling;
 mod trail;
 
 pub use places::checkpoint_places;
@@ -45,6 +46,7 @@ pub use trail::{anchor, retention};
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telling::{answer_desk, tell_once, tellers};
 
 use plan::Planned;
 
@@ -257,7 +259,8 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
-    Ok(State::open(&config.database(), clock()).await?)
+    let state = State::open(&config.database(), clock()).await?;
+    Ok(state.asking(config.approval.asking.clone()))
 }
 
 /// The secret stores, by name. None is unlocked yet.

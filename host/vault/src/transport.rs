@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod coding;
+mod dial;
 mod incoming;
 mod tls;
 mod unread;

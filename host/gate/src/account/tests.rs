@@ -54,7 +54,8 @@ fn name() -> CapabilityName {
 fn account(ledger: &Arc<Ledger>) -> Account {
     let most = Amount::Cost(Cost(ledger.budget));
     let budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
-    let opening = Opening { used: micros(1), ahead: [(name(), micros(10))].into() };
+    let ahead = [(name(), micros(10))].into();
+    let opening = Opening { used: micros(1), ahead, limits: Limits::default() };
     *ledger.held.lock().unwrap() = opening.total();
     Account::open(CallId::generate(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
 }

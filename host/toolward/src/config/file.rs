@@ -14,8 +14,9 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
-    OperatorConfig, StoreConfig, Unlinked,
+    ApprovalConfig, AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig,
+    Environment, OperatorConfig, StoreConfig, Unlinked,
+    approval::Approval,
     audit::Audit,
     credential,
     issuer::Issuer,
@@ -44,6 +45,7 @@ struct File {
     operator: OperatorConfig,
     #[serde(default)]
     egress: Egress,
+    approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
     listen: Option<Spanned<Listen>>,
@@ -119,11 +121,17 @@ impl Reader<'_> {
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
+            approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
             listen: None,
             administration: None,
         };
+        if let Some(approval) = written.approval {
+            let span = approval.span();
+            let read = approval.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.approval = self.keep(read).unwrap_or_default();
+        }
         if let Some(sandbox) = written.sandbox {
             let span = sandbox.span();
             let read = sandbox.into_inner().read().map_err(|why| self.file.error(span, why));
