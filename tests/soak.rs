@@ -208,7 +208,12 @@ impl Place {
         let value = Secret::new("tok_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6f".to_owned());
         stores["local"].write(&"shop-token".parse().unwrap(), value).await.unwrap();
         let host = Arc::new(wiring::host(&config, &nobody, None).await.unwrap());
-        Self { host, caller: Principal::authenticated(agent()), _shop: shop.into(), _folder: folder.into() }
+        Self {
+            host,
+            caller: Principal::authenticated(agent()),
+            _shop: shop.into(),
+            _folder: folder.into(),
+        }
     }
 
     /// The same healthy calls three times: alone, beside as many more, and beside hostile ones, all at once
