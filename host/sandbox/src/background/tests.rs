@@ -120,7 +120,7 @@ struct Falls(mpsc::Sender<thread::ThreadId>);
 
 impl Drop for Falls {
     fn drop(&mut self) {
-        drop(self.0.send(thread::current().id()));
+        _ = self.0.send(thread::current().id());
     }
 }
 
