@@ -1,4 +1,5 @@
 //! A credential on its way back: through imports, through memory, through a server that echoes.
+mod doors;
 mod matrix;
 mod placements;
 mod sockets;

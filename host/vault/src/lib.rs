@@ -56,4 +56,4 @@ pub use secret_store::{
     SecretStoreError, Unlock,
 };
 pub use shape::Shaped;
-pub use transport::{Raw, check_trust};
+pub use transport::{Raw, UNHEARD, check_trust};

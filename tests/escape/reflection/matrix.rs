@@ -92,6 +92,17 @@ fn the_matrix_is_found_but_for_what_is_named() {
     assert!(misses.is_empty(), "missed: {misses:#?}");
 }
 
+/// Each line once, without its time: a log says the same of every call.
+pub(super) fn distinct(log: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(log);
+    let timeless = |line: &str| match line.split_once(' ') {
+        Some((time, rest)) if time.ends_with('Z') && time.starts_with("20") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let lines: BTreeSet<String> = text.lines().map(timeless).collect();
+    lines.into_iter().collect::<Vec<_>>().join("\n").into_bytes()
+}
+
 /// What an independent program finds in these texts, by their names. `None` where there is no Python.
 pub(super) fn swept(secrets: &[&str], texts: &[(&str, &[u8])]) -> Option<BTreeMap<String, String>> {
     let folder = TempDir::new().unwrap();

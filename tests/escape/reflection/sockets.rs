@@ -7,7 +7,7 @@ use toolward_gate::Stop;
 use toolward_sandbox::Output;
 
 use super::{
-    matrix::{keys, swept},
+    matrix::{distinct, keys, swept},
     placements::{Ends, FRAMED, PLAIN, Placement},
     traces,
     wire::Wire,
@@ -159,6 +159,12 @@ async fn no_sink_holds_the_credential_wherever_a_server_put_it() {
             assert!(!bytes.is_empty(), "{name} is empty: nothing is proved");
             assert_eq!(traces(&token, bytes), [""; 0], "{name}");
         }
+        let (log, spans) = (distinct(log), distinct(spans));
+        let sinks = sinks.map(|(name, bytes)| match name {
+            "log" => (name, log.as_slice()),
+            "spans" => (name, spans.as_slice()),
+            _ => (name, bytes),
+        });
         let Some(found) = swept(&[&token], &sinks) else { return };
         assert!(found.is_empty(), "{found:?}");
         // What was sent does hold it, and the program sees that.
@@ -171,7 +177,7 @@ async fn no_sink_holds_the_credential_wherever_a_server_put_it() {
 }
 
 /// Writings that each place is tried with: each writing meets many places, and each place many writings.
-const EVERY: usize = 3;
+const EVERY: usize = 6;
 /// Not the credential.
 const OTHER: &str = "pq7Zt5mWx2Lk9vRb3nYc8sJd";
 /// Places that no tool sees.

@@ -84,16 +84,21 @@ impl Wire {
         self.desk.carried.load(Ordering::SeqCst)
     }
 
-    /// A world in which items are read from here, with this credential.
-    pub(super) fn setting(&self, token: &str) -> Setting {
-        let usual = "destination = \"{shop}\"\nallow_private = true\nmethods = [\"GET\", \"POST\"]";
+    /// What a capability says of it.
+    pub(super) fn destination(&self) -> String {
         let port = self.address.port();
-        let here = match &self.pin {
+        match &self.pin {
             None => format!("destination = \"http://127.0.0.1:{port}\""),
             Some(pin) => format!(
                 "destination = \"https://localhost:{port}\"\ntls = {{ public_key = \"{pin}\" }}"
             ),
-        };
+        }
+    }
+
+    /// A world in which items are read from here, with this credential.
+    pub(super) fn setting(&self, token: &str) -> Setting {
+        let usual = "destination = \"{shop}\"\nallow_private = true\nmethods = [\"GET\", \"POST\"]";
+        let here = self.destination();
         let here = format!("{here}\nallow_private = true\nmethods = [\"GET\", \"POST\"]");
         Setting { token: Some(token.to_owned()), ..Setting::default() }.replacing(usual, &here)
     }
