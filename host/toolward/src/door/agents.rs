@@ -2,7 +2,11 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router, extract::State, http::StatusCode, middleware::from_fn_with_state, routing::get,
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    routing::{any, get},
 };
 use serde::{Deserialize, Serialize};
 use toolward_gate::ApprovalId;
@@ -10,17 +14,39 @@ use utoipa::ToSchema;
 
 use super::{
     guard::{self, Guard, METADATA},
+    mcp_http,
     problem::Problem,
 };
-use crate::host::Host;
+use crate::{config::LimitsConfig, host::Host};
 
 /// What the routes for agents share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Agents {
     pub host: Arc<Host>,
     pub guard: Arc<Guard>,
     /// Whom to ask for a token.
     pub issuers: Arc<[String]>,
+    pub(super) mcp: mcp_http::Service,
+    /// Of a request's body.
+    pub(super) body_bytes: usize,
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agents").finish_non_exhaustive()
+    }
+}
+
+impl Agents {
+    pub fn new(
+        host: Arc<Host>,
+        guard: Arc<Guard>,
+        issuers: Arc<[String]>,
+        limits: LimitsConfig,
+    ) -> Self {
+        let body_bytes = limits.body_bytes;
+        Self { mcp: mcp_http::service(host.clone(), body_bytes), host, guard, issuers, body_bytes }
+    }
 }
 
 /// Paths that need no token.
@@ -33,6 +59,7 @@ pub fn router(agents: &Agents) -> Router {
         .route("/readyz", get(ready))
         .route(METADATA, get(metadata))
         .route(METADATA_OF_MCP, get(metadata_of_mcp))
+        .route("/mcp", any(mcp_http::answer))
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
         .with_state(agents.clone())

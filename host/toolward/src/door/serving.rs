@@ -51,7 +51,8 @@ impl Serving {
         let (listener, address) = bind(listen).await?;
         let guard = Guard::new(authn, Place::new(listen, address), agents::OPEN, listen.limits);
         let issuers = config.issuers.keys().cloned().collect();
-        self.0.push((listener, agents::router(&Agents { host, guard, issuers })));
+        let agents = Agents::new(host, guard, issuers, listen.limits);
+        self.0.push((listener, agents::router(&agents)));
         Ok(address)
     }
 
