@@ -10,5 +10,6 @@ pub mod mcp_stdio;
 pub mod place;
 pub mod problem;
 mod rate;
+mod rest;
 pub mod serving;
 pub mod tls;

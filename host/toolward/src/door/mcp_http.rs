@@ -25,7 +25,7 @@ use super::{
 use crate::host::Host;
 
 /// Answers MCP requests.
-pub type Service = StreamableHttpService<Door, NeverSessionManager>;
+pub(super) type Service = StreamableHttpService<Door, NeverSessionManager>;
 
 /// The SDK's part. `Host` and `Origin` were checked by the guard, and the body's length is by [`body`].
 pub(super) fn service(host: Arc<Host>, body_bytes: usize) -> Service {
@@ -40,11 +40,17 @@ pub(super) fn service(host: Arc<Host>, body_bytes: usize) -> Service {
     StreamableHttpService::new(move || Ok(door.clone()), Arc::default(), config)
 }
 
-/// `POST /mcp`, and what is said of other methods.
+/// Answer one message of the Model Context Protocol.
+#[utoipa::path(post, path = "/mcp", tag = "mcp", request_body(content = Object, description = "A JSON-RPC message."),
+    security(("token" = [])), responses(
+    (status = 200, description = "The answer, or a stream that ends with it.",
+        content((Object = "application/json"), (String = "text/event-stream"))),
+    (status = 202, description = "A notification was taken."),
+    (status = 403, description = "The token's scope leaves out what the tool needs.", body = Problem, content_type = "application/problem+json"),
+    (status = "4XX", description = "Not a message that is taken.", content((Object = "application/json"), (String = "text/plain"), (Problem = "application/problem+json"))),
+    (status = "default", description = "Why not.", body = Problem, content_type = "application/problem+json"),
+))]
 pub(super) async fn answer(State(agents): State<Agents>, request: Request) -> Response {
-    if request.method() != axum::http::Method::POST {
-        return agents.mcp.handle(request).await.map(Body::new);
-    }
     let (parts, body) = request.into_parts();
     let message = match body::json(&parts.headers, body, agents.body_bytes).await {
         Ok(message) => message,
