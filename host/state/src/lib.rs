@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod faults;
+mod kept;
 mod key_values;
 mod lease;
 mod links;
@@ -20,6 +21,7 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use tellings::Telling;

@@ -9,6 +9,7 @@ mod crash;
 pub(crate) mod faults;
 mod group;
 mod interrupted;
+mod kept;
 mod ledger;
 mod metered;
 #[cfg(unix)]
