@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Call, CapabilityName, Clock, Digest, Terms, Tripwire, Unavailable};
+use crate::{
+    Call, CapabilityName, Clock, Denials, Digest, Principal, Terms, Tripwire, Unavailable,
+};
 
 /// Why a life is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Cause {
     TimeOver,
     /// What proved the caller's identity has ended.
     IdentityEnded,
+    /// What proved the caller's identity was taken back.
+    IdentityDenied,
 }
 
 impl Cause {
@@ -32,6 +36,7 @@ impl Cause {
             Self::SwitchThrown(_) | Self::SwitchesUnreadable => "halted",
             Self::TimeOver => "time-over",
             Self::IdentityEnded => "identity-ended",
+            Self::IdentityDenied => "identity-denied",
         }
     }
 }
@@ -43,6 +48,7 @@ impl fmt::Display for Cause {
             Self::SwitchesUnreadable => f.write_str("the kill switches cannot be read"),
             Self::TimeOver => f.write_str("its time is over"),
             Self::IdentityEnded => f.write_str("the caller's token has ended"),
+            Self::IdentityDenied => f.write_str("the caller's token was revoked"),
         }
     }
 }
@@ -138,10 +144,11 @@ pub struct Switch {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Every switch that is thrown.
+/// Every switch that is thrown, and every denial: what ends calls, read at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SwitchSet {
     pub thrown: Vec<Switch>,
+    pub denials: Denials,
 }
 
 /// Where switches are kept, so that they hold across restarts and reach every host.
@@ -258,6 +265,7 @@ impl Switchboard {
         let life = Life {
             known: self.board.known.subscribe(),
             subjects: subjects(call, terms).into(),
+            caller: call.principal.clone(),
             ends_at,
             identity_ends_at,
         };
@@ -324,6 +332,7 @@ pub(crate) fn provider(capability: &CapabilityName) -> &str {
 pub struct Life {
     known: watch::Receiver<Known>,
     subjects: Arc<[SwitchTarget]>,
+    caller: Principal,
     ends_at: Instant,
     identity_ends_at: Option<Instant>,
 }
@@ -388,7 +397,8 @@ impl Life {
             return Some(Cause::SwitchesUnreadable);
         }
         let thrown = known.set.thrown.iter().find(|switch| self.subjects.contains(&switch.target));
-        thrown.map(|switch| Cause::SwitchThrown(switch.target.clone()))
+        let thrown = thrown.map(|switch| Cause::SwitchThrown(switch.target.clone()));
+        thrown.or_else(|| known.set.denials.hit(&self.caller).map(|_| Cause::IdentityDenied))
     }
 }
 

@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod denials;
 mod faults;
 mod key_values;
 mod lease;

@@ -16,6 +16,7 @@ use toolward_gate::{Clock, Unavailable};
 
 use crate::{
     audit::{self, key::AuditKey},
+    denials::Seen,
     faults,
     lease::Lease,
     unavailable,
@@ -61,6 +62,7 @@ pub struct State {
     pub(crate) key: Arc<AuditKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) seen: Arc<Seen>,
     /// Wakes those who wait for an answer given in this process.
     pub(crate) answered: Arc<Notify>,
 }
@@ -92,7 +94,15 @@ impl State {
         let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
         let writer = Writer::on(writer);
-        let state = Self { writer, readers, key, clock, lease, answered: Arc::default() };
+        let state = Self {
+            writer,
+            readers,
+            key,
+            clock,
+            lease,
+            seen: Arc::default(),
+            answered: Arc::default(),
+        };
         if unsealed {
             state.seal_what_is_there().await?;
         }

@@ -3,23 +3,30 @@
 //! ```text
 //! text --read--> Unproven --issuer, key, signature--> Claims --mapping--> Identity --> Principal
 //! ```
+mod api_key;
+mod certificate;
 mod claims;
 mod development;
 mod dpop;
+mod error;
 mod jwks;
 mod keys;
 mod token;
 
+pub use api_key::{IssuedKey, KeyWanted};
 pub use development::{DevelopmentKey, DevelopmentKeyError, MAX_SECONDS, Wanted, write_private};
 pub use dpop::Proof;
+pub use error::AuthnError;
 pub use jwks::FetchKeys;
 
 use std::{fs, sync::Arc};
 
 use jsonwebtoken::{Validation, decode, get_current_timestamp};
-use toolward_gate::{Identity, Principal};
+use rustls::{pki_types::CertificateDer, server::danger::ClientCertVerifier};
+use toolward_gate::{ApiKeys, DenyList, Identity, Principal};
 
 use self::{
+    certificate::Certificates,
     claims::Claims,
     dpop::Proofs,
     jwks::{Fetched, Source},
@@ -33,7 +40,14 @@ pub struct Authn {
     issuers: Vec<Issuer>,
     caller: Option<CallerConfig>,
     proofs: Proofs,
+    records: Arc<dyn Records>,
+    api_keys: bool,
+    certificates: Option<Certificates>,
 }
+
+/// What is remembered of tokens and keys. What cannot be read lets nobody in.
+pub trait Records: DenyList + ApiKeys {}
+impl<T: DenyList + ApiKeys> Records for T {}
 
 impl std::fmt::Debug for Authn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,6 +59,8 @@ struct Issuer {
     url: String,
     config: IssuerConfig,
     keys: Source,
+    /// Whether its key is this host's: then it signs for every door of it.
+    own: bool,
 }
 
 /// What a caller shows of itself.
@@ -54,38 +70,25 @@ pub struct Shown<'a> {
     pub token: &'a str,
     /// That the token is the caller's own. Absent where the token came as a plain bearer.
     pub proof: Option<Proof<'a>>,
+    /// The client's certificates of the connection, its own first. Their handshake was checked.
+    pub certificates: &'a [CertificateDer<'a>],
+    /// Whom the door wants the token to be for; any that is configured for the issuer, where absent.
+    pub audience: Option<&'a str>,
 }
 
 impl<'a> Shown<'a> {
     /// A token that whoever has it may use (RFC 6750).
     pub fn bearer(token: &'a str) -> Self {
-        Self { token, proof: None }
+        Self { token, proof: None, certificates: &[], audience: None }
     }
 }
 
-/// Why a caller is not known. It says nothing of the token but what its sender may know.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthnError {
-    #[error(
-        "nobody is named as the caller: add `[caller]` to the configuration, or set `TOOLWARD_TOKEN_FILE` to a file with a token"
-    )]
-    Nobody,
-    #[error(
-        "`[caller]` is for development; in `production`, set `TOOLWARD_TOKEN_FILE` to a file with a token"
-    )]
-    CallerInProduction,
-    #[error(transparent)]
-    Development(#[from] DevelopmentKeyError),
-    #[error("the token is not one that a configured issuer signed for this host: {0}")]
-    Token(&'static str),
-    #[error(
-        "the keys of the issuer `{issuer}` cannot be read from {place}: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)"
-    )]
-    Keys { issuer: String, place: String, cause: String },
-}
-
 impl Authn {
-    pub fn from_config(config: &Config, fetch: &Arc<dyn FetchKeys>) -> Result<Self, AuthnError> {
+    pub fn from_config(
+        config: &Config,
+        fetch: &Arc<dyn FetchKeys>,
+        records: Arc<dyn Records>,
+    ) -> Result<Self, AuthnError> {
         if config.environment == Environment::Production && config.caller.is_some() {
             return Err(AuthnError::CallerInProduction);
         }
@@ -93,28 +96,107 @@ impl Authn {
         let mut issuers = issuers.collect::<Result<Vec<_>, _>>()?;
         let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer());
         if let Some(own) = own {
-            issuers.push(Issuer::new(development::ISSUER, &own, fetch)?);
+            let issuer = Issuer::new(development::ISSUER, &own, fetch)?;
+            issuers.push(Issuer { own: true, ..issuer });
         }
-        Ok(Self { issuers, caller: config.caller.clone(), proofs: Proofs::default() })
+        Ok(Self {
+            issuers,
+            caller: config.caller.clone(),
+            proofs: Proofs::default(),
+            records,
+            api_keys: config.authentication.api_keys,
+            certificates: Certificates::from_config(&config.authentication)?,
+        })
     }
 
-    /// The principal of a token; without one, the caller that the configuration names.
+    /// A token that whoever has it may use (RFC 6750), or an API key where the configuration takes them.
+    ///
+    /// `audience` is whom the door wants a token to be for.
+    pub async fn bearer(&self, token: &str, audience: &str) -> Result<Principal, AuthnError> {
+        self.of_shown(Shown { audience: Some(audience), ..Shown::bearer(token) }).await
+    }
+
+    /// A token that is bound to a key, with a proof of that key for this request (RFC 9449).
+    pub async fn dpop(
+        &self,
+        token: &str,
+        proof: Proof<'_>,
+        audience: &str,
+    ) -> Result<Principal, AuthnError> {
+        let shown = Shown { proof: Some(proof), ..Shown::bearer(token) };
+        self.of_shown(Shown { audience: Some(audience), ..shown }).await
+    }
+
+    /// A token that is bound to the client's certificate of the connection it comes over (RFC 8705 section 3).
+    /// One that is bound to nothing is taken, too.
+    pub async fn bearer_over(
+        &self,
+        token: &str,
+        certificates: &[CertificateDer<'_>],
+        audience: &str,
+    ) -> Result<Principal, AuthnError> {
+        let shown = Shown { certificates, ..Shown::bearer(token) };
+        self.of_shown(Shown { audience: Some(audience), ..shown }).await
+    }
+
+    /// Whose certificate it is: the peer's chain of a TLS connection, its own first. The handshake proved the
+    /// key; roots, time and name are checked here. For agents only: a certificate names no audience.
+    pub async fn client_certificate(
+        &self,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<Principal, AuthnError> {
+        let certificates = self.certificates.as_ref().ok_or(AuthnError::NoCertificates)?;
+        self.undenied(certificates.principal(chain, now())?).await
+    }
+
+    /// Asks clients for a certificate in the handshake, and checks it against the configured roots; one who shows
+    /// none may still show a token. Absent where the configuration has no `[authentication.certificates]`.
+    pub fn client_verifier(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        self.certificates.as_ref().map(Certificates::verifier)
+    }
+
+    /// Whose API key it is. For agents only: a key names no audience.
+    pub async fn api_key(&self, key: &str) -> Result<Principal, AuthnError> {
+        if !self.api_keys {
+            return Err(AuthnError::NoApiKeys);
+        }
+        self.undenied(api_key::principal(key, self.records.as_ref(), now()).await?).await
+    }
+
+    /// The principal of what is shown; without it, the caller that the configuration names.
     pub async fn identify(&self, shown: Option<Shown<'_>>) -> Result<Principal, AuthnError> {
         match (shown, &self.caller) {
-            (Some(shown), _) => self.of_token(shown).await.map(Principal::authenticated),
+            (Some(shown), _) => self.of_shown(shown).await,
             (None, Some(caller)) => Ok(of_caller(caller)),
             (None, None) => Err(AuthnError::Nobody),
         }
     }
 
-    async fn of_token(&self, shown: Shown<'_>) -> Result<Identity, AuthnError> {
+    async fn of_shown(&self, shown: Shown<'_>) -> Result<Principal, AuthnError> {
+        if api_key::is_one(shown.token) {
+            return self.api_key(shown.token).await;
+        }
+        self.undenied(self.of_token(shown).await?).await
+    }
+
+    /// Asks each time: what was denied a moment ago is denied now.
+    async fn undenied(&self, principal: Principal) -> Result<Principal, AuthnError> {
+        match self.records.denials().await?.hit(&principal) {
+            None => Ok(principal),
+            Some(_) => Err(AuthnError::Denied),
+        }
+    }
+
+    async fn of_token(&self, shown: Shown<'_>) -> Result<Principal, AuthnError> {
         let unproven = Unproven::read(shown.token)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url == unproven.issuer);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
-        let claims = issuer.claims(&unproven).await?;
+        let claims = issuer.claims(&unproven, shown.audience).await?;
         let now = now();
         self.check_holder(&claims, shown, now)?;
-        claims.identity(&issuer.config, now)
+        let proven = claims.proven(&issuer.url, unproven.signed())?;
+        let identity = claims.identity(&issuer.config, now)?;
+        Ok(Principal::proven(identity, vec![proven]))
     }
 
     /// A token that is bound to a key is good with a proof of that key only, and no other is good with one
@@ -123,7 +205,11 @@ impl Authn {
         match (&claims.cnf, shown.proof) {
             (None, None) => Ok(()),
             (Some(confirmation), Some(proof)) => {
-                self.proofs.check(proof, shown.token, confirmation, now)
+                self.proofs.check(proof, shown.token, confirmation, now)?;
+                certificate::check_bound(confirmation, shown.certificates)
+            }
+            (Some(confirmation), None) if certificate::is_bound_to_one_only(confirmation) => {
+                certificate::check_bound(confirmation, shown.certificates)
             }
             (Some(_), None) => {
                 Err(AuthnError::Token("it is bound to a key, and came without a proof of it"))
@@ -158,11 +244,15 @@ impl Issuer {
                 parsed(place, &text)?
             }
         };
-        Ok(Self { url: url.to_owned(), config: config.clone(), keys })
+        Ok(Self { url: url.to_owned(), config: config.clone(), keys, own: false })
     }
 
     /// The claims of a token that this issuer signed for this host, and whose time is now.
-    async fn claims(&self, unproven: &Unproven<'_>) -> Result<Claims, AuthnError> {
+    async fn claims(
+        &self,
+        unproven: &Unproven<'_>,
+        audience: Option<&str>,
+    ) -> Result<Claims, AuthnError> {
         let typ = unproven.header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
         let typ = typ.strip_prefix("application/").unwrap_or(&typ);
         if !self.config.types.iter().any(|one| one == typ) {
@@ -176,12 +266,17 @@ impl Issuer {
         let key = keys.find(name);
         let key = key.ok_or(AuthnError::Token("its key is not one of the issuer's"))?;
         let wrong = |_| AuthnError::Token("its signature, issuer, audience or time does not hold");
-        let validation = self.validation(unproven, key)?;
+        let validation = self.validation(unproven, key, audience)?;
         Ok(decode::<Claims>(unproven.text, &key.decoding, &validation).map_err(wrong)?.claims)
     }
 
     /// The algorithm comes from the configuration and the key; the token only says which of those.
-    fn validation(&self, unproven: &Unproven<'_>, key: &Key) -> Result<Validation, AuthnError> {
+    fn validation(
+        &self,
+        unproven: &Unproven<'_>,
+        key: &Key,
+        audience: Option<&str>,
+    ) -> Result<Validation, AuthnError> {
         let named = unproven
             .algorithm()
             .filter(|one| self.config.algorithms.contains(one) && key.algorithms.contains(one));
@@ -189,11 +284,23 @@ impl Issuer {
             "its algorithm is not one that is configured for the issuer",
         ))?);
         validation.set_issuer(&[&self.url]);
-        validation.set_audience(&self.config.audiences);
+        validation.set_audience(&self.audiences(audience)?);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.unsigned_abs();
         Ok(validation)
+    }
+}
+
+impl Issuer {
+    /// One of these has to be among `aud`. A door takes what is for it, and that only where the issuer may sign
+    /// for it.
+    fn audiences(&self, wanted: Option<&str>) -> Result<Vec<String>, AuthnError> {
+        let Some(wanted) = wanted else { return Ok(self.config.audiences.clone()) };
+        if self.own || self.config.audiences.iter().any(|one| one == wanted) {
+            return Ok(vec![wanted.to_owned()]);
+        }
+        Err(AuthnError::Token("its issuer signs for other doors"))
     }
 }
 
@@ -221,5 +328,7 @@ fn of_caller(caller: &CallerConfig) -> Principal {
 /// Seconds that two clocks may differ by.
 const LEEWAY: i64 = 30;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What the settings mean.
 mod audit;
+mod authentication;
 mod edit;
 mod file;
 mod find;
@@ -7,6 +8,9 @@ mod issuer;
 mod sandbox;
 
 pub use audit::{AuditConfig, CheckpointsConfig};
+pub use authentication::{
+    AuthenticationConfig, CertificateName, CertificatePrincipal, CertificatesConfig, ExchangeConfig,
+};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
@@ -39,6 +43,7 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreConfig>,
     pub credentials: BTreeMap<CredentialName, CredentialConfig>,
     pub issuers: BTreeMap<String, IssuerConfig>,
+    pub authentication: AuthenticationConfig,
     pub caller: Option<CallerConfig>,
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.

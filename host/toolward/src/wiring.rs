@@ -29,6 +29,7 @@ mod keys;
 mod lent;
 mod minting;
 mod plan;
+mod remembered;
 mod sent;
 mod sessions;
 mod slots;
@@ -150,7 +151,8 @@ async fn assembled(
 pub fn authn(config: &Config) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::from_config(config, &fetch)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::from_config(config, &fetch, records)?)
 }
 
 /// Installs as many components at once as there are processors.

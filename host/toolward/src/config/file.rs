@@ -14,9 +14,10 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
-    OperatorConfig, StoreConfig, Unlinked,
+    AuditConfig, AuthenticationConfig, CallerConfig, ComponentConfig, Config, CredentialConfig,
+    Environment, OperatorConfig, StoreConfig, Unlinked,
     audit::Audit,
+    authentication::Authentication,
     issuer::Issuer,
     sandbox::{Sandbox, SandboxConfig},
 };
@@ -37,6 +38,7 @@ struct File {
     credential: BTreeMap<Spanned<String>, Spanned<Table>>,
     #[serde(default)]
     issuer: BTreeMap<String, Spanned<Issuer>>,
+    authentication: Option<Spanned<Authentication>>,
     caller: Option<CallerConfig>,
     #[serde(default)]
     operator: OperatorConfig,
@@ -112,6 +114,7 @@ impl Reader<'_> {
             stores: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),
+            authentication: AuthenticationConfig::default(),
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
@@ -127,6 +130,14 @@ impl Reader<'_> {
             let span = audit.span();
             let read = audit.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
+        }
+        if let Some(authentication) = written.authentication {
+            let span = authentication.span();
+            let read = authentication
+                .into_inner()
+                .read(self.base)
+                .map_err(|why| self.file.error(span, why));
+            config.authentication = self.keep(read).unwrap_or_default();
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);
