@@ -33,7 +33,9 @@ use self::{
     keys::{Key, Keys},
     token::Unproven,
 };
-use crate::config::{CallerConfig, Config, Environment, IssuerConfig, KeysConfig};
+use crate::config::{
+    AuthenticationConfig, CallerConfig, Config, Environment, IssuerConfig, KeysConfig,
+};
 
 /// Checks who is speaking.
 pub struct Authn {
@@ -43,6 +45,8 @@ pub struct Authn {
     records: Arc<dyn Records>,
     api_keys: bool,
     certificates: Option<Certificates>,
+    /// Whether a token that is for somebody else besides is refused.
+    alone: bool,
 }
 
 /// What is remembered of tokens and keys. What cannot be read lets nobody in.
@@ -59,8 +63,6 @@ struct Issuer {
     url: String,
     config: IssuerConfig,
     keys: Source,
-    /// Whether its key is this host's: then it signs for every door of it.
-    own: bool,
 }
 
 /// What a caller shows of itself.
@@ -72,14 +74,12 @@ pub struct Shown<'a> {
     pub proof: Option<Proof<'a>>,
     /// The client's certificates of the connection, its own first. Their handshake was checked.
     pub certificates: &'a [CertificateDer<'a>],
-    /// Whom the door wants the token to be for; any that is configured for the issuer, where absent.
-    pub audience: Option<&'a str>,
 }
 
 impl<'a> Shown<'a> {
     /// A token that whoever has it may use (RFC 6750).
     pub fn bearer(token: &'a str) -> Self {
-        Self { token, proof: None, certificates: &[], audience: None }
+        Self { token, proof: None, certificates: &[] }
     }
 }
 
@@ -92,12 +92,38 @@ impl Authn {
         if config.environment == Environment::Production && config.caller.is_some() {
             return Err(AuthnError::CallerInProduction);
         }
+        Self::new(config, fetch, records, development::AUDIENCE)
+    }
+
+    /// For people and their programs: by tokens for this one audience only, and by nothing else.
+    ///
+    /// A token that is for calls as well is one that an agent may hold: it is refused.
+    pub fn for_administration(
+        config: &Config,
+        fetch: &Arc<dyn FetchKeys>,
+        records: Arc<dyn Records>,
+        audience: &str,
+    ) -> Result<Self, AuthnError> {
+        let mut config = config.clone();
+        config.caller = None;
+        config.authentication = AuthenticationConfig::default();
+        for issuer in config.issuers.values_mut() {
+            issuer.audiences = vec![audience.to_owned()];
+        }
+        Ok(Self { alone: true, ..Self::new(&config, fetch, records, audience)? })
+    }
+
+    fn new(
+        config: &Config,
+        fetch: &Arc<dyn FetchKeys>,
+        records: Arc<dyn Records>,
+        audience: &str,
+    ) -> Result<Self, AuthnError> {
         let issuers = config.issuers.iter().map(|(url, issuer)| Issuer::new(url, issuer, fetch));
         let mut issuers = issuers.collect::<Result<Vec<_>, _>>()?;
-        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer());
+        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer(audience));
         if let Some(own) = own {
-            let issuer = Issuer::new(development::ISSUER, &own, fetch)?;
-            issuers.push(Issuer { own: true, ..issuer });
+            issuers.push(Issuer::new(development::ISSUER, &own, fetch)?);
         }
         Ok(Self {
             issuers,
@@ -106,25 +132,18 @@ impl Authn {
             records,
             api_keys: config.authentication.api_keys,
             certificates: Certificates::from_config(&config.authentication)?,
+            alone: false,
         })
     }
 
     /// A token that whoever has it may use (RFC 6750), or an API key where the configuration takes them.
-    ///
-    /// `audience` is whom the door wants a token to be for.
-    pub async fn bearer(&self, token: &str, audience: &str) -> Result<Principal, AuthnError> {
-        self.of_shown(Shown { audience: Some(audience), ..Shown::bearer(token) }).await
+    pub async fn bearer(&self, token: &str) -> Result<Principal, AuthnError> {
+        self.of_shown(Shown::bearer(token)).await
     }
 
     /// A token that is bound to a key, with a proof of that key for this request (RFC 9449).
-    pub async fn dpop(
-        &self,
-        token: &str,
-        proof: Proof<'_>,
-        audience: &str,
-    ) -> Result<Principal, AuthnError> {
-        let shown = Shown { proof: Some(proof), ..Shown::bearer(token) };
-        self.of_shown(Shown { audience: Some(audience), ..shown }).await
+    pub async fn dpop(&self, token: &str, proof: Proof<'_>) -> Result<Principal, AuthnError> {
+        self.of_shown(Shown { proof: Some(proof), ..Shown::bearer(token) }).await
     }
 
     /// A token that is bound to the client's certificate of the connection it comes over (RFC 8705 section 3).
@@ -133,14 +152,13 @@ impl Authn {
         &self,
         token: &str,
         certificates: &[CertificateDer<'_>],
-        audience: &str,
     ) -> Result<Principal, AuthnError> {
-        let shown = Shown { certificates, ..Shown::bearer(token) };
-        self.of_shown(Shown { audience: Some(audience), ..shown }).await
+        self.of_shown(Shown { certificates, ..Shown::bearer(token) }).await
     }
 
     /// Whose certificate it is: the peer's chain of a TLS connection, its own first. The handshake proved the
-    /// key; roots, time and name are checked here. For agents only: a certificate names no audience.
+    /// key; roots, time and name are checked here. Never for the administration: a
+    /// certificate names no audience.
     pub async fn client_certificate(
         &self,
         chain: &[CertificateDer<'_>],
@@ -155,7 +173,7 @@ impl Authn {
         self.certificates.as_ref().map(Certificates::verifier)
     }
 
-    /// Whose API key it is. For agents only: a key names no audience.
+    /// Whose API key it is. Never for the administration: a key names no audience.
     pub async fn api_key(&self, key: &str) -> Result<Principal, AuthnError> {
         if !self.api_keys {
             return Err(AuthnError::NoApiKeys);
@@ -191,7 +209,10 @@ impl Authn {
         let unproven = Unproven::read(shown.token)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url == unproven.issuer);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
-        let claims = issuer.claims(&unproven, shown.audience).await?;
+        let claims = issuer.claims(&unproven).await?;
+        if self.alone && !claims.is_for_one() {
+            return Err(AuthnError::Token("it is for others, too"));
+        }
         let now = now();
         self.check_holder(&claims, shown, now)?;
         let proven = claims.proven(&issuer.url, unproven.signed())?;
@@ -244,15 +265,11 @@ impl Issuer {
                 parsed(place, &text)?
             }
         };
-        Ok(Self { url: url.to_owned(), config: config.clone(), keys, own: false })
+        Ok(Self { url: url.to_owned(), config: config.clone(), keys })
     }
 
     /// The claims of a token that this issuer signed for this host, and whose time is now.
-    async fn claims(
-        &self,
-        unproven: &Unproven<'_>,
-        audience: Option<&str>,
-    ) -> Result<Claims, AuthnError> {
+    async fn claims(&self, unproven: &Unproven<'_>) -> Result<Claims, AuthnError> {
         let typ = unproven.header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
         let typ = typ.strip_prefix("application/").unwrap_or(&typ);
         if !self.config.types.iter().any(|one| one == typ) {
@@ -266,17 +283,12 @@ impl Issuer {
         let key = keys.find(name);
         let key = key.ok_or(AuthnError::Token("its key is not one of the issuer's"))?;
         let wrong = |_| AuthnError::Token("its signature, issuer, audience or time does not hold");
-        let validation = self.validation(unproven, key, audience)?;
+        let validation = self.validation(unproven, key)?;
         Ok(decode::<Claims>(unproven.text, &key.decoding, &validation).map_err(wrong)?.claims)
     }
 
     /// The algorithm comes from the configuration and the key; the token only says which of those.
-    fn validation(
-        &self,
-        unproven: &Unproven<'_>,
-        key: &Key,
-        audience: Option<&str>,
-    ) -> Result<Validation, AuthnError> {
+    fn validation(&self, unproven: &Unproven<'_>, key: &Key) -> Result<Validation, AuthnError> {
         let named = unproven
             .algorithm()
             .filter(|one| self.config.algorithms.contains(one) && key.algorithms.contains(one));
@@ -284,23 +296,11 @@ impl Issuer {
             "its algorithm is not one that is configured for the issuer",
         ))?);
         validation.set_issuer(&[&self.url]);
-        validation.set_audience(&self.audiences(audience)?);
+        validation.set_audience(&self.config.audiences);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.unsigned_abs();
         Ok(validation)
-    }
-}
-
-impl Issuer {
-    /// One of these has to be among `aud`. A door takes what is for it, and that only where the issuer may sign
-    /// for it.
-    fn audiences(&self, wanted: Option<&str>) -> Result<Vec<String>, AuthnError> {
-        let Some(wanted) = wanted else { return Ok(self.config.audiences.clone()) };
-        if self.own || self.config.audiences.iter().any(|one| one == wanted) {
-            return Ok(vec![wanted.to_owned()]);
-        }
-        Err(AuthnError::Token("its issuer signs for other doors"))
     }
 }
 

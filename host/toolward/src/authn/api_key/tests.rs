@@ -59,12 +59,12 @@ async fn a_key_makes_the_principal_it_was_made_for_where_keys_are_taken() {
     assert!(!principal.in_scope(&"github:issues:write".parse().unwrap()));
     assert_eq!(principal.ends_at(), Some(place.key.record.ends_at));
     // As a bearer, too.
-    assert!(authn.bearer(&place.key.text, "anything").await.is_ok());
+    assert!(authn.bearer(&place.key.text).await.is_ok());
     assert!(authn.identify(Some(Shown::bearer(&place.key.text))).await.is_ok());
     let closed = place.authn("environment = \"production\"\n");
     for refused in [
         closed.api_key(&place.key.text).await,
-        closed.bearer(&place.key.text, "anything").await,
+        closed.bearer(&place.key.text).await,
         closed.identify(Some(Shown::bearer(&place.key.text))).await,
     ] {
         assert!(matches!(refused, Err(AuthnError::NoApiKeys)));
