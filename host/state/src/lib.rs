@@ -6,6 +6,7 @@ mod audit;
 mod budgets;
 mod denials;
 mod faults;
+mod kept;
 mod key_values;
 mod lease;
 mod remaining;
@@ -19,6 +20,7 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use kept::{Claim, Kept};
 pub use sqlite::{State, StateError};
 
 use jiff::Timestamp;

@@ -8,6 +8,7 @@ mod crash;
 pub(crate) mod faults;
 mod group;
 mod interrupted;
+mod kept;
 mod ledger;
 mod metered;
 #[cfg(unix)]
@@ -16,6 +17,7 @@ mod retention;
 mod search;
 mod spending;
 mod support;
+mod switch_model;
 mod switches;
 mod tampering;
 mod together;

@@ -10,6 +10,7 @@ mod credential;
 mod demo;
 mod init;
 mod kill;
+mod openapi;
 mod policy;
 mod run;
 mod secret;
@@ -78,6 +79,8 @@ enum Command {
     Run(run::Run),
     /// Serve the tools over MCP and REST, and the administration, on the addresses of the configuration.
     Serve(serve::Serve),
+    /// Print the OpenAPI document of what `serve` serves.
+    Openapi(openapi::OpenApi),
     /// See and answer what waits for a person.
     #[command(subcommand)]
     Approval(approval::Approval),
@@ -290,6 +293,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
+            Command::Openapi(openapi) => openapi.run(context),
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,

@@ -28,7 +28,8 @@ impl Serve {
         let mut told = serde_json::Map::new();
         if let Some(listen) = &config.listen {
             let authn = Arc::new(wiring::authn(&config)?);
-            let address = serving.agents(&config, listen, authn, host.clone()).await;
+            let state = wiring::state(&config).await?;
+            let address = serving.agents(&config, listen, authn, host.clone(), state).await;
             told.insert("listen".to_owned(), json!(address.map_err(anyhow::Error::from)?));
         }
         if let Some(administration) = &config.administration {

@@ -48,11 +48,13 @@ impl Serving {
         listen: &ListenConfig,
         authn: Arc<Authn>,
         host: Arc<Host>,
+        state: State,
     ) -> Result<SocketAddr, ServingError> {
         let (listener, address) = bind(listen, authn.client_verifier()).await?;
         let guard = Guard::new(authn, Place::new(listen, address), agents::OPEN, listen.limits);
         let issuers = config.issuers.keys().cloned().collect();
-        self.0.push((listener, agents::router(&Agents { host, guard, issuers })));
+        let agents = Agents::new(host, state, guard, issuers, listen.limits);
+        self.0.push((listener, agents::router(&agents)));
         Ok(address)
     }
 
@@ -67,7 +69,9 @@ impl Serving {
         let place = Place::new(&config.listen, address);
         let guard = Guard::new(authn, place, administration::OPEN, config.listen.limits);
         let roles = Arc::new(config.roles.clone());
-        self.0.push((listener, administration::router(&Administration { state, guard, roles })));
+        let body_bytes = config.listen.limits.body_bytes;
+        let administration = Administration { state, guard, roles, body_bytes };
+        self.0.push((listener, administration::router(&administration)));
         Ok(address)
     }
 
