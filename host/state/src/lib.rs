@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod denials;
 mod faults;
 mod kept;
 mod key_values;

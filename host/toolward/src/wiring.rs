@@ -33,6 +33,7 @@ mod lent;
 mod minting;
 mod places;
 mod plan;
+mod remembered;
 mod revoking;
 mod sent;
 mod sessions;
@@ -160,7 +161,8 @@ async fn assembled(
 pub fn authn(config: &Config) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::from_config(config, &fetch)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::from_config(config, &fetch, records)?)
 }
 
 /// Who may administer this host: by tokens for nothing else.
@@ -170,7 +172,8 @@ pub fn administration_authn(
 ) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::for_administration(config, &fetch, &administration.audience)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::for_administration(config, &fetch, records, &administration.audience)?)
 }
 
 /// Installs as many components at once as there are processors.

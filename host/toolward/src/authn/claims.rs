@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use toolward_gate::{CapabilityName, Identity, Kind};
+use toolward_gate::{CapabilityName, Digest, Identity, Kind, Proven};
 
 use super::AuthnError;
 use crate::config::{IssuerConfig, MappedClaim};
@@ -15,6 +15,7 @@ pub(super) struct Claims {
     sub: String,
     exp: i64,
     iat: i64,
+    jti: Option<String>,
     kind: Option<Kind>,
     /// Who acts for the subject (RFC 8693 section 4.1).
     act: Option<Actor>,
@@ -32,6 +33,18 @@ struct Actor {
 }
 
 impl Claims {
+    /// What names the token. `signed` is what its issuer signed: a signature may have several forms.
+    pub(super) fn proven(&self, issuer: &str, signed: &str) -> Result<Proven, AuthnError> {
+        let no_time = |_| AuthnError::Token("its `iat` is no time");
+        let issued_at = Timestamp::from_second(self.iat).map_err(no_time)?;
+        let id = match &self.jti {
+            None => Digest::of(signed.as_bytes()).to_string(),
+            Some(jti) if is_usable(jti) => jti.clone(),
+            Some(_) => return Err(AuthnError::Token("its `jti` is no usable name")),
+        };
+        Ok(Proven { issuer: issuer.to_owned(), id, issued_at })
+    }
+
     /// With actors, the first of them speaks, for all that follow and for the subject.
     pub(super) fn identity(self, issuer: &IssuerConfig, now: i64) -> Result<Identity, AuthnError> {
         self.check_times(issuer, now)?;
@@ -110,15 +123,17 @@ fn chain(act: Option<Actor>, subject: String) -> Result<Vec<String>, AuthnError>
         next = actor.act.map(|actor| *actor);
     }
     chain.push(subject);
-    let unusable =
-        |id: &String| id.is_empty() || id.len() > MAX_NAME || id.chars().any(char::is_control);
-    if chain.iter().any(unusable) {
+    if !chain.iter().all(|id| is_usable(id)) {
         return Err(AuthnError::Token("its subject or an actor has no usable name"));
     }
     Ok(chain)
 }
 
+fn is_usable(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
 /// Actors between the one who speaks and the subject.
 const MAX_CHAIN: usize = 8;
-/// Bytes of a principal's name.
+/// Bytes of a name of a principal or a token.
 const MAX_NAME: usize = 256;

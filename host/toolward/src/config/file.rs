@@ -14,10 +14,11 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    ApprovalConfig, AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig,
-    Environment, OperatorConfig, StoreConfig, Unlinked,
+    ApprovalConfig, AuditConfig, AuthenticationConfig, CallerConfig, ComponentConfig, Config,
+    CredentialConfig, Environment, OperatorConfig, StoreConfig, Unlinked,
     approval::Approval,
     audit::Audit,
+    authentication::Authentication,
     credential,
     issuer::Issuer,
     listen::{Administration, Listen},
@@ -40,6 +41,7 @@ struct File {
     credential: BTreeMap<Spanned<String>, Spanned<Table>>,
     #[serde(default)]
     issuer: BTreeMap<String, Spanned<Issuer>>,
+    authentication: Option<Spanned<Authentication>>,
     caller: Option<CallerConfig>,
     #[serde(default)]
     operator: OperatorConfig,
@@ -118,6 +120,7 @@ impl Reader<'_> {
             stores: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),
+            authentication: AuthenticationConfig::default(),
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
@@ -144,6 +147,14 @@ impl Reader<'_> {
                 .read(self.base, span.clone())
                 .map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
+        }
+        if let Some(authentication) = written.authentication {
+            let span = authentication.span();
+            let read = authentication
+                .into_inner()
+                .read(self.base)
+                .map_err(|why| self.file.error(span, why));
+            config.authentication = self.keep(read).unwrap_or_default();
         }
         if let Some(listen) = written.listen {
             let span = listen.span();
