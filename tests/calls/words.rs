@@ -14,6 +14,7 @@ fn is_listed(stop: &Stop) -> bool {
             | Cause::SwitchesUnreadable
             | Cause::TimeOver
             | Cause::IdentityEnded
+            | Cause::IdentityDenied
             | Cause::CredentialEnded(_),
         )
         | Stop::Failed(_)
@@ -115,6 +116,7 @@ fn causes() -> [Cause; 5] {
         Cause::SwitchesUnreadable,
         Cause::TimeOver,
         Cause::IdentityEnded,
+        Cause::IdentityDenied,
         Cause::CredentialEnded("shop".parse().unwrap()),
     ]
 }

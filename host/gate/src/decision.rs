@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope,
-    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal, Scope,
-    WasiScope,
+    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal,
+    Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.

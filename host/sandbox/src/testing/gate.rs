@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Cost, DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity, Interface,
-    Kind, Notes, Policy, Principal, ProgressSink, Request, Reservation, ReserveError, Risk,
-    SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms,
-    ToolRef, Unavailable,
+    Cost, DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity,
+    Interface, Kind, Notes, Policy, Principal, ProgressSink, Request, Reservation, ReserveError,
+    Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
+    Terms, ToolRef, Unavailable,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
