@@ -35,7 +35,7 @@ mod slots;
 mod telling;
 mod trail;
 
-pub use trail::{checkpoint_places, retention};
+pub use trail::{anchor, checkpoint_places, retention};
 
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};

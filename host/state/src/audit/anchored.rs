@@ -256,6 +256,20 @@ impl State {
         Ok(found.map_or(point.sequence <= through, |link| link.hash == point.head))
     }
 
+    /// Says elsewhere, once, how far the trail goes: for a program that changes something and ends.
+    pub async fn anchor(&self, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), Unavailable> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let last = self.last_link().await?;
+        let now = self.clock.now();
+        let point = Checkpoint::of(CheckpointKind::Running, last.as_ref(), now, &self.key);
+        for place in places {
+            place.put(&point).await?;
+        }
+        Ok(())
+    }
+
     /// Goes on with a trail that is shorter than its checkpoints say: what they stood for is lost, and that is
     /// said in the trail and in every place. Says whether there was anything to give up.
     pub async fn resume(

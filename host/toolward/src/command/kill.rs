@@ -51,6 +51,7 @@ impl Kill {
                 let expires_at = expires_at.map_err(|error| Failure::Usage(error.to_string()))?;
                 let switch = Switch { target, reason, by, since, expires_at };
                 state.throw(switch.clone()).await?;
+                wiring::anchor(&config, &state).await;
                 context.terminal.show(&switch, || format!("on: {}", switch.target))?;
             }
             Self::Off { target, reason } => {
@@ -60,6 +61,7 @@ impl Kill {
                         "the switch `{target}` is not on; `toolward kill list` shows those that are"
                     )));
                 }
+                wiring::anchor(&config, &state).await;
                 context.terminal.show(&json!({ "off": target }), || format!("off: {target}"))?;
             }
             Self::List => {

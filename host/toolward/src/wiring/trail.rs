@@ -14,6 +14,14 @@ pub fn checkpoint_places(config: &Config) -> Vec<Arc<dyn CheckpointPlace>> {
     file.into_iter().map(|file| Arc::new(file) as Arc<dyn CheckpointPlace>).collect()
 }
 
+/// Says elsewhere how far the trail goes after a command has changed something. What fails stays in the log: the
+/// change is made and recorded, and the next host says it.
+pub async fn anchor(config: &Config, state: &State) {
+    if let Err(error) = state.anchor(&checkpoint_places(config)).await {
+        tracing::error!(cause = %error.cause, "a checkpoint of the audit trail cannot be written");
+    }
+}
+
 /// How long this host keeps records, and where they go then.
 pub fn retention(config: &Config) -> Option<Retention> {
     let archive = config.audit.archive.clone();
