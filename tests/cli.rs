@@ -6,6 +6,7 @@
 )]
 
 mod approving;
+mod asking;
 mod auditing;
 mod bad_arguments;
 mod bad_components;
@@ -14,6 +15,7 @@ mod calling;
 mod compiling;
 mod credentials;
 mod delegating;
+mod desks;
 mod installing;
 mod json;
 mod killing;

@@ -138,3 +138,19 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn of_many_requests_at_once_as_many_leave_as_were_allowed() {
+    let limits = AnswerLimits { requests: Some(3), ..AnswerLimits::default() };
+    let limited = Arc::new(Limits::of(&limits));
+    let taking = (0..50).map(|_| {
+        let limited = limited.clone();
+        tokio::spawn(async move { limited.take_request() })
+    });
+    let mut taken = 0;
+    for one in taking.collect::<Vec<_>>() {
+        taken += usize::from(one.await.unwrap());
+    }
+    assert_eq!(taken, 3);
+    assert!(Limits::default().take_request(), "without a limit, all of them");
+}

@@ -66,10 +66,11 @@ impl WantedAccess<'_> {
     }
 
     fn digest(&self) -> CallDigest {
+        let acts_for: Vec<&[u8]> = self.principal.acts_for().iter().map(String::as_bytes).collect();
         CallDigest::from_digest(Digest::of_parts(&[
             b"toolward-access-1",
             self.principal.id().as_bytes(),
-            self.principal.acts_for().join("\n").as_bytes(),
+            Digest::of_parts(&acts_for).as_bytes(),
             self.tool.name.as_str().as_bytes(),
             self.tool.digest.as_bytes(),
             self.capability.as_str().as_bytes(),

@@ -15,6 +15,7 @@ use crate::{
     Verdict, Want,
 };
 
+mod bound;
 mod delegated;
 mod exchanged;
 

@@ -31,7 +31,7 @@ use crate::{
 /// Who takes the answers.
 pub struct AnswerDesk {
     pub means: Means,
-    pub authn: Authn,
+    pub authn: Arc<Authn>,
     pub clock: Arc<dyn Clock>,
 }
 

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 use toolward_state::State;
 use toolward_vault::{Notices, PassphraseSource};
 
-use super::{StartError, authn, clock, egress_settings, stores};
+use super::{StartError, clock, egress_settings, stores};
 use crate::{
+    authn::Authn,
     config::Config,
     door::answers::AnswerDesk,
     telling::{Means, Tellers},
@@ -56,13 +57,14 @@ pub async fn tell_once(config: &Config, passphrases: &Arc<dyn PassphraseSource>,
     }
 }
 
-/// Whoever takes the answers.
+/// Whoever takes the answers; `authn` says who has a login.
 pub fn answer_desk(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
     state: &State,
+    authn: Arc<Authn>,
 ) -> Result<Arc<AnswerDesk>, StartError> {
-    let (means, authn) = (means(config, passphrases, state)?, authn(config)?);
+    let means = means(config, passphrases, state)?;
     Ok(Arc::new(AnswerDesk { means, authn, clock: clock() }))
 }
 

@@ -27,7 +27,11 @@ impl Listen {
         }
         let config = context.config()?;
         let state = wiring::state(&config).await?;
-        let desk = wiring::answer_desk(&config, &context.passphrases(), &state)?;
+        let authn = match &config.administration {
+            Some(administration) => wiring::administration_authn(&config, administration)?,
+            None => wiring::authn(&config)?,
+        };
+        let desk = wiring::answer_desk(&config, &context.passphrases(), &state, authn.into())?;
         let listener = TcpListener::bind(self.address).await?;
         let address = listener.local_addr()?;
         let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
