@@ -5,6 +5,7 @@
     reason = "small numbers and ASCII, and a panic fails the test"
 )]
 
+mod anchoring;
 mod approving;
 mod auditing;
 mod bad_arguments;
@@ -14,6 +15,7 @@ mod calling;
 mod compiling;
 mod credentials;
 mod delegating;
+mod elsewhere;
 mod installing;
 mod json;
 mod killing;
@@ -28,6 +30,7 @@ mod suspending;
 mod tokens;
 mod trail;
 mod upstream;
+mod withdrawing;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN, command};
 pub(crate) use upstream::PATIENCE;
