@@ -30,7 +30,9 @@ fn main() -> anyhow::Result<()> {
 
 async fn all() -> anyhow::Result<()> {
     let crowd = Crowd::gather(Trail::Durable).await?;
-    println!("\nFrom a kill that is acknowledged to silence at the upstream, {CALLS} calls in flight:\n");
+    println!(
+        "\nFrom a kill that is acknowledged to silence at the upstream, {CALLS} calls in flight:\n"
+    );
     for here in [true, false] {
         let (mut silence, mut after) = (Vec::new(), 0);
         let mut acknowledged = Vec::new();
@@ -67,7 +69,13 @@ async fn timed(crowd: &Crowd) -> anyhow::Result<Duration> {
 fn percentiles(all: &mut [Duration]) -> String {
     all.sort();
     let at = |share: usize| all[(all.len() - 1) * share / 100];
-    format!("50%: {:>9.1?}   99%: {:>9.1?}   most: {:>9.1?}   of {}", at(50), at(99), at(100), all.len())
+    format!(
+        "50%: {:>9.1?}   99%: {:>9.1?}   most: {:>9.1?}   of {}",
+        at(50),
+        at(99),
+        at(100),
+        all.len()
+    )
 }
 
 const CALLS: usize = 1_000;

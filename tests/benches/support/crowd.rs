@@ -47,7 +47,8 @@ pub(crate) struct Kill {
 impl Crowd {
     pub(crate) async fn gather(trail: Trail) -> anyhow::Result<Self> {
         let (folder, upstream) = (tempfile::tempdir()?, Silent::start().await?);
-        let component = toolward::build::build_tool(&root().join("example-tools/hostile"), &mut |_| {})?;
+        let component =
+            toolward::build::build_tool(&root().join("example-tools/hostile"), &mut |_| {})?;
         write(folder.path(), &component.bytes, &upstream)?;
         let config = Config::load(&folder.path().join("toolward.toml"));
         let config = config.map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
@@ -111,7 +112,11 @@ impl Crowd {
     async fn until(&self, done: impl Fn((usize, usize)) -> bool) -> anyhow::Result<()> {
         let began = Instant::now();
         while !done(self.upstream.counts()) {
-            anyhow::ensure!(began.elapsed() < LONGEST, "{:?} after a minute", self.upstream.counts());
+            anyhow::ensure!(
+                began.elapsed() < LONGEST,
+                "{:?} after a minute",
+                self.upstream.counts()
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(())
@@ -156,10 +161,12 @@ fn caller() -> Principal {
 fn write(folder: &Path, component: &[u8], upstream: &Silent) -> anyhow::Result<()> {
     let policies = folder.join("policies");
     fs::create_dir(&policies)?;
-    let text = [shipped("policies/capabilities.toml")?, shipped("host/toolward/src/demo/demo.toml")?];
+    let text =
+        [shipped("policies/capabilities.toml")?, shipped("host/toolward/src/demo/demo.toml")?];
     // No credential: what is measured is how calls end.
     let plain = |line: &&str| !line.starts_with("credential") && !line.starts_with("inject");
-    let text: String = text.concat().lines().filter(plain).map(|line| format!("{line}\n")).collect();
+    let text: String =
+        text.concat().lines().filter(plain).map(|line| format!("{line}\n")).collect();
     let local = format!("http://{}\"\nallow_private = true", upstream.address);
     let text = text.replace("https://api.github.com\"", &local);
     fs::write(policies.join("capabilities.toml"), text)?;

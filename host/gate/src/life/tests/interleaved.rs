@@ -99,13 +99,8 @@ fn sending_against_a_kill(checks: bool) {
             let host = host.clone();
             thread::spawn(move || host.kill(true))
         };
-        let sending = {
-            let host = host.clone();
-            thread::spawn(move || host.send(checks))
-        };
         host.send(checks);
         killing.join().unwrap();
-        sending.join().unwrap();
         let shelf = host.shelf.lock().unwrap();
         assert!(shelf.withdrawn.len() <= 1, "a value is withdrawn once");
         drop(shelf);
@@ -203,7 +198,9 @@ fn admissions(in_one: bool) {
         let others: Vec<_> = (0..2)
             .map(|number| {
                 let ledger = ledger.clone();
-                thread::spawn(move || if number == 0 { admit(&ledger, in_one) } else { settle(&ledger) })
+                thread::spawn(
+                    move || if number == 0 { admit(&ledger, in_one) } else { settle(&ledger) },
+                )
             })
             .collect();
         admit(&ledger, in_one);
