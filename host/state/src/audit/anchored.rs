@@ -176,14 +176,18 @@ impl Inner {
 async fn put(point: &Checkpoint, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), Unavailable> {
     let mut failed = Vec::new();
     for place in places {
-        let put = place.put(point).await;
-        failed.extend(put.err().map(|error| format!("{}: {}", place.name(), error.cause)));
+        let put = place.put(point).await.map_err(|error| unread(place.as_ref(), &error));
+        failed.extend(put.err().map(|error| error.cause.to_string()));
     }
     if failed.is_empty() {
         Ok(())
     } else {
         Err(Unavailable::new("the checkpoints", failed.join("; ")))
     }
+}
+
+fn unread(place: &dyn CheckpointPlace, error: &Unavailable) -> Unavailable {
+    Unavailable::new("the checkpoints", format!("{}: {}", place.name(), error.cause))
 }
 
 #[async_trait]
@@ -229,7 +233,8 @@ impl State {
     /// Fails where the newest checkpoint of a place says something else than the trail.
     async fn check_against(&self, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), StateError> {
         for place in places {
-            let Some(lines) = place.lines().await? else { continue };
+            let lines = place.lines().await.map_err(|error| unread(place.as_ref(), &error))?;
+            let Some(lines) = lines else { continue };
             let Some(newest) = self.newest(&lines) else { continue };
             if !self.agrees(&newest).await? {
                 let last = self.last_link().await?.map_or(0, |link| link.sequence);

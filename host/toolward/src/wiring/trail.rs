@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use toolward_gate::Audit;
-use toolward_state::{AnchoredLog, Anchoring, OnFailure, Retention, State};
+use toolward_state::{AnchoredLog, Anchoring, OnFailure, Retention, State, StateError};
 use toolward_vault::PassphraseSource;
 
 use super::{StartError, checkpoint_places};
@@ -44,7 +44,12 @@ pub(super) async fn audit(
         on_failure: set.map_or(OnFailure::Stop, |set| set.on_failure),
         retention,
     };
-    Ok(Audit::new(Arc::new(AnchoredLog::start(state, anchoring).await?)))
+    let log = AnchoredLog::start(state, anchoring).await.map_err(|error| match error {
+        // What a place said is for the operator, who starts the host.
+        StateError::Unavailable(error) => StartError::from(error),
+        other => other.into(),
+    })?;
+    Ok(Audit::new(Arc::new(log)))
 }
 
 /// How often old records are looked for where there are no checkpoints.

@@ -10,7 +10,8 @@ use crate::{config::Config, wiring};
 
 #[derive(Args)]
 pub(in super::super) struct Verify {
-    /// Checkpoints, one a line, as they came to a place elsewhere; those of the configuration, where absent.
+    /// Checkpoints, one a line, as they came to a place elsewhere or as a webhook was told of them; those of the
+    /// configuration, where absent.
     #[arg(long, value_name = "FILE")]
     checkpoints: Option<PathBuf>,
     /// What they must be signed with, as `toolward audit key` printed it when the host was new.
@@ -52,8 +53,15 @@ impl Verify {
         let text = fs::read(file).map_err(|error| {
             Failure::NotFound(format!("`{}` cannot be read: {error}", file.display()))
         })?;
-        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&text).lines().map(unwrapped).collect())
     }
+}
+
+/// A checkpoint as it stands in a file or a bucket, or as a webhook was told of it.
+fn unwrapped(line: &str) -> String {
+    let told: Option<Value> = serde_json::from_str(line).ok();
+    let data = told.as_ref().and_then(|told| told.get("data")).map(Value::to_string);
+    data.unwrap_or_else(|| line.to_owned())
 }
 
 fn data(verified: &Verified) -> Value {
