@@ -47,6 +47,7 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        check_door(&call)?;
         let mut facts = Facts { now: self.clock.now(), approval: None, remaining: None };
         let mut asked_under = None;
         loop {
@@ -144,6 +145,16 @@ impl Gate {
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
         Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+    }
+}
+
+/// A token for one door opens no other. A tool that is called by another one is behind the door already.
+fn check_door(call: &Call) -> Result<(), Refusal> {
+    match call.principal.door() {
+        Some(door) if call.parent.is_none() && door != call.door => {
+            Err(Refusal::OtherDoor { door: call.door })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,5 @@
 //! The command line: one file for each subcommand.
+mod api_key;
 mod approval;
 mod audit;
 mod backup;
@@ -93,6 +94,9 @@ enum Command {
     /// Make and read tokens, to try things out.
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, list and revoke static keys, for those who have nothing else.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
     /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -298,6 +302,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Token(token) => token.run(context).await,
+            Command::ApiKey(key) => key.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Context, Failure};
 use crate::{
+    authn::ExchangeKey,
     door::{listener::Stopping, serving::Serving},
     reload::Reload,
     wiring,
@@ -27,6 +28,8 @@ impl Serve {
         let mut serving = Serving::new();
         let mut told = serde_json::Map::new();
         if let Some(listen) = &config.listen {
+            // Before it is read: what is signed with it is taken from the beginning.
+            ExchangeKey::make(&config)?;
             let authn = Arc::new(wiring::authn(&config)?);
             let state = wiring::state(&config).await?;
             let address = serving.agents(&config, listen, authn, host.clone(), state).await;
