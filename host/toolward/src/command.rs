@@ -6,6 +6,7 @@ mod backup;
 mod build;
 mod call;
 mod check;
+mod client;
 mod compile;
 mod credential;
 mod demo;
@@ -102,6 +103,9 @@ enum Command {
     Audit(audit::Audit),
     /// Copy the database and the key of its trail, while hosts run.
     Backup(backup::Backup),
+    /// Write this host into the configuration of an MCP client.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Compile a component from standard input to standard output, for a host that runs.
     #[command(hide = true)]
     Compile(compile::Compile),
@@ -304,6 +308,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Token(token) => token.run(context).await,
             Command::ApiKey(key) => key.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
+            Command::Client(client) => client.run(context),
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.
             Command::Compile(_) => Ok(()),

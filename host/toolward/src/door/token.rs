@@ -49,7 +49,7 @@ struct TokenRefusal {
 
 /// A narrower token (RFC 8693 section 2.2.1).
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TokenAnswer {
+struct TokenAnswer {
     access_token: String,
     issued_token_type: &'static str,
     #[schema(example = "Bearer")]
