@@ -49,15 +49,18 @@ impl Serve {
         })?;
         let audit = host.audit.clone();
         let following = tokio::spawn(Reload::new(config, host.clone(), policies, before).follow());
-        let stopping = Stopping::new();
-        let served = tokio::join!(serving.run(&stopping), async {
+        let stopping = Arc::new(Stopping::new());
+        let listening = stopping.clone();
+        let told = tokio::spawn(async move {
             asked_to_end().await;
-            stopping.stop();
+            listening.stop();
         });
+        let served = serving.run(&stopping).await;
+        told.abort();
         following.abort();
         // What fails here is in the log.
         drop(audit.stop().await);
-        served.0.map_err(anyhow::Error::from)?;
+        served.map_err(anyhow::Error::from)?;
         Ok(())
     }
 }
