@@ -62,7 +62,7 @@ pub struct Identity {
 
 /// Someone whose credentials were checked at a door.
 #[derive(Clone, Debug)]
-pub struct Principal(Arc<Identity>, Arc<[Proven]>);
+pub struct Principal(Arc<Identity>, Arc<[Proven]>, Option<Arc<str>>);
 
 impl Principal {
     /// Notes that the door has checked who is speaking.
@@ -71,7 +71,16 @@ impl Principal {
     }
     /// The same, and by what: the token that was shown stands last, after those it was exchanged for.
     pub fn proven(identity: Identity, by: Vec<Proven>) -> Self {
-        Self(Arc::new(identity), by.into())
+        Self(Arc::new(identity), by.into(), None)
+    }
+    /// The same, whose token is good at this door alone.
+    #[must_use]
+    pub fn only_through(self, door: &str) -> Self {
+        Self(self.0, self.1, Some(door.into()))
+    }
+    /// The only door that its token is good at; any, where absent.
+    pub fn door(&self) -> Option<&str> {
+        self.2.as_deref()
     }
     /// What proved the identity, the oldest first; empty where the configuration named the caller.
     pub fn proven_by(&self) -> &[Proven] {
@@ -107,7 +116,7 @@ impl Principal {
     pub(crate) fn within(&self, capabilities: BTreeSet<CapabilityName>) -> Self {
         let scope = capabilities.into_iter().filter(|one| self.in_scope(one)).collect();
         let identity = Identity { scope: Some(scope), ..Identity::clone(&self.0) };
-        Self(Arc::new(identity), self.1.clone())
+        Self(Arc::new(identity), self.1.clone(), self.2.clone())
     }
     /// Whether `id` is this principal or somebody it acts for: nobody of them decides about its calls.
     pub fn is_or_acts_for(&self, id: &str) -> bool {

@@ -6,6 +6,7 @@ mod audit;
 mod budgets;
 mod contract;
 mod crash;
+mod denials;
 pub(crate) mod faults;
 mod group;
 mod interrupted;

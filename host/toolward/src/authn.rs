@@ -9,6 +9,7 @@ mod claims;
 mod development;
 mod dpop;
 mod error;
+mod exchange;
 mod jwks;
 mod keys;
 mod token;
@@ -17,18 +18,21 @@ pub use api_key::{IssuedKey, KeyWanted};
 pub use development::{DevelopmentKey, DevelopmentKeyError, MAX_SECONDS, Wanted, write_private};
 pub use dpop::Proof;
 pub use error::AuthnError;
+pub use exchange::{ExchangeError, ExchangeKey, Exchanged, Exchanging};
 pub use jwks::FetchKeys;
 
 use std::{fs, sync::Arc};
 
 use jsonwebtoken::{Validation, decode, get_current_timestamp};
 use rustls::{pki_types::CertificateDer, server::danger::ClientCertVerifier};
+use serde_json::Value;
 use toolward_gate::{ApiKeys, DenyList, Identity, Principal};
 
 use self::{
     certificate::Certificates,
     claims::Claims,
     dpop::Proofs,
+    exchange::Exchange,
     jwks::{Fetched, Source},
     keys::{Key, Keys},
     token::Unproven,
@@ -45,6 +49,7 @@ pub struct Authn {
     records: Arc<dyn Records>,
     api_keys: bool,
     certificates: Option<Certificates>,
+    exchange: Option<Exchange>,
     /// Whether a token that is for somebody else besides is refused.
     alone: bool,
 }
@@ -63,6 +68,15 @@ struct Issuer {
     url: String,
     config: IssuerConfig,
     keys: Source,
+    /// Whether it signs what this host exchanged.
+    own: bool,
+}
+
+/// A token that an issuer signed for this host.
+struct Read {
+    principal: Principal,
+    /// What its holder has to show besides (RFC 7800 section 3.1).
+    bound_to: Option<Value>,
 }
 
 /// What a caller shows of itself.
@@ -92,7 +106,13 @@ impl Authn {
         if config.environment == Environment::Production && config.caller.is_some() {
             return Err(AuthnError::CallerInProduction);
         }
-        Self::new(config, fetch, records, development::AUDIENCE)
+        let mut authn = Self::new(config, fetch, records, development::AUDIENCE)?;
+        if let Some(key) = ExchangeKey::open(config)? {
+            let issuer = Issuer::new(exchange::ISSUER, &key.issuer()?, fetch)?;
+            authn.issuers.push(Issuer { own: true, ..issuer });
+            authn.exchange = Some(Exchange::new(key, config.authentication.exchange.clone()));
+        }
+        Ok(authn)
     }
 
     /// For people and their programs: by tokens for this one audience only, and by nothing else.
@@ -132,6 +152,7 @@ impl Authn {
             records,
             api_keys: config.authentication.api_keys,
             certificates: Certificates::from_config(&config.authentication)?,
+            exchange: None,
             alone: false,
         })
     }
@@ -206,24 +227,49 @@ impl Authn {
     }
 
     async fn of_token(&self, shown: Shown<'_>) -> Result<Principal, AuthnError> {
-        let unproven = Unproven::read(shown.token)?;
+        let read = self.read(shown.token).await?;
+        self.check_holder(read.bound_to.as_ref(), shown, now())?;
+        Ok(read.principal)
+    }
+
+    /// Whose token it is, whoever shows it: to look at it, to revoke it and to exchange it, never to let
+    /// somebody in.
+    async fn read(&self, token: &str) -> Result<Read, AuthnError> {
+        let unproven = Unproven::read(token)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.url == unproven.issuer);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
-        let claims = issuer.claims(&unproven).await?;
+        let mut claims = issuer.claims(&unproven).await?;
         if self.alone && !claims.is_for_one() {
             return Err(AuthnError::Token("it is for others, too"));
         }
-        let now = now();
-        self.check_holder(&claims, shown, now)?;
+        let bound_to = claims.cnf.take();
         let proven = claims.proven(&issuer.url, unproven.signed())?;
-        let identity = claims.identity(&issuer.config, now)?;
-        Ok(Principal::proven(identity, vec![proven]))
+        let principal = if issuer.own {
+            claims.of_own(proven, &issuer.config, now())?
+        } else {
+            Principal::proven(claims.identity(&issuer.config, now())?, vec![proven])
+        };
+        Ok(Read { principal, bound_to })
+    }
+
+    /// Whose token or key it is, to look at it or to revoke it. Also one that was revoked, or that is bound to a
+    /// key that is not shown.
+    pub async fn examine(&self, token: &str) -> Result<Principal, AuthnError> {
+        if api_key::is_one(token) {
+            return api_key::principal(token, self.records.as_ref(), now()).await;
+        }
+        Ok(self.read(token).await?.principal)
     }
 
     /// A token that is bound to a key is good with a proof of that key only, and no other is good with one
     /// (RFC 9449 section 7.1).
-    fn check_holder(&self, claims: &Claims, shown: Shown<'_>, now: i64) -> Result<(), AuthnError> {
-        match (&claims.cnf, shown.proof) {
+    fn check_holder(
+        &self,
+        bound_to: Option<&Value>,
+        shown: Shown<'_>,
+        now: i64,
+    ) -> Result<(), AuthnError> {
+        match (bound_to, shown.proof) {
             (None, None) => Ok(()),
             (Some(confirmation), Some(proof)) => {
                 self.proofs.check(proof, shown.token, confirmation, now)?;
@@ -265,7 +311,7 @@ impl Issuer {
                 parsed(place, &text)?
             }
         };
-        Ok(Self { url: url.to_owned(), config: config.clone(), keys })
+        Ok(Self { url: url.to_owned(), config: config.clone(), keys, own: false })
     }
 
     /// The claims of a token that this issuer signed for this host, and whose time is now.

@@ -14,3 +14,4 @@ mod rate;
 mod rest;
 pub mod serving;
 pub mod tls;
+mod token;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use toolward_gate::{CapabilityName, Digest, Identity, Kind, Proven};
+use toolward_gate::{CapabilityName, Digest, Identity, Kind, Principal, Proven};
 
 use super::AuthnError;
 use crate::config::{IssuerConfig, MappedClaim};
@@ -21,6 +21,10 @@ pub(super) struct Claims {
     act: Option<Actor>,
     /// The key that the sender has to show (RFC 7800 section 3.1).
     pub(super) cnf: Option<Value>,
+    /// What it was exchanged for, the oldest first. Believed of this host's own tokens only.
+    lineage: Option<Vec<Proven>>,
+    /// The only door that it is good at. As `lineage`.
+    door: Option<String>,
     /// Everything that was signed, for the mapping.
     #[serde(flatten)]
     others: Value,
@@ -33,6 +37,24 @@ struct Actor {
 }
 
 impl Claims {
+    /// The principal of a token that this host signed: with what it was exchanged for, and at its door only.
+    pub(super) fn of_own(
+        mut self,
+        proven: Proven,
+        issuer: &IssuerConfig,
+        now: i64,
+    ) -> Result<Principal, AuthnError> {
+        let (lineage, door) = (self.lineage.take(), self.door.take());
+        let mut by =
+            lineage.ok_or(AuthnError::Token("it does not say what it was exchanged for"))?;
+        by.push(proven);
+        let principal = Principal::proven(self.identity(issuer, now)?, by);
+        Ok(match door {
+            Some(door) => principal.only_through(&door),
+            None => principal,
+        })
+    }
+
     /// What names the token. `signed` is what its issuer signed: a signature may have several forms.
     pub(super) fn proven(&self, issuer: &str, signed: &str) -> Result<Proven, AuthnError> {
         let no_time = |_| AuthnError::Token("its `iat` is no time");
@@ -134,6 +156,6 @@ fn is_usable(name: &str) -> bool {
 }
 
 /// Actors between the one who speaks and the subject.
-const MAX_CHAIN: usize = 8;
+pub(super) const MAX_CHAIN: usize = 8;
 /// Bytes of a name of a principal or a token.
 const MAX_NAME: usize = 256;

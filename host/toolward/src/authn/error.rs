@@ -35,6 +35,10 @@ pub enum AuthnError {
     )]
     Roots { place: String, cause: String },
     #[error(
+        "the key that signs exchanged tokens, `{place}`, cannot be used: {cause}; `openssl genpkey -algorithm ed25519` makes one"
+    )]
+    ExchangeKey { place: String, cause: String },
+    #[error(
         "the keys of the issuer `{issuer}` cannot be read from {place}: {cause}; it must be a JSON Web Key Set (RFC 7517 section 5)"
     )]
     Keys { issuer: String, place: String, cause: String },

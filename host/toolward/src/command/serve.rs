@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Context, Failure};
 use crate::{
+    authn::ExchangeKey,
     door::{answers, listener::Stopping, serving::Serving},
     reload::Reload,
     wiring,
@@ -29,6 +30,8 @@ impl Serve {
         let state = wiring::state(&config).await?;
         let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
         if let Some(listen) = &config.listen {
+            // Before it is read: what is signed with it is taken from the beginning.
+            ExchangeKey::make(&config)?;
             let authn = Arc::new(wiring::authn(&config)?);
             let state = wiring::state(&config).await?;
             let address = serving.agents(&config, listen, authn, host.clone(), state).await;

@@ -46,6 +46,10 @@ impl Guard {
         Arc::new(Self { authn, place, open, callers, strangers: Rates::new(STRANGERS) })
     }
 
+    pub(super) fn authn(&self) -> &Authn {
+        &self.authn
+    }
+
     async fn admit(&self, request: &mut Parts) -> Result<(), Response> {
         self.place
             .check(&request.uri, &request.headers)
