@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use toolward_gate::{
     Access, Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Cause, Clock as _, Identity,
-    Policy as _, Principal, Refusal, RequestLimits, Stop, Verdict, WantedAccess,
+    Principal, Refusal, RequestLimits, Stop, Verdict, WantedAccess,
 };
 use toolward_sandbox::Output;
 
