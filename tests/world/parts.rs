@@ -13,7 +13,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
     ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, KeyValues,
-    Principal, Record, SourceFile, Switchboard, Unavailable,
+    Ownership, Principal, Record, SourceFile, Switchboard, Unavailable,
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
@@ -142,6 +142,7 @@ fn gate(
     tools: &Tools,
     state: &State,
     switches: Switchboard,
+    ownership: Ownership::open(),
     clock: Arc<dyn Clock>,
 ) -> Gate {
     let interfaces: Vec<&str> = Sandbox::interfaces().collect();
@@ -155,6 +156,7 @@ fn gate(
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches: Arc::new(switches),
+        ownership: Ownership::open(),
         clock,
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, ApprovalId, Basis, Call, CallId, CapabilityName, ComponentName, Cost, CredentialName,
-    Digest, Kind, Parent, Recording, Reservation, Stop, ToolName, Unavailable, Usage,
+    Digest, Kind, Parent, Recording, Reservation, Stop, Tally, ToolName, Unavailable, Usage,
 };
 
 /// Field names that the log and the audit share.
@@ -186,7 +186,7 @@ impl Admitted {
             call: reservation.call.id,
             basis: reservation.call.notes.read().into_iter().rev().find_map(allowed),
             approval: reservation.approval.as_ref().map(Approval::id),
-            reserved: reservation.usage.cost,
+            reserved: reservation.usage.total().cost,
         }
     }
 }
@@ -201,6 +201,9 @@ pub struct Closed {
     pub cost: Cost,
     #[serde(skip_serializing_if = "is_none_used")]
     pub tokens: u64,
+    /// The same by provider, and what else was used.
+    #[serde(skip_serializing_if = "Tally::names_nobody")]
+    pub used: Tally,
     pub millis: u64,
     pub notes: Vec<Note>,
 }
@@ -436,8 +439,8 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    pub async fn close(self, ending: Ending, usage: Usage) -> Result<(), Unavailable> {
-        let Usage { cost, tokens } = usage;
+    pub async fn close(self, ending: Ending, used: Tally) -> Result<(), Unavailable> {
+        let Usage { cost, tokens, .. } = used.total();
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.log
             .close(Closed {
@@ -445,6 +448,7 @@ impl Entry {
                 ending,
                 cost,
                 tokens,
+                used,
                 millis,
                 notes: self.notes.read(),
             })

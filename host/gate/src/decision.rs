@@ -1,12 +1,16 @@
 //! What the policy says about a call, and on which terms.
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Projection,
-    Question, RateLimit, Recording, Refusal, Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, HttpScope,
+    Interface, Projection, Question, RateLimit, Recording, Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -42,7 +46,7 @@ pub struct Terms {
     /// From admission to the end of the run.
     pub time: Duration,
     /// Set aside before the run.
-    pub cost: Cost,
+    pub cost: Tally,
     pub rates: Vec<RateLimit>,
     pub budgets: Vec<BudgetLimit>,
     pub egress: EgressTerms,
@@ -154,6 +158,8 @@ pub struct Facts {
     pub approval: Option<Approval>,
     /// Absent where no policy asks for it, or no budget applies.
     pub remaining: Option<Cost>,
+    /// The credentials that are neither the caller's nor granted to it.
+    pub not_yours: BTreeSet<CredentialName>,
 }
 
 /// Pure: it awaits nothing and remembers nothing.

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Facts, Filing,
-    Life, Note, Policy, Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms,
-    Tripwire, Unavailable, Usage, account::Opening,
+    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Custody, Decision, Facts,
+    Filing, Life, Note, Ownership, Policy, Question, Refusal, Reservation, ReserveError, Stop,
+    Switchboard, Terms, Tripwire, Unavailable, account::Opening,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -15,6 +15,7 @@ pub struct Gate {
     pub approvals: Arc<dyn ApprovalBook>,
     pub budgets: Arc<dyn BudgetLedger>,
     pub switches: Arc<Switchboard>,
+    pub ownership: Ownership,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -41,13 +42,16 @@ pub struct Permit {
     terms: Terms,
     life: Life,
     account: Account,
+    custody: Custody,
     tripwire: Tripwire,
 }
 
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
-        let mut facts = Facts { now: self.clock.now(), approval: None, remaining: None };
+        let now = self.clock.now();
+        let not_yours = self.ownership.not_yours(&call.principal, &call.tool.name, now).await?;
+        let mut facts = Facts { now, approval: None, remaining: None, not_yours };
         let mut asked_under = None;
         loop {
             // One policy for one round: it may be exchanged while a person is asked.
@@ -98,9 +102,11 @@ impl Gate {
     pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
+        self.ownership.check(&call, &terms, self.clock.now()).await?;
         let account = self.reserve(&call, &terms, approval).await?;
+        let custody = self.ownership.custody(&call, self.clock.clone());
         let tripwire = self.switches.tripwire(&call, self.clock.clone());
-        Ok(Permit { call, terms, life, account, tripwire })
+        Ok(Permit { call, terms, life, account, custody, tripwire })
     }
 
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
@@ -137,14 +143,16 @@ impl Gate {
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
             .map_err(|error| Unavailable::new("the clock", error))?;
-        let usage = opening.total();
-        let reservation = Reservation { call, usage, rates, budgets, approval, now, expires_at };
+        // What the call costs is used from here on: a host that is gone may have run it.
+        let (usage, spent) = (opening.total(), opening.used.clone());
+        let reservation =
+            Reservation { call, usage, spent, rates, budgets, approval, now, expires_at };
         self.budgets.reserve(reservation).await.map_err(|error| match error {
             ReserveError::Refused(refusal) => Stop::from(refusal),
             ReserveError::Unavailable(unavailable) => unavailable.into(),
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
-        Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+        Ok(Account::open(call, opening, budgets.clone(), ledger, clock))
     }
 }
 
@@ -168,7 +176,7 @@ fn opening(terms: &Terms) -> Opening {
     let metered = terms.egress.http.iter();
     let ahead =
         metered.filter_map(|(name, scope)| Some((name.clone(), scope.meter.as_ref()?.most)));
-    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect() }
+    Opening { used: terms.cost.clone(), ahead: ahead.collect() }
 }
 
 impl Permit {
@@ -183,6 +191,9 @@ impl Permit {
     }
     pub fn account(&self) -> &Account {
         &self.account
+    }
+    pub fn custody(&self) -> &Custody {
+        &self.custody
     }
     pub fn tripwire(&self) -> &Tripwire {
         &self.tripwire

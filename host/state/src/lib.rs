@@ -5,10 +5,11 @@ mod approvals;
 mod audit;
 mod budgets;
 mod faults;
+mod grants;
 mod key_values;
 mod lease;
-mod remaining;
 mod sqlite;
+mod sweep;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use audit::{
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
 pub use sqlite::{State, StateError};
+pub use sweep::Swept;
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

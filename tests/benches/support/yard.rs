@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{
     Basis, Cost, Digest, EgressTerms, Gate, Interface, ProgressSink, Risk, SandboxTerms, Stop,
-    Switch, SwitchTarget, Terms,
+    Switch, SwitchTarget, Tally, Terms,
 };
 use toolward_sandbox::{Output, Sandbox, SandboxSettings};
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
@@ -148,7 +148,7 @@ fn terms(calls: usize) -> Terms {
     let granted = granted.map(|(name, opens)| (name.parse().unwrap(), Interface(opens.to_owned())));
     Terms {
         time: Duration::from_secs(120),
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms::default(),

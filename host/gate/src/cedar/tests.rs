@@ -134,7 +134,7 @@ fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
 }
 
 fn facts() -> Facts {
-    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None }
+    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, not_yours: [].into() }
 }
 
 fn outcome(policy: &CedarPolicy, call: &Call) -> String {

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use toolward_gate::{
     Amount, ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit, Call, Change, Clock,
-    Cost, DecideError, Expected, Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, RateLimit,
-    Record, Refusal, Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard,
-    Usage, Verdict,
+    Cost, DecideError, Expected, Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, Ownership,
+    RateLimit, Record, Refusal, Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget,
+    Switchboard, Tally, Usage, Verdict,
 };
 
 use super::{
@@ -87,9 +87,10 @@ async fn reserve<P: Ports>(
     let now = clock.now();
     host.reserve(Reservation {
         call,
-        usage: Usage { cost: Cost(1), tokens: 0 },
-        rates: &[RateLimit { calls, window: HOUR }],
-        budgets: &[BudgetLimit { most: Amount::Cost(Cost(cost)), window: HOUR }],
+        usage: Usage { cost: Cost(1), tokens: 0, ..Usage::default() }.into(),
+        spent: Tally::default(),
+        rates: &[RateLimit::new(calls, HOUR)],
+        budgets: &[BudgetLimit::new(Amount::Cost(Cost(cost)), HOUR)],
         approval: None,
         now,
         expires_at: now.checked_add(HOUR).unwrap(),
@@ -102,7 +103,14 @@ async fn gate<P: Ports>(host: P, clock: Arc<SetClock>) -> Gate {
     let host = Arc::new(host);
     let switches = Arc::new(Switchboard::follow(host.clone()).await.unwrap());
     let policy = Arc::new(Asks(terms(100)));
-    Gate { policy, approvals: host.clone(), budgets: host, switches, clock }
+    Gate {
+        policy,
+        approvals: host.clone(),
+        budgets: host,
+        switches,
+        ownership: Ownership::open(),
+        clock,
+    }
 }
 
 async fn records_of_all_hosts_are_one_chain_without_gaps<M: Maker>(maker: M) {

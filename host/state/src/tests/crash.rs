@@ -25,7 +25,8 @@ use std::{
 use tempfile::TempDir;
 use toolward_gate::{
     ApprovalBook as _, AuditLog as _, Call, Clock as _, Expected, Gate, KeyQuota, KeySpace,
-    KeyValues as _, Permit, Stop, Switch, SwitchFeed as _, SwitchTarget, Switchboard, Verdict,
+    KeyValues as _, Ownership, Permit, Stop, Switch, SwitchFeed as _, SwitchTarget, Switchboard,
+    Verdict,
 };
 
 use super::{
@@ -149,6 +150,7 @@ async fn gate(state: &State, clock: &Arc<SetClock>) -> Gate {
         approvals: state.clone(),
         budgets: state.clone(),
         switches: Arc::new(Switchboard::follow(state).await.unwrap()),
+        ownership: Ownership::open(),
         clock: clock.clone(),
     }
 }

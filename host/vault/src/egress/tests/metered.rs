@@ -32,7 +32,7 @@ async fn desk(server: &Server) -> Desk {
     let mut setup = Setup::to(server);
     setup.scope.meter = Some(meter());
     let most = Amount::Cost(Cost(120_000));
-    setup.budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
+    setup.budgets = vec![BudgetLimit::new(most, Duration::from_secs(60))];
     setup.open().await
 }
 
@@ -42,10 +42,10 @@ pub(super) fn meter() -> Meter {
 }
 
 fn usage(cost: u64, tokens: u64) -> Usage {
-    Usage { cost: Cost(cost), tokens }
+    Usage { cost: Cost(cost), tokens, ..Usage::default() }
 }
 
-const MOST: Usage = Usage { cost: Cost(50_000), tokens: 1_000 };
+const MOST: Usage = Usage { cost: Cost(50_000), tokens: 1_000, ..Usage::default() };
 
 /// A response that says how many tokens it took.
 fn used(tokens: impl serde::Serialize) -> Vec<u8> {
@@ -138,7 +138,7 @@ async fn a_request_that_does_not_fit_into_the_budget_does_not_leave() {
     assert_eq!((server.requests().len(), desk.held()), (5, usage(50, 5)));
 }
 
-const MOST_TWICE: Usage = Usage { cost: Cost(100_000), tokens: 2_000 };
+const MOST_TWICE: Usage = Usage { cost: Cost(100_000), tokens: 2_000, ..Usage::default() };
 
 /// H-03.
 #[tokio::test]

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
-    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
-    Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
-    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
-    Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
+    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes,
+    Ownership, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request,
+    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
+    SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally, Terms, ToolRef, Trust, Unavailable,
+    Usage,
 };
 
 use super::server::Server;
@@ -107,6 +108,7 @@ impl Setup {
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
+            ownership: Ownership::open(),
             clock: Arc::new(SystemClock),
         };
         let settled = gate.settle(call()).await.unwrap();
@@ -225,7 +227,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
     let http = [("shop:items:read".parse().unwrap(), Arc::new(scope))].into();
     Terms {
         time,
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms { http },
