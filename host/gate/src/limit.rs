@@ -1,5 +1,5 @@
 //! How much may be used up, in which time, of whom and by whom?
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::{Span, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -203,6 +203,14 @@ impl RateLimit {
         let Words { most, window, of: None, by } = Words::read(text)? else { return None };
         let calls = u32::try_from(number(most)?).ok().filter(|calls| *calls > 0)?;
         Some(Self { calls, window, by })
+    }
+}
+
+/// As in an annotation.
+impl FromStr for BudgetLimit {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| format!("`{text}` is not a budget"))
     }
 }
 

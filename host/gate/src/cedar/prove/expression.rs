@@ -103,8 +103,12 @@ fn head(policy: &Value, name: &str) -> Option<Value> {
     }
 }
 
-pub(super) fn set(elements: impl IntoIterator<Item = Value>) -> Value {
-    json!({ "Set": elements.into_iter().collect::<Vec<_>>() })
+/// Whether a set has these elements and no others. Cedar types no set that is written empty.
+pub(super) fn consists(set: Value, elements: Vec<Value>) -> Value {
+    if elements.is_empty() {
+        return json!({ "isEmpty": { "arg": set } });
+    }
+    equal(set, json!({ "Set": elements }))
 }
 
 /// The same expression where `action`, `context.capability` and `context.credential` are what they are for one

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{
     super::{CALL, CedarPolicy, InstalledTool, Rule, request::risk, schema::ActionTypes},
     expression::{
-        about, all, any, at_most, attribute, context, entity, equal, has, named, not, satisfied,
-        set, text, truth, variable, whole, within,
+        about, all, any, at_most, attribute, consists, context, entity, equal, has, named, not,
+        satisfied, text, truth, variable, whole, within,
     },
 };
 use crate::{CapabilityDefinition, CapabilityName, Risk, life::provider};
@@ -112,9 +112,11 @@ impl<'a> Model<'a> {
             ]);
             if let Some(name) = definition.credential() {
                 let owners = self.policy.owners.get(name).into_iter().flatten();
-                let owners = set(owners.map(|one| text(&one.to_string())));
-                let credential = entity("Credential", name.as_str());
-                truths.push(equal(attribute(credential, "owners"), owners));
+                let owners: Vec<Value> = owners.map(|one| text(&one.to_string())).collect();
+                truths.push(consists(
+                    attribute(entity("Credential", name.as_str()), "owners"),
+                    owners,
+                ));
             }
         }
         truths

@@ -8,12 +8,11 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
-    BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
-    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes,
-    Ownership, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request,
-    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
-    SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally, Terms, ToolRef, Trust, Unavailable,
-    Usage,
+    BudgetLimit, Call, CallId, Clock as _, DecideError, Decision, Destination, Digest, EgressTerms,
+    Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Ownership, Policy,
+    Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
+    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
+    Switchboard, SystemClock, Tally, Terms, ToolRef, Trust, Unavailable, Usage,
 };
 
 use super::server::Server;
@@ -324,14 +323,14 @@ impl SwitchFeed for Office {
 #[async_trait]
 impl BudgetLedger for Office {
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError> {
-        *self.held.lock().unwrap() = reservation.usage;
+        *self.held.lock().unwrap() = reservation.usage.total();
         Ok(())
     }
     async fn adjust(&self, adjustment: Adjustment<'_>) -> Result<(), ReserveError> {
-        if adjustment.budgets.iter().any(|budget| !budget.fits(adjustment.usage)) {
+        if adjustment.budgets.iter().any(|budget| !budget.fits(&adjustment.usage)) {
             return Err(Refusal::OverBudget.into());
         }
-        *self.held.lock().unwrap() = adjustment.usage;
+        *self.held.lock().unwrap() = adjustment.usage.total();
         Ok(())
     }
 }
