@@ -2,7 +2,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use toolward_gate::{
-    ApprovalId, Cause, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
+    ApprovalId, Cause, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable, Window,
 };
 
 /// One of each. A new variant does not compile here until it is listed in [`all`], too.
@@ -32,6 +32,7 @@ fn is_listed(stop: &Stop) -> bool {
         | Stop::Refused(
             Refusal::Forbidden
             | Refusal::NotGranted { .. }
+            | Refusal::NotYours { .. }
             | Refusal::NotLinked { .. }
             | Refusal::Denied { .. }
             | Refusal::AlreadySpent
@@ -84,6 +85,11 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Forbidden,
         not_granted(Some("http")),
         not_granted(None),
+        Refusal::NotYours {
+            tool: tool.clone(),
+            capability: capability.clone(),
+            credential: "stripe".parse().unwrap(),
+        },
         Refusal::NotLinked { interface: interface.clone(), wanted: vec![] },
         Refusal::NotLinked { interface, wanted: vec![capability.clone()] },
         denied(""),
@@ -91,9 +97,10 @@ fn refusals() -> Vec<Refusal> {
         Refusal::AlreadySpent,
         Refusal::OverRate {
             calls: 10,
-            window: Duration::from_secs(60),
-            retry_after: Duration::from_millis(12_700),
+            window: Duration::from_secs(60).into(),
+            retry_after: Some(Duration::from_millis(12_700)),
         },
+        Refusal::OverRate { calls: 10, window: Window::Total, retry_after: None },
         Refusal::OverBudget,
         Refusal::QueueFull,
         Refusal::QueueTime { waited: Duration::from_secs(10) },

@@ -77,16 +77,26 @@ pub enum Held {
 }
 
 impl Held {
+    /// What its numbers count.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Rate(_) => "calls",
+            Self::Budget(budget) => match budget.most {
+                Amount::Cost(_) => "micro-dollars",
+                Amount::Tokens(_) => "tokens",
+                Amount::Requests(_) => "requests",
+                Amount::Bytes(_) => "bytes",
+            },
+        }
+    }
+
     /// In its unit.
     pub fn amount(&self, number: u64) -> String {
         match self {
-            Self::Rate(_) => format!("{number} calls"),
-            Self::Budget(budget) => match budget.most {
-                Amount::Cost(_) => Cost(number).to_string(),
-                Amount::Tokens(_) => format!("{number} tokens"),
-                Amount::Requests(_) => format!("{number} requests"),
-                Amount::Bytes(_) => format!("{number} bytes"),
-            },
+            Self::Budget(budget) if matches!(budget.most, Amount::Cost(_)) => {
+                Cost(number).to_string()
+            }
+            _ => format!("{number} {}", self.unit()),
         }
     }
 }

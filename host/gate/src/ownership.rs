@@ -163,7 +163,12 @@ impl Ownership {
 
     /// Every credential is open to whom the policies allow.
     pub fn open() -> Self {
-        Self::new(Arc::default(), Arc::new(NoGrants))
+        Self::without_grants(Arc::default())
+    }
+
+    /// Nobody but owners.
+    pub fn without_grants(owners: Arc<Owners>) -> Self {
+        Self::new(owners, Arc::new(NoGrants))
     }
 
     /// The credentials that this principal may not use with this tool.

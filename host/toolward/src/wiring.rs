@@ -10,7 +10,9 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use toolward_gate::{Clock, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable};
+use toolward_gate::{
+    Clock, Exchange, Gate, Ownership, SourceError, Switchboard, SystemClock, Unavailable,
+};
 use toolward_sandbox::{Apart, Compile, Sandbox, SandboxError, SandboxSettings};
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
@@ -28,15 +30,18 @@ mod called;
 mod keys;
 mod lent;
 mod minting;
+mod ownership;
 mod plan;
 mod sent;
 mod sessions;
 mod slots;
+mod sweeping;
 mod trail;
 
 pub use trail::{checkpoint_places, retention};
 
 pub use called::{Called, Callee};
+pub use ownership::{grants, not_yours, owners};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
 
@@ -134,12 +139,14 @@ async fn assembled(
     let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
     reach(&switches, &sandbox);
     switches.on_change(vault.forgetting());
+    sweeping::sweep(&switches, state.clone());
     let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
         policy: policies.clone(),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches,
+        ownership: Ownership::new(owners(config), Arc::new(state.clone())),
         clock: clock(),
     };
     let audit = trail::audit(config, state).await?;
