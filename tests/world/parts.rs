@@ -142,7 +142,6 @@ fn gate(
     tools: &Tools,
     state: &State,
     switches: Switchboard,
-    ownership: Ownership::open(),
     clock: Arc<dyn Clock>,
 ) -> Gate {
     let interfaces: Vec<&str> = Sandbox::interfaces().collect();
@@ -151,12 +150,13 @@ fn gate(
     let files = [SourceFile::new("world.cedar", setting.rules())];
     let policy =
         CedarPolicy::load(&files, capabilities, &tools.installed(), "development").unwrap();
+    let owners = setting.owners();
     Gate {
-        policy: Arc::new(policy),
+        policy: Arc::new(policy.owned_by(owners.clone())),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches: Arc::new(switches),
-        ownership: Ownership::open(),
+        ownership: Ownership::new(owners, Arc::new(state.clone())),
         clock,
     }
 }
