@@ -68,6 +68,7 @@ name!(
     /// The unit of authority, `service:resource:action` as in `github:issues:write`. Never a wildcard.
     CapabilityName, fits_capability, NameError::Capability
 );
+
 name!(
     /// One callable function, unique in a host. 1 to 64 of `[A-Za-z0-9_-]`, which every model API accepts.
     ToolName, fits_plain, NameError::Tool
@@ -87,6 +88,7 @@ name!(
 );
 
 impl CapabilityName {
+    /// The service that it is of: the first part, as in `github` of `github:issues:write`.
     pub fn provider(&self) -> ProviderName {
         ProviderName(self.0.split(':').next().unwrap_or_default().to_owned())
     }

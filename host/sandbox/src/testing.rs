@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Cost, DecideError, Decision, Digest, EgressTerms, Facts, Filing, Gate, Identity, Interface,
-    Kind, Notes, Ownership, Policy, Principal, ProgressSink, Request, Reservation, ReserveError,
-    Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
-    Tally, Terms, ToolRef, Unavailable,
+    DecideError, Decision, Digest, EgressTerms, Facts, Filing, Gate, Identity, Interface, Kind,
+    Notes, Ownership, Policy, Principal, ProgressSink, Request, Reservation, ReserveError, Risk,
+    SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally,
+    Terms, ToolRef, Unavailable,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 use wasm_encoder::{

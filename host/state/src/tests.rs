@@ -20,6 +20,7 @@ mod search;
 mod spending;
 mod support;
 mod sweeping;
+mod switch_model;
 mod switches;
 mod tampering;
 mod together;

@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
     Call, CapabilityDefinition, ComponentName, Cost, CredentialName, Digest, Facts, Kind,
-    Principal, Risk, ToolName, life::provider,
+    Principal, Risk, ToolName,
 };
 
 /// What is known besides the call.
@@ -150,7 +150,7 @@ fn called(
 impl CedarPolicy {
     /// The capability, what it uses, and the action that stands for using it.
     fn used(&self, capability: &CapabilityDefinition) -> Result<Vec<Entity>, String> {
-        let provider = uid("Provider", provider(&capability.name));
+        let provider = uid("Provider", capability.name.provider().as_str());
         let mut parents = HashSet::from([provider.clone()]);
         let mut all = vec![Entity::with_uid(provider.clone())];
         if let Some(name) = capability.credential() {

@@ -37,6 +37,13 @@ impl Lane {
         self.gone.saturating_add(self.text.len() as u64)
     }
 
+    /// Place for a block, behind what there is. What is not written is taken off again.
+    fn room(&mut self) -> Option<&mut [u8; BLOCK]> {
+        let begins = self.text.len();
+        self.text.resize(begins.saturating_add(BLOCK), 0);
+        self.text.get_mut(begins..)?.first_chunk_mut()
+    }
+
     fn changed(&mut self, range: Range<usize>) {
         let range = range.start.saturating_sub(REACH)..range.end.saturating_add(REACH);
         match self.todo.last_mut() {
@@ -57,88 +64,136 @@ impl Lane {
     }
 }
 
-/// Carries what is new in a lane into the next one, with every escape that can be read turned into what it stands
-/// for. What could go on is left for the next time, if there is one.
-pub(super) fn decode(from: &mut Lane, to: &mut Lane, plain: Plain, is_last: bool) {
+/// Carries what is new in a lane into what is under it, with every escape that can be read turned into what it
+/// stands for. What could go on is left for the next time, if there is one.
+pub(super) fn decode(from: &mut Lane, to: &mut impl Under, is_last: bool) {
+    let [one, two, three] = MARKS;
     while let Some(rest) = from.text.get(from.read..).filter(|rest| !rest.is_empty()) {
-        from.read = from.read.saturating_add(plain(rest, to));
-        let marked = from.text.get(from.read..).unwrap_or_default();
-        if !marked.first().is_some_and(|byte| MARKS.contains(byte)) {
-            continue;
+        if rest.first().is_some_and(|byte| MARKS.contains(byte)) {
+            if rest.len() < LONGEST_ESCAPE && !is_last {
+                break;
+            }
+            from.read = from.read.saturating_add(escaped(rest, to));
+        } else {
+            let plain = memchr::memchr3(one, two, three, rest).unwrap_or(rest.len());
+            to.plain(rest.get(..plain).unwrap_or_default());
+            from.read = from.read.saturating_add(plain);
         }
-        if marked.len() < LONGEST_ESCAPE && !is_last {
-            break;
-        }
-        from.read = from.read.saturating_add(escaped(marked, to));
     }
 }
 
-/// Carries over what begins a text and has no mark. Says how much that was.
-pub(super) type Plain = fn(&[u8], &mut Lane) -> usize;
+/// What a text becomes when its escapes are read.
+pub(super) trait Under {
+    /// Takes what stands there as it is.
+    fn plain(&mut self, text: &[u8]);
+
+    /// Takes what an escape stands for, which the text itself does not say.
+    fn meant(&mut self, text: &[u8]);
+}
 
 /// As it is.
-pub(super) fn whole(text: &[u8], to: &mut Lane) -> usize {
-    let [one, two, three] = MARKS;
-    let plain = memchr::memchr3(one, two, three, text).unwrap_or(text.len());
-    to.text.extend_from_slice(text.get(..plain).unwrap_or_default());
-    plain
-}
+impl Under for Lane {
+    fn plain(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+    }
 
-/// Without spaces and control characters.
-pub(super) fn words(text: &[u8], to: &mut Lane) -> usize {
-    keep(text.get(..WORDS).unwrap_or(text), to, &WORDS_KEEP)
-}
-
-/// Letters and digits of what is new in a lane.
-pub(super) fn letter(from: &[u8], to: &mut Lane) {
-    for block in from.chunks(LETTERS) {
-        keep(block, to, &LETTERS_KEEP);
+    fn meant(&mut self, text: &[u8]) {
+        self.push(text);
     }
 }
 
-/// Carries over the bytes whose entry is 1, leaves out those with 0, and stops at others. There is no branch for
-/// what is left out: every second word of a text would be foretold wrongly.
-fn keep(block: &[u8], to: &mut Lane, table: &[u8; 256]) -> usize {
-    let begins = to.text.len();
-    to.text.resize(begins.saturating_add(block.len()), 0);
-    let place = to.text.get_mut(begins..).unwrap_or_default();
-    let (mut read, mut kept) = (0_usize, 0_usize);
-    for byte in block {
-        let entry = table.get(usize::from(*byte)).copied().unwrap_or_default();
-        if entry > 1 {
-            break;
+/// Without spaces and control characters, and beside it with nothing but letters and digits.
+pub(super) struct Spelled<'a> {
+    pub(super) words: &'a mut Lane,
+    pub(super) letters: &'a mut Lane,
+}
+
+impl Under for Spelled<'_> {
+    fn plain(&mut self, text: &[u8]) {
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        for block in blocks {
+            self.block(block);
         }
-        if let Some(place) = place.get_mut(kept) {
-            *place = *byte;
+        if !rest.is_empty() {
+            self.block(rest);
         }
-        kept = kept.wrapping_add(usize::from(entry));
-        read = read.wrapping_add(1);
     }
-    to.text.truncate(begins.saturating_add(kept));
-    if kept < read {
-        to.changed(begins..to.text.len());
+
+    fn meant(&mut self, text: &[u8]) {
+        let begins = self.words.text.len();
+        for byte in text {
+            self.words.text.push(*byte);
+            if byte.is_ascii_alphanumeric() {
+                self.letters.text.push(*byte);
+            } else {
+                self.letters.changed(self.letters.text.len()..self.letters.text.len());
+            }
+        }
+        self.words.changed(begins..self.words.text.len());
     }
-    read
+}
+
+impl Spelled<'_> {
+    /// A block at most, in one pass for both. There is no branch for what is left out: every second word of a text
+    /// would be foretold wrongly.
+    #[inline(always)]
+    fn block(&mut self, block: &[u8]) {
+        let begins = (self.words.text.len(), self.letters.text.len());
+        let (mut words, mut letters) = (0_usize, 0_usize);
+        if let (Some(word), Some(letter)) = (self.words.room(), self.letters.room()) {
+            for byte in block {
+                put(word, words, *byte);
+                put(letter, letters, *byte);
+                words = words.wrapping_add(kept(&OF_WORDS, *byte));
+                letters = letters.wrapping_add(kept(&LETTERS, *byte));
+            }
+        }
+        let ends = (begins.0.saturating_add(words), begins.1.saturating_add(letters));
+        self.words.text.truncate(ends.0);
+        self.letters.text.truncate(ends.1);
+        if words < block.len() {
+            self.words.changed(begins.0..ends.0);
+        }
+        if letters < words {
+            self.letters.changed(begins.1..ends.1);
+        }
+    }
+}
+
+/// A block holds no more bytes than there is room for, so that the remainder only spares a check.
+fn put(room: &mut [u8; BLOCK], at: usize, byte: u8) {
+    if let Some(place) = room.get_mut(at % BLOCK) {
+        *place = byte;
+    }
+}
+
+fn kept(table: &[u8; 256], byte: u8) -> usize {
+    table.get(usize::from(byte)).copied().map_or(0, usize::from)
 }
 
 /// Writes what the escape at the beginning stands for, or its mark where it stands for nothing.
-fn escaped(marked: &[u8], to: &mut Lane) -> usize {
-    let begins = to.text.len();
+fn escaped(marked: &[u8], to: &mut impl Under) -> usize {
     let Some((code, length)) = read(marked) else {
-        to.text.extend(marked.first());
+        to.plain(marked.get(..1).unwrap_or_default());
         return 1;
     };
-    if code > u32::from(b' ') {
-        match char::from_u32(code) {
-            Some(one) if code < 0x80 || length > 4 => {
-                to.text.extend(one.encode_utf8(&mut [0; 4]).bytes());
-            }
-            // A byte of something longer.
-            _ => to.text.extend(u8::try_from(code)),
-        }
-    }
-    to.changed(begins..to.text.len());
+    to.meant(bytes(code, length, &mut [0; 4]));
     length
+}
+
+/// A character as it is written in texts: none for a space, and as it is where it is a byte of something longer.
+fn bytes(code: u32, length: usize, room: &mut [u8; 4]) -> &[u8] {
+    if code <= u32::from(b' ') {
+        return &[];
+    }
+    match (char::from_u32(code), u8::try_from(code)) {
+        (Some(one), _) if code < 0x80 || length > 4 => one.encode_utf8(room).as_bytes(),
+        (_, Ok(byte)) => {
+            *room = [byte; 4];
+            room.get(..1).unwrap_or_default()
+        }
+        _ => &[],
+    }
 }
 
 /// What an escape stands for, and how long it is.
@@ -207,17 +262,27 @@ fn named(name: &[u8]) -> Option<(u32, usize)> {
     Some((u32::from(*code), name.len().saturating_add(1)))
 }
 
+/// None where there is no digit, or one of another kind, or too many.
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
-    let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-    u32::from_str_radix(digits, radix).ok()
+    let add = |number: u32, digit: &u8| {
+        number.checked_mul(radix)?.checked_add(char::from(*digit).to_digit(radix)?)
+    };
+    digits.first()?;
+    digits.iter().try_fold(0, add)
 }
 
 /// A text as the second lane has it.
 pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
-    let (mut from, mut to) = (Lane::default(), Lane::default());
+    let (mut from, mut words, mut letters) = (Lane::default(), Lane::default(), Lane::default());
     from.push(text);
-    decode(&mut from, &mut to, words, true);
-    std::mem::take(&mut to.text)
+    decode(&mut from, &mut Spelled { words: &mut words, letters: &mut letters }, true);
+    std::mem::take(&mut words.text)
+}
+
+/// What the escape that begins a text stands for, and how long it is.
+#[cfg(test)]
+pub(super) fn meaning(marked: &[u8]) -> Option<(Vec<u8>, usize)> {
+    read(marked).map(|(code, length)| (bytes(code, length, &mut [0; 4]).to_vec(), length))
 }
 
 /// How many of the names below need no end.
@@ -275,10 +340,10 @@ const LONGEST_NUMBER: usize = 12;
 pub(super) const LONGEST_ESCAPE: usize = LONGEST_NUMBER + 4;
 const MARKS: [u8; 3] = [b'%', b'\\', b'&'];
 /// Bytes that count as changed when one of them is left out.
-const WORDS: usize = 256;
-const LETTERS: usize = 64;
-const WORDS_KEEP: [u8; 256] = table(false);
-const LETTERS_KEEP: [u8; 256] = table(true);
+const BLOCK: usize = 64;
+/// 1 for what is kept in a lane, 0 for what is left out.
+const OF_WORDS: [u8; 256] = table(false);
+const LETTERS: [u8; 256] = table(true);
 
 #[expect(
     clippy::indexing_slicing,
@@ -288,11 +353,8 @@ const fn table(letters_only: bool) -> [u8; 256] {
     let mut table = [0; 256];
     let mut byte = 0_u8;
     loop {
-        table[byte as usize] = match byte {
-            _ if letters_only => byte.is_ascii_alphanumeric() as u8,
-            b'%' | b'\\' | b'&' => 2,
-            _ => (byte > b' ') as u8,
-        };
+        let is_kept = if letters_only { byte.is_ascii_alphanumeric() } else { byte > b' ' };
+        table[byte as usize] = is_kept as u8;
         match byte.checked_add(1) {
             Some(next) => byte = next,
             None => return table,

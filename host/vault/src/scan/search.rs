@@ -73,11 +73,10 @@ impl Search {
         }
         let [raw, once, twice, thrice] = &mut self.layers;
         raw.push(piece);
-        let begins = once.text.len();
-        lanes::decode(raw, once, lanes::words, is_last);
-        lanes::letter(once.text.get(begins..).unwrap_or_default(), &mut self.letters);
-        lanes::decode(once, twice, lanes::whole, is_last);
-        lanes::decode(twice, thrice, lanes::whole, is_last);
+        let mut spelled = lanes::Spelled { words: once, letters: &mut self.letters };
+        lanes::decode(raw, &mut spelled, is_last);
+        lanes::decode(once, twice, is_last);
+        lanes::decode(twice, thrice, is_last);
         thrice.read = thrice.text.len();
         self.letters.read = self.letters.text.len();
         let found = self.lanes().find_map(|lane| search(lane, tables));

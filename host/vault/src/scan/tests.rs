@@ -5,6 +5,9 @@
 )]
 mod pieces;
 
+#[expect(clippy::arithmetic_side_effects, reason = "places in short texts")]
+mod oracle;
+
 mod registry;
 
 use std::sync::LazyLock;

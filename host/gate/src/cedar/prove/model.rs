@@ -9,7 +9,7 @@ use super::{
         satisfied, text, truth, variable, whole, within,
     },
 };
-use crate::{CapabilityDefinition, CapabilityName, Risk, life::provider};
+use crate::{CapabilityDefinition, CapabilityName, Risk};
 
 /// The calls of one tool under one set of policies.
 pub(super) struct Model<'a> {
@@ -153,9 +153,9 @@ impl<'a> Model<'a> {
             truths.push(if name == self.tool.component.as_str() { is } else { not(is) });
         }
         for definition in self.actions.iter().filter_map(|action| self.definition(action)) {
-            let credential = definition.credential();
+            let (credential, provider) = (definition.credential(), definition.name.provider());
             let parents = [
-                ("Provider", Some(provider(&definition.name))),
+                ("Provider", Some(provider.as_str())),
                 ("Credential", credential.map(|name| name.as_str())),
             ];
             for (kind, parent) in parents {
