@@ -8,6 +8,7 @@
 mod hits;
 mod metered;
 mod minted;
+mod owned;
 mod responses;
 mod server;
 mod slots;

@@ -53,6 +53,7 @@ pub(super) struct Setup {
     /// How long the call lives.
     pub(super) time: Duration,
     pub(super) budgets: Vec<BudgetLimit>,
+    pub(super) ownership: Ownership,
     /// Whether responses that held a credential are counted.
     pub(super) suspends: bool,
 }
@@ -87,8 +88,9 @@ impl Setup {
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
         let (other, broker, network) = (None, None, None);
         let (budgets, suspends) = (Vec::new(), false);
+        let ownership = Ownership::open();
         let secret = Some(TOKEN);
-        Self { scope, secret, other, broker, network, settings, time, budgets, suspends }
+        Self { scope, secret, other, broker, network, settings, time, budgets, ownership, suspends }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -107,7 +109,7 @@ impl Setup {
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
-            ownership: Ownership::open(),
+            ownership: self.ownership,
             clock: Arc::new(SystemClock),
         };
         let settled = gate.settle(call()).await.unwrap();
@@ -236,7 +238,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
     }
 }
 
-fn call() -> Call {
+pub(super) fn call() -> Call {
     let identity = Identity {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
