@@ -5,12 +5,15 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use crate::{
-    Adjustment, Behalf, BudgetLedger, BudgetLimit, Call, CallId, CapabilityName, Clock, Cost,
-    ProviderName, ReserveError, Tally, Usage,
+    Adjustment, AnswerLimits, Behalf, BudgetLedger, BudgetLimit, Call, CallId, CapabilityName,
+    Clock, Cost, ProviderName, Refusal, ReserveError, Tally, Usage,
 };
 
 /// The account of one call, from its admission to the close of its entry. Clones are the same account.
@@ -30,6 +33,7 @@ struct Book {
     ledger: Arc<dyn BudgetLedger>,
     clock: Arc<dyn Clock>,
     sums: Mutex<Sums>,
+    limits: Limits,
     /// Totals reach the ledger in the order in which they were made.
     turn: tokio::sync::Mutex<()>,
 }
@@ -76,7 +80,7 @@ impl Account {
         ledger: Arc<dyn BudgetLedger>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let Opening { used, ahead } = opening;
+        let Opening { used, ahead, limits } = opening;
         let sums = Mutex::new(Sums { used, aside: Tally::default(), ahead });
         let behalf = call.parent.as_ref().map(|parent| parent.behalf().to_vec());
         Self(Arc::new(Book {
@@ -86,6 +90,7 @@ impl Account {
             ledger,
             clock,
             sums,
+            limits,
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -110,10 +115,16 @@ impl Account {
             // Durable before anything leaves: a host that is gone has used it.
             let mut sums = book.sums().clone();
             sums.hold(capability, most);
+            book.limits.check(sums.total().total())?;
             book.adjust(&sums, &book.budgets, &book.behalf).await?;
         }
         book.sums().hold(capability, most);
         Ok(Aside { book: self.0.clone(), provider, most: Some(most), counts: most, is_written })
+    }
+
+    /// Counts a request that is about to leave; `false` where whoever approved the call allowed no more of them.
+    pub fn take_request(&self) -> bool {
+        self.0.limits.take_request()
     }
 }
 
@@ -122,6 +133,36 @@ impl Account {
 pub(crate) struct Opening {
     pub(crate) used: Tally,
     pub(crate) ahead: BTreeMap<CapabilityName, Usage>,
+    pub(crate) limits: Limits,
+}
+
+/// What whoever approved the call narrowed it to.
+#[derive(Default)]
+pub(crate) struct Limits {
+    cost: Option<Cost>,
+    /// Requests that may still leave.
+    requests: Option<AtomicU32>,
+}
+
+impl Limits {
+    pub(crate) fn of(limits: &AnswerLimits) -> Self {
+        Self { cost: limits.cost, requests: limits.requests.map(AtomicU32::new) }
+    }
+
+    /// Whether all of this may be used.
+    pub(crate) fn check(&self, usage: Usage) -> Result<(), Refusal> {
+        match self.cost {
+            Some(most) if usage.cost > most => Err(Refusal::OverApproved { most }),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_request(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.requests.as_ref().is_none_or(|left| {
+            left.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
+        })
+    }
 }
 
 impl Opening {

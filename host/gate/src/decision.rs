@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, HttpScope,
-    Interface, Projection, Question, RateLimit, Recording, Refusal, Scope, Tally, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, Exceptions,
+    HttpScope, InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording,
+    Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -160,6 +161,8 @@ pub struct Facts {
     pub remaining: Option<Cost>,
     /// The credentials that are neither the caller's nor granted to it.
     pub not_yours: BTreeSet<CredentialName>,
+    /// What people allowed for a time although no policy permits it.
+    pub exceptions: Exceptions,
 }
 
 /// Pure: it awaits nothing and remembers nothing.
@@ -179,6 +182,12 @@ pub trait Policy: Send + Sync {
     /// The budgets that the policy wants to know the rest of before it decides.
     fn wants_remaining(&self, _call: &Call) -> Vec<BudgetLimit> {
         Vec::new()
+    }
+
+    /// Whether a principal is shown a tool. `false` only where every call of it would be refused; `true`
+    /// permits nothing.
+    fn offers(&self, _principal: &Principal, _tool: &InstalledTool) -> bool {
+        true
     }
 
     /// The policies that had a call refused, by id: for the audit, never for the caller.

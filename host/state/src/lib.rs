@@ -4,13 +4,17 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod denials;
 mod faults;
 mod grants;
+mod kept;
 mod key_values;
 mod lease;
+mod links;
 mod sqlite;
 mod sweep;
 mod switches;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -19,8 +23,11 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use kept::{Claim, Kept};
+pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use sweep::Swept;
+pub use tellings::Telling;
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

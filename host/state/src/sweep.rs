@@ -38,6 +38,8 @@ impl State {
         run(&mut writing, ADD_UP, &[over, now, BATCH, GREATEST]).await?;
         faults::at("sweep-added")?;
         let uses = run(&mut writing, REMOVE_USES, &[over, now, BATCH]).await?;
+        run(&mut writing, REMOVE_TELLINGS, &[over, BATCH]).await?;
+        run(&mut writing, REMOVE_LINKS, &[over, BATCH]).await?;
         let approvals = run(&mut writing, REMOVE_APPROVALS, &[over, BATCH]).await?;
         let grants = run(&mut writing, REMOVE_GRANTS, &[now, BATCH]).await?;
         writing.commit().await?;
@@ -87,8 +89,13 @@ const ADD_UP: &str = "INSERT INTO used_before \
 const REMOVE_USES: &str = "DELETE FROM uses WHERE (call, tool, provider) IN \
      (SELECT call, tool, provider FROM uses WHERE at < ?1 AND (settled = 1 OR expires_at <= ?2) \
      ORDER BY at, call, tool, provider LIMIT ?3)";
+/// Those of the questions that leave next.
+const REMOVE_TELLINGS: &str = "DELETE FROM approval_tellings WHERE approval IN \
+     (SELECT id FROM approvals WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2)";
+const REMOVE_LINKS: &str = "DELETE FROM approval_links WHERE approval IN \
+     (SELECT id FROM approvals WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2)";
 const REMOVE_APPROVALS: &str = "DELETE FROM approvals WHERE id IN \
-     (SELECT id FROM approvals WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+     (SELECT id FROM approvals WHERE expires_at < ?1 ORDER BY expires_at, id LIMIT ?2)";
 const REMOVE_GRANTS: &str = "DELETE FROM credential_grants WHERE (credential, party, tool) IN \
      (SELECT credential, party, tool FROM credential_grants WHERE ends_at <= ?1 LIMIT ?2)";
 

@@ -92,7 +92,11 @@ fn account(ledger: &Arc<Ledger>) -> Account {
 }
 
 fn account_with(ledger: &Arc<Ledger>, budgets: Vec<BudgetLimit>) -> Account {
-    let opening = Opening { used: micros(1).into(), ahead: [(name(), micros(10))].into() };
+    let opening = Opening {
+        used: micros(1).into(),
+        ahead: [(name(), micros(10))].into(),
+        limits: Limits::default(),
+    };
     *ledger.held.lock().unwrap() = opening.total().total();
     Account::open(&call(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
 }
@@ -210,4 +214,20 @@ proptest! {
             assert_eq!(account.usage().total().cost.0.saturating_add(ahead), ledger.held());
         });
     }
+}
+
+#[tokio::test]
+async fn of_many_requests_at_once_as_many_leave_as_were_allowed() {
+    let limits = AnswerLimits { requests: Some(3), ..AnswerLimits::default() };
+    let limited = Arc::new(Limits::of(&limits));
+    let taking = (0..50).map(|_| {
+        let limited = limited.clone();
+        tokio::spawn(async move { limited.take_request() })
+    });
+    let mut taken = 0;
+    for one in taking.collect::<Vec<_>>() {
+        taken += usize::from(one.await.unwrap());
+    }
+    assert_eq!(taken, 3);
+    assert!(Limits::default().take_request(), "without a limit, all of them");
 }

@@ -27,8 +27,8 @@ pub struct Supposition {
 impl Supposition {
     fn known(&self) -> Circumstances<'_> {
         let Self { now, approved_by, remaining, not_yours } = self;
-        let approved_by = approved_by.as_ref();
-        Circumstances { now: *now, approved_by, remaining: *remaining, not_yours }
+        let (now, approved_by, remaining) = (*now, approved_by.as_ref(), *remaining);
+        Circumstances { now, approved_by, remaining, exceptions: None, not_yours }
     }
 }
 

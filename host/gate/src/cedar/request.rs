@@ -8,8 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
-    Call, CapabilityDefinition, ComponentName, Cost, CredentialName, Digest, Facts, Kind,
-    Principal, Risk, ToolName,
+    Call, CapabilityDefinition, ComponentName, Cost, CredentialName, Digest, Exceptions, Facts,
+    Kind, Principal, Risk, ToolName,
 };
 
 /// What is known besides the call.
@@ -19,6 +19,7 @@ pub(super) struct Circumstances<'a> {
     /// Who said yes.
     pub(super) approved_by: Option<&'a BTreeSet<String>>,
     pub(super) remaining: Option<Cost>,
+    pub(super) exceptions: Option<&'a Exceptions>,
     /// The credentials that the caller may not use.
     pub(super) not_yours: &'a BTreeSet<CredentialName>,
 }
@@ -31,9 +32,9 @@ impl Circumstances<'_> {
 }
 
 impl<'a> From<&'a Facts> for Circumstances<'a> {
-    fn from(Facts { now, approval, remaining, not_yours }: &'a Facts) -> Self {
-        let approved_by = approval.as_ref().map(|approval| approval.by());
-        Self { now: *now, approved_by, remaining: *remaining, not_yours }
+    fn from(Facts { now, approval, remaining, exceptions, not_yours }: &'a Facts) -> Self {
+        let (approved_by, exceptions) = (approval.as_ref().map(|one| one.by()), Some(exceptions));
+        Self { now: *now, approved_by, remaining: *remaining, exceptions, not_yours }
     }
 }
 

@@ -134,7 +134,8 @@ fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
 }
 
 fn facts() -> Facts {
-    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, not_yours: [].into() }
+    let (exceptions, not_yours) = (crate::Exceptions::default(), [].into());
+    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, exceptions, not_yours }
 }
 
 fn outcome(policy: &CedarPolicy, call: &Call) -> String {

@@ -28,9 +28,10 @@ impl Credential {
 }
 
 fn data(name: &CredentialName, credential: &CredentialConfig, all: &[CredentialGrant]) -> Value {
-    let CredentialConfig { broker, owner, owners, .. } = credential;
+    let CredentialConfig { broker, owner, owners, expires, .. } = credential;
     json!({
         "credential": name, "kind": broker.kind(), "from": broker.origin(), "owner": owner,
+        "expires": expires,
         "owners": owners, "grants": of(name, all).collect::<Vec<_>>(),
     })
 }
@@ -45,8 +46,10 @@ fn of<'a>(
 fn text(config: &Config, grants: &[CredentialGrant]) -> String {
     let mut text = String::new();
     for (name, credential) in &config.credentials {
-        let CredentialConfig { broker, owner, owners, .. } = credential;
-        text += &format!("{name}  {}  {}  (owner: {owner})\n", broker.kind(), broker.origin());
+        let CredentialConfig { broker, owner, owners, expires, .. } = credential;
+        let until = expires.map_or(String::new(), |end| format!(", until {end}"));
+        let (kind, origin) = (broker.kind(), broker.origin());
+        text += &format!("{name}  {kind}  {origin}  (owner: {owner}{until})\n");
         if let Some(owners) = owners {
             let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
             text += &format!("    only for {}\n", owners.join(", "));

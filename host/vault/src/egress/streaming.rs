@@ -4,7 +4,7 @@
 //! nothing that is still to be found; what was let go before a hit holds nothing of the value.
 use std::sync::Arc;
 
-use toolward_gate::{Aside, CapabilityName, HttpScope, Note, Usage};
+use toolward_gate::{Aside, CapabilityName, HttpScope, Life, Note, Usage};
 
 use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace};
 use crate::{
@@ -38,6 +38,7 @@ struct Coming {
     /// Counts what has come, wherever the body ends.
     aside: Aside,
     sent_bytes: u64,
+    life: Life,
 }
 
 impl std::fmt::Debug for Streamed {
@@ -108,7 +109,7 @@ struct Step {
 
 impl Coming {
     async fn step(&mut self) -> Result<Step, NoAnswer> {
-        let coming = self.egress.life.bound(self.incoming.next()).await.map_err(NoAnswer::Over)?;
+        let coming = self.life.bound(self.incoming.next()).await.map_err(NoAnswer::Over)?;
         let came = coming.map_err(NoAnswer::Transport)?;
         self.trace.received(self.incoming.received());
         let bytes = self.sent_bytes.saturating_add(self.incoming.received());
@@ -150,12 +151,12 @@ impl Egress {
     }
 
     async fn begin(self: &Arc<Self>, ready: Ready) -> Result<Streamed, EgressError> {
-        let Ready { signed, scanner, serial, mut aside } = ready;
+        let Ready { signed, scanner, serial, mut aside, life } = ready;
         let sent_bytes = signed.checked.body.len() as u64;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
         let mut trace = Trace::begin(self, &signed);
-        let opened = self.open(signed, &scanner, serial).await;
+        let opened = self.open(signed, &scanner, serial, &life).await;
         let begun = opened.and_then(|(scanned, incoming)| {
             let head = shape::head(scanned, incoming.is_empty(), &scope, &from);
             Ok((head.map_err(NoAnswer::Misfit)?, incoming))
@@ -171,7 +172,8 @@ impl Egress {
         };
         trace.answered(head.status());
         let (egress, held) = (self.clone(), Held::of(&scanner));
-        let coming = Coming { egress, capability, scope, incoming, held, trace, aside, sent_bytes };
+        let coming =
+            Coming { egress, capability, scope, incoming, held, trace, aside, sent_bytes, life };
         Ok(Streamed { head, body: Body::Coming(Box::new(coming)) })
     }
 
@@ -181,10 +183,11 @@ impl Egress {
         signed: Signed,
         scanner: &Scanner,
         serial: Option<Serial>,
+        life: &Life,
     ) -> Result<(Scanned, Incoming), NoAnswer> {
         let credential = signed.checked.scope.credential.clone();
         let opening = self.shared.transport.open(signed);
-        let opened = self.life.bound(opening).await.map_err(NoAnswer::Over)?;
+        let opened = life.bound(opening).await.map_err(NoAnswer::Over)?;
         let (raw, incoming) = opened.map_err(NoAnswer::Transport)?;
         if let (Some(name), Some(serial)) = (credential, serial) {
             self.shared.credentials.answered(&name, serial, raw.status);
