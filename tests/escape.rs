@@ -68,7 +68,13 @@
 //! | C-52, C-53 another place or verb of an allowed host | `escape/shaping` an_allowed_host_is_allowed… |
 //! | C-54 a shared cache | by construction: no response is kept |
 //! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
-//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, capability/meter.rs, `state` tests/metered, `vault` egress/tests/metered, `calls/metered` |
+//! | H-01 parallel overspend | `state` crowd a_thousand_callers…, contract a_budget_is_never_over_admitted… |
+//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, limit/tests, capability/meter.rs, `state` tests/metered, oracle, `vault` egress/tests/metered, `calls/metered`, `cli/budgets` |
+//! | H-07, H-08 the clock | `state` tests/budgets a_clock_that_steps_back…, limits a_clock_that_jumped…, sweeping a_grant_that_has_ended… |
+//! | H-09, H-10 the edges of windows, the calendar | `gate` limit/tests, `state` tests/budgets, limits a_month_ends… |
+//! | H-11 counters after a crash | `state` crash a_host_that_is_killed…, limits what_a_lost_host_had_spent… |
+//! | H-12 a ledger that was changed | `state` limits a_ledger_that_was_changed…, opening |
+//! | H-26 who pays for a called tool | `capabilities/tools` what_a_called_tool_uses… |
 //! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
 //! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | C-01 to C-05, C-07, C-10, C-12, C-14 to C-22, C-26, C-32, C-38 an echo | `escape/reflection/matrix` the_matrix…, `vault` egress/tests/responses |
@@ -112,7 +118,7 @@
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail` |
 //!
-//! Of the others, those about policies:
+//! Of the others, those about policies and owners:
 //!
 //! | case | test |
 //! |---|---|
@@ -133,6 +139,7 @@
 //! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
 //! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |
 //! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |
+//! | J-15 a loan that ends mid-call | `calls/owned` a_grant_that_is_taken_back…, `vault` egress/tests/owned |
 //! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
 //!
 //! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of

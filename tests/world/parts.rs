@@ -13,7 +13,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
     ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, KeyValues,
-    Principal, Record, SourceFile, Switchboard, Unavailable,
+    Ownership, Principal, Record, SourceFile, Switchboard, Unavailable,
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
@@ -151,11 +151,13 @@ fn gate(
     let files = [SourceFile::new("world.cedar", setting.rules())];
     let policy =
         CedarPolicy::load(&files, capabilities, &tools.installed(), "development").unwrap();
+    let owners = setting.owners();
     Gate {
-        policy: Arc::new(policy),
+        policy: Arc::new(policy.owned_by(owners.clone())),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches: Arc::new(switches),
+        ownership: Ownership::new(owners, Arc::new(state.clone())),
         clock,
     }
 }

@@ -1,7 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
 use std::sync::Arc;
 
-use toolward_gate::{Identity, Kind, Principal, SandboxTerms, Want};
+use toolward_gate::{Identity, Kind, Owners, Principal, SandboxTerms, Want};
 
 use super::{Guest, PlainGuest, Upstream, World, parts};
 
@@ -33,6 +33,8 @@ pub(crate) struct Setting {
     pub(crate) wants: Vec<(Guest, Want)>,
     /// Whether the sandbox is one of its own, shared with those alone that say the same of the same guests.
     pub(crate) apart: bool,
+    /// Whose the shop's credential is; whoever the policies allow uses it, where absent.
+    pub(crate) owners: Option<Vec<&'static str>>,
     /// Whether an import that nothing opens refuses only when it is used.
     pub(crate) refusing: bool,
 }
@@ -53,6 +55,7 @@ impl Default for Setting {
             token: None,
             wants: Vec::new(),
             apart: false,
+            owners: None,
             refusing: false,
         }
     }
@@ -79,6 +82,19 @@ impl Setting {
     pub(crate) fn guest(mut self, guest: Guest) -> Self {
         self.guests.push(guest);
         self
+    }
+
+    /// With a credential that is theirs.
+    pub(crate) fn owned_by(mut self, owners: &[&'static str]) -> Self {
+        self.owners = Some(owners.to_vec());
+        self
+    }
+
+    pub(super) fn owners(&self) -> Arc<Owners> {
+        let owners = self.owners.iter().map(|all| {
+            ("shop".parse().unwrap(), all.iter().map(|one| one.parse().unwrap()).collect())
+        });
+        Arc::new(owners.collect())
     }
 
     /// One guest, of which the operator says what it wants.

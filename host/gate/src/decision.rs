@@ -1,13 +1,17 @@
 //! What the policy says about a call, and on which terms.
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope,
-    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal,
-    Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, Exceptions,
+    HttpScope, InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording,
+    Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -43,7 +47,7 @@ pub struct Terms {
     /// From admission to the end of the run.
     pub time: Duration,
     /// Set aside before the run.
-    pub cost: Cost,
+    pub cost: Tally,
     pub rates: Vec<RateLimit>,
     pub budgets: Vec<BudgetLimit>,
     pub egress: EgressTerms,
@@ -155,6 +159,8 @@ pub struct Facts {
     pub approval: Option<Approval>,
     /// Absent where no policy asks for it, or no budget applies.
     pub remaining: Option<Cost>,
+    /// The credentials that are neither the caller's nor granted to it.
+    pub not_yours: BTreeSet<CredentialName>,
     /// What people allowed for a time although no policy permits it.
     pub exceptions: Exceptions,
 }

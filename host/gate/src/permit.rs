@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Digest, Exceptions,
-    Facts, FileError, Filing, Life, Note, Policy, Question, Refusal, Reservation, ReserveError,
-    Stop, Switchboard, Terms, Tripwire, Unavailable, Usage,
+    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Custody, Decision, Digest,
+    Exceptions, Facts, FileError, Filing, Life, Note, Ownership, Policy, Question, Refusal,
+    Reservation, ReserveError, Stop, Switchboard, Terms, Tripwire, Unavailable,
     account::{Limits, Opening},
 };
 
@@ -16,6 +16,7 @@ pub struct Gate {
     pub approvals: Arc<dyn ApprovalBook>,
     pub budgets: Arc<dyn BudgetLedger>,
     pub switches: Arc<Switchboard>,
+    pub ownership: Ownership,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -42,6 +43,7 @@ pub struct Permit {
     terms: Terms,
     life: Life,
     account: Account,
+    custody: Custody,
     tripwire: Tripwire,
 }
 
@@ -51,7 +53,8 @@ impl Gate {
         check_door(&call)?;
         let now = self.clock.now();
         let exceptions = Exceptions::default();
-        let mut facts = Facts { now, approval: None, remaining: None, exceptions };
+        let not_yours = self.ownership.not_yours(&call.principal, &call.tool.name, now).await?;
+        let mut facts = Facts { now, approval: None, remaining: None, exceptions, not_yours };
         let mut looked_under = None;
         let mut asked_under = None;
         loop {
@@ -126,9 +129,11 @@ impl Gate {
     pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
+        self.ownership.check(&call, &terms, self.clock.now()).await?;
         let account = self.reserve(&call, &terms, approval).await?;
+        let custody = self.ownership.custody(&call, self.clock.clone());
         let tripwire = self.switches.tripwire(&call, self.clock.clone());
-        Ok(Permit { call, terms, life, account, tripwire })
+        Ok(Permit { call, terms, life, account, custody, tripwire })
     }
 
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
@@ -164,19 +169,21 @@ impl Gate {
         let Terms { time, cost: _, rates, budgets, egress: _, sandbox: _, recording: _, basis: _ } =
             terms;
         let opening = opening(terms, approval.as_ref());
-        opening.limits.check(opening.total())?;
+        opening.limits.check(opening.total().total())?;
         let now = self.clock.now();
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
             .map_err(|error| Unavailable::new("the clock", error))?;
-        let usage = opening.total();
-        let reservation = Reservation { call, usage, rates, budgets, approval, now, expires_at };
+        // What the call costs is used from here on: a host that is gone may have run it.
+        let (usage, spent) = (opening.total(), opening.used.clone());
+        let reservation =
+            Reservation { call, usage, spent, rates, budgets, approval, now, expires_at };
         self.budgets.reserve(reservation).await.map_err(|error| match error {
             ReserveError::Refused(refusal) => Stop::from(refusal),
             ReserveError::Unavailable(unavailable) => unavailable.into(),
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
-        Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+        Ok(Account::open(call, opening, budgets.clone(), ledger, clock))
     }
 }
 
@@ -211,7 +218,7 @@ fn opening(terms: &Terms, approval: Option<&Approval>) -> Opening {
     let ahead =
         metered.filter_map(|(name, scope)| Some((name.clone(), scope.meter.as_ref()?.most)));
     let limits = approval.map(|yes| Limits::of(yes.limits())).unwrap_or_default();
-    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect(), limits }
+    Opening { used: terms.cost.clone(), ahead: ahead.collect(), limits }
 }
 
 impl Facts {
@@ -255,6 +262,9 @@ impl Permit {
     }
     pub fn account(&self) -> &Account {
         &self.account
+    }
+    pub fn custody(&self) -> &Custody {
+        &self.custody
     }
     pub fn tripwire(&self) -> &Tripwire {
         &self.tripwire

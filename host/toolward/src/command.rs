@@ -3,6 +3,7 @@ mod api_key;
 mod approval;
 mod audit;
 mod backup;
+mod budget;
 mod build;
 mod call;
 mod check;
@@ -72,6 +73,9 @@ enum Command {
     /// Keep secrets. Values come from a prompt or standard input, never from the command line.
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// See how much of rates and budgets is used, and when it comes back.
+    #[command(subcommand)]
+    Budget(budget::Budget),
     /// See which credentials there are. Their values are never shown.
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -297,7 +301,8 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Check(check) => check.run(context),
             Command::Tool(tool) => tool.run(context).await,
             Command::Secret(secret) => secret.run(context).await,
-            Command::Credential(credential) => credential.run(context),
+            Command::Budget(budget) => budget.run(context).await,
+            Command::Credential(credential) => credential.run(context).await,
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
             Command::Serve(serve) => serve.run(context).await,

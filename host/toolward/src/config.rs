@@ -30,7 +30,9 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
+use toolward_gate::{
+    ComponentName, CredentialName, Digest, Kind, Party, SourceError, SourceFile, Want,
+};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 /// Everything that an operator set. Paths are complete.
@@ -114,6 +116,8 @@ pub struct CredentialConfig {
     pub broker: BrokerConfig,
     /// Who put it in.
     pub owner: String,
+    /// Whose it is, besides; absent where whoever the policies allow may use it.
+    pub owners: Option<BTreeSet<Party>>,
     /// When it ends, where its owner knows.
     pub expires: Option<Timestamp>,
     pub span: Range<usize>,
@@ -147,6 +151,8 @@ pub struct OperatorConfig {
     pub id: Option<String>,
     #[serde(default)]
     pub roles: BTreeSet<String>,
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
 }
 
 impl Config {

@@ -12,7 +12,8 @@ use std::{
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use toolward_gate::{
-    Clock, CredentialName, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable,
+    Clock, CredentialName, Exchange, Gate, Ownership, SourceError, Switchboard, SystemClock,
+    Unavailable,
 };
 use toolward_sandbox::{Apart, Compile, Sandbox, SandboxError, SandboxSettings};
 use toolward_state::{PublicKey, State, StateError};
@@ -31,6 +32,7 @@ mod called;
 mod keys;
 mod lent;
 mod minting;
+mod ownership;
 mod places;
 mod plan;
 mod remembered;
@@ -38,6 +40,7 @@ mod revoking;
 mod sent;
 mod sessions;
 mod slots;
+mod sweeping;
 mod telling;
 mod trail;
 
@@ -45,6 +48,7 @@ pub use places::checkpoint_places;
 pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
+pub use ownership::{grants, not_yours, owners};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
 pub use telling::{answer_desk, tell_once, tellers};
@@ -144,12 +148,14 @@ async fn assembled(
     let switches = Arc::new(switches.ending(ends(config)));
     reach(&switches, &sandbox);
     switches.on_change(vault.forgetting());
+    sweeping::sweep(&switches, state.clone());
     let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
         policy: policies.clone(),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches,
+        ownership: Ownership::new(owners(config), Arc::new(state.clone())),
         clock: clock(),
     };
     let audit = trail::audit(config, state, passphrases).await?;

@@ -2,8 +2,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use toolward_gate::{
-    Account, Aside, CapabilityName, Cause, Charge, Clock, EgressTerms, HttpScope, Life, Note,
-    Notes, ReserveError, SystemClock, Tripwire,
+    Account, Aside, CapabilityName, Cause, Charge, Clock, CredentialName, Custody, CustodyError,
+    EgressTerms, HttpScope, Life, Note, Notes, ReserveError, SystemClock, Tripwire, Usage,
 };
 
 use crate::{
@@ -78,6 +78,8 @@ pub enum EgressError {
     CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
+    #[error("the credential is neither the caller's nor granted to it any longer")]
+    NotYours,
     #[error(
         "what the request may cost does not fit into the budget; try again once its window has moved on"
     )]
@@ -101,6 +103,7 @@ impl EgressError {
             Self::Withheld => "withheld",
             Self::CredentialInRequest => "credential-in-request",
             Self::CredentialUnavailable => "credential-unavailable",
+            Self::NotYours => "not-yours",
             Self::OverBudget => "over-budget",
             Self::NotSetAside => "unavailable",
             Self::Over(cause) => cause.code(),
@@ -127,6 +130,7 @@ pub struct Egress {
     pub(crate) life: Life,
     pub(crate) notes: Notes,
     pub(crate) account: Account,
+    pub(crate) custody: Custody,
     pub(crate) tripwire: Tripwire,
 }
 
@@ -137,8 +141,8 @@ struct Ready {
     scanner: Scanner,
     /// Which value of its broker it carries.
     serial: Option<Serial>,
-    /// Present where the capability is metered.
-    aside: Option<Aside>,
+    /// What it may use up.
+    aside: Aside,
     /// That of the call, or of the value that it carries.
     life: Life,
 }
@@ -171,6 +175,8 @@ impl Egress {
         }
         let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
+                // Once more: making it may have taken long.
+                self.ask_custody(&lease.name).await?;
                 let life = lease.life.clone();
                 let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
                 (signed, scanner, serial, life)
@@ -192,11 +198,13 @@ impl Egress {
         let Ready { signed, scanner, serial, aside, life } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
+        let sent_bytes = signed.checked.body.len() as u64;
         let trace = Trace::begin(self, &signed);
         let received = self.receive(signed, &scanner, serial, &life).await;
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
         let charge = charge(&scope, &answer);
-        let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
+        let used = used(&scope, &answer, charge.as_ref(), sent_bytes);
+        let end = End::of(&answer, charge, &scope, &self.shared.fingerprints);
         let answer = answer.map_err(|error| EgressError::from(&error));
         let answer = answer
             .and_then(|answer| answer.shape(&scope, &from).map_err(EgressError::ResponseRefused));
@@ -204,9 +212,7 @@ impl Egress {
         // Before anything is waited for: who hangs up now is counted, too.
         let counted =
             matches!(answer, Err(EgressError::Withheld)).then(|| self.count_hit(capability));
-        if let (Some(aside), Some(charge)) = (aside, charge) {
-            aside.settle(charge.usage).await;
-        }
+        aside.settle(used).await;
         match counted {
             Some(counted) => Err(counted.await),
             None => answer,
@@ -252,11 +258,11 @@ impl Egress {
         }
     }
 
-    /// Sets aside what the request may use at most, where it is metered.
-    async fn set_aside(&self, checked: &Checked) -> Result<Option<Aside>, EgressError> {
-        let Some(meter) = &checked.scope.meter else { return Ok(None) };
-        let aside = self.account.set_aside(&checked.capability, meter.most).await;
-        aside.map(Some).map_err(|error| match error {
+    /// Sets aside what the request may use at most.
+    async fn set_aside(&self, checked: &Checked) -> Result<Aside, EgressError> {
+        let most = most(&checked.scope, checked.body.len() as u64);
+        let aside = self.account.set_aside(&checked.capability, most).await;
+        aside.map_err(|error| match error {
             ReserveError::Refused(_) => EgressError::OverBudget,
             ReserveError::Unavailable(error) => {
                 tracing::error!(cause = %error.cause, "the cost of a request cannot be set aside");
@@ -283,6 +289,18 @@ impl Egress {
         }
     }
 
+    /// Fails where the caller may not use the credential at this moment.
+    async fn ask_custody(&self, credential: &CredentialName) -> Result<(), EgressError> {
+        let asked = self.life.bound(self.custody.check(credential)).await;
+        asked.map_err(EgressError::Over)?.map_err(|error| match error {
+            CustodyError::NotYours => EgressError::NotYours,
+            CustodyError::Unavailable(error) => {
+                tracing::error!(cause = %error.cause, "whose a credential is cannot be read");
+                EgressError::CredentialUnavailable
+            }
+        })
+    }
+
     async fn lease(
         &self,
         checked: &Checked,
@@ -290,6 +308,7 @@ impl Egress {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
+        self.ask_custody(name).await?;
         let (scope, house) = (&*checked.scope, &self.shared.house);
         let (capability, principal) = (&checked.capability, self.principal.as_str());
         let purpose = Purpose { credential: name, capability, scope, principal, house };
@@ -347,6 +366,33 @@ impl From<&NoAnswer> for EgressError {
             ),
         }
     }
+}
+
+/// What a request may use up at most.
+fn most(scope: &HttpScope, sent_bytes: u64) -> Usage {
+    let metered = scope.meter.as_ref().map(|meter| meter.most).unwrap_or_default();
+    Usage { requests: 1, bytes: sent_bytes.saturating_add(longest(scope)), ..metered }
+}
+
+/// The longest response, in bytes.
+fn longest(scope: &HttpScope) -> u64 {
+    scope.response.max_bytes as u64
+}
+
+/// What a request used up: nothing where nobody was reached, and all that may have come where that is not known.
+fn used(
+    scope: &HttpScope,
+    answer: &Result<Answer, NoAnswer>,
+    charge: Option<&Charge>,
+    sent_bytes: u64,
+) -> Usage {
+    let received = match answer {
+        Ok(answer) => answer.received_bytes(),
+        Err(NoAnswer::Transport(TransportError::Unreached)) => return Usage::default(),
+        Err(_) => longest(scope),
+    };
+    let metered = charge.map(|charge| charge.usage).unwrap_or_default();
+    Usage { requests: 1, bytes: sent_bytes.saturating_add(received), ..metered }
 }
 
 /// What a request is charged: what its response says, nothing where nobody was reached, and else the most.

@@ -103,6 +103,7 @@ impl Vault {
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
             account: permit.account().clone(),
+            custody: permit.custody().clone(),
             tripwire: permit.tripwire().clone(),
         };
         Grant { permit, egress: Arc::new(egress) }

@@ -221,7 +221,7 @@ fn of(call: &Call, name: &CapabilityName) -> [SwitchTarget; 3] {
     let (digest, capability) = (call.tool.digest, name.clone());
     [
         SwitchTarget::Capability(name.to_string()),
-        SwitchTarget::Provider(name.provider().to_owned()),
+        SwitchTarget::Provider(name.provider().to_string()),
         SwitchTarget::Use { digest, capability },
     ]
 }

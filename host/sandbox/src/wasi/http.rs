@@ -254,9 +254,10 @@ fn head(status: u16, headers: &[(String, String)]) -> http::response::Builder {
 fn told(error: &EgressError) -> Error {
     let said = error.to_string();
     match error {
-        EgressError::NotAllowed(_) | EgressError::CredentialInRequest | EgressError::Over(_) => {
-            Error::HttpRequestDenied
-        }
+        EgressError::NotAllowed(_)
+        | EgressError::CredentialInRequest
+        | EgressError::NotYours
+        | EgressError::Over(_) => Error::HttpRequestDenied,
         EgressError::AddressDenied => Error::DestinationIpProhibited,
         EgressError::ConnectionFailed => Error::ConnectionTerminated,
         EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(*bytes)),

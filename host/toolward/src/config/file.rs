@@ -1,6 +1,6 @@
 //! How the settings are written: the form of `toolward.toml`.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Spanned, Table};
 use toolward_gate::{
-    CapabilityName, ComponentName, CredentialName, Digest, SourceError, SourceFile, Want,
+    CapabilityName, ComponentName, CredentialName, Digest, Party, SourceError, SourceFile, Want,
 };
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
@@ -71,6 +71,10 @@ struct Component {
 #[serde(deny_unknown_fields)]
 struct Egress {
     roots: Option<PathBuf>,
+}
+
+fn is_tool(party: &Party) -> bool {
+    matches!(party, Party::Tool(_))
 }
 
 fn data() -> PathBuf {
@@ -254,6 +258,7 @@ impl Reader<'_> {
                 .error(span.clone(), format!("the credential `{name}` has no `owner`"))
                 .with_help("write who put it in, as in `owner = \"ana\"`")
         })?;
+        let owners = self.owners(&name, &owner, &span, table.remove("owners"))?;
         if let Some(environment) = table.remove("environment") {
             let mine = environment.as_str() == Some(self.environment.name());
             if !mine {
@@ -269,7 +274,30 @@ impl Reader<'_> {
         let expires = credential::expires(&mut table);
         let expires = expires.map_err(|why| self.file.error(span.clone(), why))?;
         let broker = self.read::<BrokerConfig>(span.clone(), table)?;
-        Ok((name, CredentialConfig { broker, owner, expires, span }))
+        Ok((name, CredentialConfig { broker, owner, owners, expires, span }))
+    }
+
+    /// Those that are written, and the one who put it in; `None` where nothing is written.
+    fn owners(
+        &self,
+        name: &CredentialName,
+        owner: &str,
+        span: &std::ops::Range<usize>,
+        written: Option<toml::Value>,
+    ) -> Result<Option<BTreeSet<Party>>, SourceError> {
+        let Some(written) = written else { return Ok(None) };
+        let read = written.try_into::<Vec<Party>>().map_err(|error| error.message().to_owned());
+        let read = read.and_then(|parties| match parties.iter().find(|one| is_tool(one)) {
+            Some(tool) => Err(format!("`{tool}` owns nothing: grant its use to the tool")),
+            None => Ok(parties),
+        });
+        let read = read.map_err(|why| {
+            self.file
+                .error(span.clone(), format!("the `owners` of the credential `{name}`: {why}"))
+                .with_help("write a list, as in `owners = [\"principal:ana\", \"role:billing\"]`")
+        })?;
+        let first = Party::Principal(owner.to_owned());
+        Ok(Some(read.into_iter().chain([first]).collect()))
     }
 
     /// Reads a table whose form depends on its `kind`.

@@ -77,7 +77,9 @@ impl Problem {
         match stop {
             Stop::Held { approval, .. } => problem.with("approval", approval.to_string()),
             Stop::Failed(failure) => problem.with("code", failure.code.clone()),
-            Stop::Refused(Refusal::OverRate { retry_after, .. }) => problem.after(*retry_after),
+            Stop::Refused(Refusal::OverRate { retry_after: Some(time), .. }) => {
+                problem.after(*time)
+            }
             Stop::Refused(Refusal::QueueFull | Refusal::QueueTime { .. }) => {
                 problem.after(Duration::from_secs(1))
             }

@@ -7,7 +7,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::{Inspection, Sandbox, inspect_wanting};
 
-use super::{StartError, called, lent, minting, sessions, slots};
+use super::{StartError, called, lent, minting, owners, sessions, slots};
 use crate::{
     component_file,
     config::{ComponentConfig, Config, Unlinked},
@@ -101,7 +101,7 @@ fn checked(
 ) -> Result<CedarPolicy, StartError> {
     let (files, environment) = (policy_files(&config.policies)?, config.environment.name());
     let policy = CedarPolicy::load(&files, capabilities, &tools.installed(), environment)?;
-    Ok(policy.limiting(config.sandbox.limits.clone()))
+    Ok(policy.limiting(config.sandbox.limits.clone()).owned_by(owners(config)))
 }
 
 /// Names what capabilities and policies say at this moment, whether or not it can be loaded.
