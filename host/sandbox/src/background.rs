@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A call begins where it was made. Once it has used its share of a processor it goes on on threads that give way to
-//! all others of this machine; a tool whose last call was over its share begins there. What a call waits for,
+//! the others, one fewer than there are processors; a tool whose last call was over its share begins there. What a call waits for,
 //! timers and connections, stays with the threads it came from.
 use std::{
     collections::HashSet,
@@ -41,9 +41,10 @@ pub(crate) type Which = (Digest, ToolName);
 
 impl Background {
     pub(crate) fn start() -> io::Result<Self> {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
+            // One processor is left to all others.
+            .worker_threads(processors.saturating_sub(1).max(1))
             .thread_name("sandbox-background")
             .on_thread_start(give_way)
             .build()?;
@@ -193,7 +194,7 @@ impl Drop for Carried {
     }
 }
 
-/// Every thread of the background together gets a tenth of the machine at least, even where it is never idle.
+/// What was kept waiting makes up for a tenth of it, and no more: there is a bound to what all of the background takes.
 fn of_stalled(stalled: Duration) -> Duration {
     (stalled / 10).min(LONGEST_SHARE)
 }
@@ -236,7 +237,7 @@ fn processor_time() -> Duration {
 /// between these threads and the others.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::warn!(%error, "calls that take long do not give way to others");
     }
 }
@@ -246,9 +247,10 @@ const SHARE: Duration = Duration::from_millis(2);
 /// How long a thread of the background is kept from running until its work moves on elsewhere.
 const STALL: Duration = Duration::from_millis(20);
 const LONGEST_SHARE: Duration = Duration::from_millis(20);
-/// As `nice` counts.
+/// As `nice` counts: a third of the usual weight. With less, a guest on a machine that is never idle would take seconds
+/// to notice that its call has ended.
 #[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
+const NICENESS: i32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -94,7 +94,7 @@ async fn threads_of_the_background_give_way_to_those_of_callers() {
     let priority = || rustix::process::getpriority_process(None).unwrap();
     let work: Work = Box::pin(async move {
         let apart = rustix::process::getpriority_process(None).unwrap();
-        if apart == super::LOWEST { Ok(answer()) } else { Err(Stop::Limit(Limit::Output)) }
+        if apart == super::NICENESS { Ok(answer()) } else { Err(Stop::Limit(Limit::Output)) }
     });
     let before = priority();
     background.carry(which("act"), work).await.unwrap();
