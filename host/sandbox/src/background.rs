@@ -34,13 +34,15 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Output, Stop>> + Send>
 /// Threads that give way, and the tools that begin there.
 pub(crate) struct Background {
     runtime: Option<Runtime>,
+    share: Duration,
     slow: Mutex<HashSet<Which>>,
 }
 
 pub(crate) type Which = (Digest, ToolName);
 
 impl Background {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// `share` is what a call uses of a processor before it goes on here.
+    pub(crate) fn start(share: Duration) -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = Builder::new_multi_thread()
             // One processor is left to all others.
@@ -48,14 +50,14 @@ impl Background {
             .thread_name("sandbox-background")
             .on_thread_start(give_way)
             .build()?;
-        Ok(Self { runtime: Some(runtime), slow: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), share, slow: Mutex::default() })
     }
 
     /// Runs `work` to its end. When the returned future is dropped, so is the work: at once, or, where a thread is in
     /// it, when the guest looks at its epoch.
     pub(crate) async fn carry(&self, which: Which, mut work: Work) -> Result<Output, Stop> {
         let mut used = Duration::ZERO;
-        let mut share = if self.is_slow(&which) { Duration::ZERO } else { SHARE };
+        let mut share = if self.is_slow(&which) { Duration::ZERO } else { self.share };
         loop {
             if !share.is_zero() {
                 work = match here(work, share, &mut used).await {
@@ -66,7 +68,7 @@ impl Background {
             }
             (work, share) = match self.apart(work, &mut used).await? {
                 Apart::Done(ended) => {
-                    if used < SHARE {
+                    if used < self.share {
                         self.slow().remove(&which);
                     }
                     return ended;
@@ -242,8 +244,6 @@ fn give_way() {
     }
 }
 
-/// Of a processor: most calls are over by then.
-const SHARE: Duration = Duration::from_millis(2);
 /// How long a thread of the background is kept from running until its work moves on elsewhere.
 const STALL: Duration = Duration::from_millis(20);
 const LONGEST_SHARE: Duration = Duration::from_millis(20);
