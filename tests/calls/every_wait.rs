@@ -178,7 +178,7 @@ async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
 }
 
 /// Where it runs on other threads, it is somewhere when the one who waits for it goes: what is left of it is the same.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_call_in_the_background_that_is_cancelled_leaves_nothing() {
     let world = world_with(Duration::ZERO).await;
     let before = at_rest(&world).await;
