@@ -116,8 +116,22 @@
 //!
 //! | case | test |
 //! |---|---|
-//! | G-04 a yes under other policies | `gate` permit/tests/exchanged |
-//! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only… |
+//! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
+//! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
+//! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |
+//! | G-04 another context | `gate` permit/tests/bound, permit/tests/exchanged, `calls/narrower` an_exception_is_for_one_caller… |
+//! | G-05, G-17 one yes, many runs | `calls/approval` of_two_who_race…, `state` spending, asking |
+//! | G-06 another component | `gate` permit/tests/bound a_yes_binds_the_component… |
+//! | G-07 an agent's own yes | `calls/approval` nobody_decides…, `state` asking nobody_who_stands_behind…, `cli/approving` |
+//! | G-09 a flood | `state` asking, `calls/narrower` a_flood_of_held_calls…, `cli/asking` as_many_questions… |
+//! | G-15, G-16 the moment of expiry, two answers at once | `state` approvals, asking questions_are_what_a_naive_model_says |
+//! | G-18, G-19 other sites' forms and frames | `cli/asking` mail_brings_a_link…: no cookie decides, GET changes nothing |
+//! | G-20 a restart while people are asked | `state` asking a_question_keeps_its_steps…, `calls/approval` an_approval_survives… |
+//! | G-21 a crash between yes and run | `state` crash |
+//! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only…, `calls/approval` a_policy_has_the_last_word… |
+//! | G-26 a forged answer | `vault` notice/tests, `cli/asking` slack_shows_all… |
+//! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
+//! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |
 //! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |
 //! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
 //!

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod coding;
+mod dial;
 mod incoming;
 mod tls;
 mod unread;
@@ -274,6 +275,9 @@ impl Resolve for NoNames {
     }
 }
 
+/// Libraries under a request whose log repeats what a server wrote, by the targets of their events: `h2` prints the text
+/// of a farewell (RFC 9113 section 6.8). Who listens to the log leaves them out at every level.
+pub const UNHEARD: [&str; 1] = ["h2"];
 /// What stands in a capability's place where the host asks for itself: no tool's connection is used for it.
 const OWN: &str = "host:own:request";
 /// Clients kept; over this, all are let go and made anew as they are needed.

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Cost, DecideError, Decision, Digest, EgressTerms, Facts, Filing, Gate, Identity, Interface,
-    Kind, Notes, Policy, Principal, ProgressSink, Request, Reservation, ReserveError, Risk,
-    SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms,
-    ToolRef, Unavailable,
+    Cost, DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity,
+    Interface, Kind, Notes, Policy, Principal, ProgressSink, Request, Reservation, ReserveError,
+    Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
+    Terms, ToolRef, Unavailable,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
@@ -139,8 +139,8 @@ impl Switches {
 struct NoApprovals;
 #[async_trait]
 impl ApprovalBook for NoApprovals {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(Unavailable::new("the approvals", "nobody is asked here"))
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
+        Err(Unavailable::new("the approvals", "nobody is asked here").into())
     }
     async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
         Err(Unavailable::new("the approvals", "nobody is asked here"))
