@@ -90,7 +90,8 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
         let key_values: Option<Arc<dyn KeyValues>> = Some(Arc::new(state.clone()));
         let settings = SandboxSettings::default();
         let concurrent_calls = setting.places.unwrap_or(8);
-        return start(SandboxSettings { concurrent_calls, data, key_values, ..settings });
+        let share = setting.share.unwrap_or(settings.share);
+        return start(SandboxSettings { concurrent_calls, data, key_values, share, ..settings });
     }
     if !setting.plain.is_empty() {
         return keeping().await;

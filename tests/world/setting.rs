@@ -1,5 +1,5 @@
 //! What a world is made of, where a test wants it otherwise than usual.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use toolward_gate::{Identity, Kind, Owners, Principal, SandboxTerms, Want};
 
@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) remembers: bool,
     /// A sandbox of this world's own, for so many calls at once.
     pub(crate) places: Option<u32>,
+    /// What a call uses of a processor before it goes on in the background, in a sandbox that remembers.
+    pub(crate) share: Option<Duration>,
     /// How high limits may be, in a sandbox of this world's own.
     pub(crate) ceiling: Option<SandboxTerms>,
     /// Whether the credential's value is in the store.
@@ -50,6 +52,7 @@ impl Default for Setting {
             tls: false,
             remembers: false,
             places: None,
+            share: None,
             ceiling: None,
             secret: true,
             token: None,

@@ -71,7 +71,7 @@ impl Sandbox {
             installer: Arc::new(Installer::new(&settings)?),
             means: Means { clock: settings.clock.clone(), key_values: settings.key_values.clone() },
             queue: Queue::new(&settings),
-            background: Background::start().map_err(SandboxError::Threads)?,
+            background: Background::start(settings.share).map_err(SandboxError::Threads)?,
             ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
             linked: Mutex::default(),

@@ -15,6 +15,9 @@ pub struct SandboxSettings {
     /// How long a guest runs before the host looks at its life again. A switch that is thrown does not wait for
     /// it: see [`crate::Sandbox::interrupt`].
     pub tick: Duration,
+    /// What a call uses of a processor before it goes on where it keeps no other call waiting. Most calls are over
+    /// by then.
+    pub share: Duration,
     /// No call gets more than this, whatever its terms say.
     pub ceiling: SandboxTerms,
     pub compile: Compile,
@@ -34,6 +37,7 @@ impl Default for SandboxSettings {
             large_calls: 8,
             stack_bytes: 512 << 10,
             tick: Duration::from_millis(1),
+            share: Duration::from_millis(2),
             ceiling: SandboxTerms::ceiling(),
             compile: Compile::Here,
             data: None,
