@@ -115,6 +115,7 @@
 //! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for…, `toolward` command/audit/cef |
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
+//! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
 //!
 //! Of the others, those about policies:
 //!

@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 pub(crate) mod faults;
 mod group;
+mod hostile;
 mod interrupted;
 mod ledger;
 mod metered;
