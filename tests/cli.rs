@@ -7,6 +7,7 @@
 
 mod anchoring;
 mod approving;
+mod asking;
 mod auditing;
 mod bad_arguments;
 mod bad_components;
@@ -15,6 +16,7 @@ mod calling;
 mod compiling;
 mod credentials;
 mod delegating;
+mod desks;
 mod elsewhere;
 mod installing;
 mod json;

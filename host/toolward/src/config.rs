@@ -1,5 +1,7 @@
 //! What the settings mean.
+mod approval;
 mod audit;
+mod authentication;
 mod credential;
 mod edit;
 mod file;
@@ -8,7 +10,11 @@ mod issuer;
 mod listen;
 mod sandbox;
 
+pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
+pub use authentication::{
+    AuthenticationConfig, CertificateName, CertificatePrincipal, CertificatesConfig, ExchangeConfig,
+};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
@@ -43,10 +49,12 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreConfig>,
     pub credentials: BTreeMap<CredentialName, CredentialConfig>,
     pub issuers: BTreeMap<String, IssuerConfig>,
+    pub authentication: AuthenticationConfig,
     pub caller: Option<CallerConfig>,
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
     /// Where agents call; nowhere but on standard input, where absent.

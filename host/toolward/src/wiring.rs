@@ -33,10 +33,12 @@ mod lent;
 mod minting;
 mod places;
 mod plan;
+mod remembered;
 mod revoking;
 mod sent;
 mod sessions;
 mod slots;
+mod telling;
 mod trail;
 
 pub use places::checkpoint_places;
@@ -45,6 +47,7 @@ pub use trail::{anchor, retention};
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telling::{answer_desk, tell_once, tellers};
 
 use plan::Planned;
 
@@ -158,7 +161,8 @@ async fn assembled(
 pub fn authn(config: &Config) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::from_config(config, &fetch)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::from_config(config, &fetch, records)?)
 }
 
 /// Who may administer this host: by tokens for nothing else.
@@ -168,7 +172,8 @@ pub fn administration_authn(
 ) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::for_administration(config, &fetch, &administration.audience)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::for_administration(config, &fetch, records, &administration.audience)?)
 }
 
 /// Installs as many components at once as there are processors.
@@ -257,7 +262,8 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
-    Ok(State::open(&config.database(), clock()).await?)
+    let state = State::open(&config.database(), clock()).await?;
+    Ok(state.asking(config.approval.asking.clone()))
 }
 
 /// The secret stores, by name. None is unlocked yet.

@@ -166,6 +166,9 @@ impl Egress {
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
+        if !self.account.take_request() {
+            return Err(EgressError::NotAllowed(MOST_REQUESTS.to_owned()));
+        }
         let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
                 let life = lease.life.clone();
@@ -302,6 +305,9 @@ impl Egress {
         Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
+
+const MOST_REQUESTS: &str =
+    "as many requests have left as the person who approved the call allowed";
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {

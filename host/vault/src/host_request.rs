@@ -164,7 +164,8 @@ impl HostRequests {
         self.in_time(to, allow_private, request).await
     }
 
-    async fn in_time(
+    /// Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn in_time(
         &self,
         to: &Endpoint,
         allow_private: &PrivateRanges,
@@ -202,7 +203,7 @@ impl HostRequests {
     }
 }
 
-fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
+pub(crate) fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
     let url = to.to_string().parse().map_err(|_| PostError::Unreachable)?;
     let mut request = reqwest::Request::new(method, url);
     let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -22,6 +22,7 @@ mod grant;
 mod host_request;
 mod lease;
 mod marker;
+mod notice;
 mod scan;
 mod secret;
 mod secret_store;
@@ -44,6 +45,10 @@ pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
+pub use notice::{
+    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
+    verify as verify_signature,
+};
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{
@@ -51,4 +56,4 @@ pub use secret_store::{
     SecretStoreError, Unlock,
 };
 pub use shape::Shaped;
-pub use transport::{Raw, check_trust};
+pub use transport::{Raw, UNHEARD, check_trust};

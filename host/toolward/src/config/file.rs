@@ -14,9 +14,11 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
-    OperatorConfig, StoreConfig, Unlinked,
+    ApprovalConfig, AuditConfig, AuthenticationConfig, CallerConfig, ComponentConfig, Config,
+    CredentialConfig, Environment, OperatorConfig, StoreConfig, Unlinked,
+    approval::Approval,
     audit::Audit,
+    authentication::Authentication,
     credential,
     issuer::Issuer,
     listen::{Administration, Listen},
@@ -39,11 +41,13 @@ struct File {
     credential: BTreeMap<Spanned<String>, Spanned<Table>>,
     #[serde(default)]
     issuer: BTreeMap<String, Spanned<Issuer>>,
+    authentication: Option<Spanned<Authentication>>,
     caller: Option<CallerConfig>,
     #[serde(default)]
     operator: OperatorConfig,
     #[serde(default)]
     egress: Egress,
+    approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
     listen: Option<Spanned<Listen>>,
@@ -116,14 +120,21 @@ impl Reader<'_> {
             stores: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),
+            authentication: AuthenticationConfig::default(),
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
+            approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
             listen: None,
             administration: None,
         };
+        if let Some(approval) = written.approval {
+            let span = approval.span();
+            let read = approval.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.approval = self.keep(read).unwrap_or_default();
+        }
         if let Some(sandbox) = written.sandbox {
             let span = sandbox.span();
             let read = sandbox.into_inner().read().map_err(|why| self.file.error(span, why));
@@ -136,6 +147,14 @@ impl Reader<'_> {
                 .read(self.base, span.clone())
                 .map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
+        }
+        if let Some(authentication) = written.authentication {
+            let span = authentication.span();
+            let read = authentication
+                .into_inner()
+                .read(self.base)
+                .map_err(|why| self.file.error(span, why));
+            config.authentication = self.keep(read).unwrap_or_default();
         }
         if let Some(listen) = written.listen {
             let span = listen.span();

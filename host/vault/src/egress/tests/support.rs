@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
     BudgetLimit, Call, CallId, Clock as _, Cost, CredentialName, DecideError, Decision,
-    Destination, Digest, EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind,
-    Note, Notes, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request,
-    Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed,
-    SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
+    Destination, Digest, EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope,
+    Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges, ProgressSink, Recording,
+    Refusal, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch,
+    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
+    Unavailable, Usage,
 };
 
 use super::server::Server;
@@ -214,6 +215,7 @@ fn kind(note: &Note) -> Option<String> {
         Note::Allowed(_)
         | Note::Asked { .. }
         | Note::Approved { .. }
+        | Note::Exceptional { .. }
         | Note::Arguments { .. }
         | Note::Called { .. }
         | Note::Refused { .. }
@@ -345,8 +347,8 @@ impl BudgetLedger for Office {
 /// Nobody is asked.
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(closed())
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
+        Err(closed().into())
     }
     async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
         Err(closed())
