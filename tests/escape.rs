@@ -70,12 +70,19 @@
 //! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
 //! | H-01 parallel overspend | `state` crowd a_thousand_callers…, contract a_budget_is_never_over_admitted… |
 //! | H-02 to H-06 settling and odd numbers | `gate` account/tests, limit/tests, capability/meter.rs, `state` tests/metered, oracle, `vault` egress/tests/metered, `calls/metered`, `cli/budgets` |
-//! | H-07, H-08 the clock | `state` tests/budgets a_clock_that_steps_back…, limits a_clock_that_jumped…, sweeping a_grant_that_has_ended… |
+//! | H-07, H-08 the clock | `state` tests/budgets a_clock_that_steps_back…, limits a_clock_that_jumped…, sweeping a_grant_that_has_ended…, `gate` life/tests/ending: a life is measured in time that nobody sets back |
 //! | H-09, H-10 the edges of windows, the calendar | `gate` limit/tests, `state` tests/budgets, limits a_month_ends… |
 //! | H-11 counters after a crash | `state` crash a_host_that_is_killed…, limits what_a_lost_host_had_spent… |
 //! | H-12 a ledger that was changed | `state` limits a_ledger_that_was_changed…, opening |
 //! | H-26 who pays for a called tool | `capabilities/tools` what_a_called_tool_uses… |
-//! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends… |
+//! | H-16 a kill's latency | `benches/kill`: until the upstream sees each connection end |
+//! | H-17 a kill in every phase | `calls/every_wait`, `calls/halted` a_switch_thrown_while_a_person_is_asked…, `gate` life/tests/ending |
+//! | H-18 a kill against completion | `calls/halted` what_the_caller_of_a_killed_call…, `gate` life/tests/interleaved |
+//! | H-19 a kill survives a restart | `calls/halted` every_kind_of_switch…, `state` tests/switches |
+//! | H-20 a switch is lifted | `calls/halted` a_switch_thrown_while…, `state` tests/switch_model |
+//! | H-21 slips in a switch's name | `cli/killing` a_switch_that_names_nothing… |
+//! | H-23 a storm of switches | `state` tests/switch_model a_storm… |
+//! | H-24 a credential's switch | `vault` egress/tests/minted what_was_minted_before_a_switch…, a_switch_ends…, a_switch_withdraws…, broker/cache/tests, `cli/withdrawing` |
 //! | J-13, J-16 a server that fails or refuses | `vault` broker/cache/tests, egress/tests/minted an_api_that_refuses… |
 //! | C-01 to C-05, C-07, C-10, C-12, C-14 to C-22, C-26, C-32, C-38 an echo | `escape/reflection/matrix` the_matrix…, `vault` egress/tests/responses |
 //! | C-24 compressed echoes | `vault` transport/coding/tests, egress/tests/responses an_encoded_response… |
@@ -106,7 +113,7 @@
 //! | D-32 hooks | by construction: who answers for names is chosen by the crate's own tests |
 //! | D-33 names as a leak | `vault` address/tests a_local_name…; a tool names no host that is not a destination |
 //! | I-01 a record is edited, deleted, inserted, moved | `state` tampering every_class_of_tampering…, `cli/auditing` a_record_that_was_changed… |
-//! | I-02 the end is cut off | `state` tampering, `cli/trail` a_tail_that_was_cut_off… |
+//! | I-02 the end is cut off | `state` tampering, `cli/trail` a_tail_that_was_cut_off…, `cli/anchoring` |
 //! | I-03 the whole trail is gone | `state` tampering, anchors a_host_does_not_start_on_an_older_copy… |
 //! | I-04, I-05 hashes are made anew | `state` tampering, with and without the key |
 //! | I-06 no seal, or another one | `state` tampering, a_trail_from_before_there_was_a_key… |
@@ -114,9 +121,10 @@
 //! | I-10 a full disk | `state` group a_full_disk… |
 //! | I-11 the disk fails | `state` group after_the_disk_failed… |
 //! | I-12, I-14 a crash at any step | `state` crash a_host_that_is_killed_at_any_step… |
-//! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for… |
+//! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for…, `toolward` command/audit/cef |
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
-//! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail` |
+//! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
+//! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
 //!
 //! Of the others, those about policies and owners:
 //!

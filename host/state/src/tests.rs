@@ -10,6 +10,7 @@ mod crowd;
 mod denials;
 pub(crate) mod faults;
 mod group;
+mod hostile;
 mod interrupted;
 mod kept;
 mod ledger;

@@ -1,4 +1,5 @@
 //! The command line: one file for each subcommand.
+mod anchored;
 mod api_key;
 mod approval;
 mod audit;
@@ -27,6 +28,7 @@ use std::{
     process::ExitCode,
 };
 
+use anchored::anchored;
 use clap::{Parser, Subcommand};
 use terminal::{Passphrases, Terminal};
 use toolward_gate::{Refusal, Stop};
@@ -307,8 +309,8 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Run(run) => run.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
             Command::Openapi(openapi) => openapi.run(context),
-            Command::Approval(approval) => approval.run(context).await,
-            Command::Kill(kill) => kill.run(context).await,
+            Command::Approval(approval) => anchored(context, approval.run(context)).await,
+            Command::Kill(kill) => anchored(context, kill.run(context)).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Token(token) => token.run(context).await,
             Command::ApiKey(key) => key.run(context).await,

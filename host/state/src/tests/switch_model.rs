@@ -1,4 +1,5 @@
 //! Switches against a naive model of them: what is thrown, what each call is told, and what is on record.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;

@@ -1,4 +1,5 @@
 //! `toolward audit`: what happened, and whether the record of it still holds.
+mod cef;
 mod entry;
 mod ocsf;
 mod search;
@@ -33,7 +34,7 @@ pub(super) enum Audit {
     Show(show::Show),
     /// Find calls and changes.
     Search(search::Searching),
-    /// Write everything, or what a search finds, one JSON object a line.
+    /// Write everything, or what a search finds: one JSON object a line, or lines of CEF.
     Export(search::Export),
     /// Check the whole chain, and against its checkpoints.
     Verify(verify::Verify),

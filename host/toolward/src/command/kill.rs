@@ -76,7 +76,6 @@ impl Kill {
             Self::List => return list(context, state.read().await?.thrown),
             Self::Watch => return watch::watch(context, &state).await,
         }
-        wiring::anchor(&config, &state, &context.passphrases()).await;
         Ok(())
     }
 }

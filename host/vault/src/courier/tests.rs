@@ -57,11 +57,11 @@ async fn a_webhook_is_told_with_a_signature_that_its_key_alone_makes() {
 
 #[tokio::test]
 async fn who_does_not_take_it_or_may_not_be_reached_was_not_told() {
-    for status in ["500 m4rk", "302 Found", "404 Not Found"] {
+    for (code, status) in [("500", "500 m4rk"), ("302", "302 Found"), ("404", "404 Not Found")] {
         let server = Server::start(move |_, _| answer(status, "text/plain", "m4rk")).await;
         let hook = webhook(&server, "allow_private = true");
         let error = hook.tell("a", "{}").await.unwrap_err().to_string();
-        assert!(error.contains(&status[..3]) && !error.contains("m4rk"), "{error}");
+        assert!(error.contains(code) && !error.contains("m4rk"), "{error}");
     }
     let server = Server::start(|_, _| answer("200 OK", "text/plain", "")).await;
     let error = webhook(&server, "").tell("a", "{}").await.unwrap_err();

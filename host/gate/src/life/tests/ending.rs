@@ -1,4 +1,5 @@
 //! A life ends with whatever ends first. Time is moved.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::time::Duration;
 
 use proptest::prelude::*;

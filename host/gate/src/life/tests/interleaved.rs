@@ -3,6 +3,7 @@
 //! These are models, and not the code itself: that waits on `tokio`'s channels and on SQLite, which no explorer of
 //! interleavings drives. Each step of a model is one that the code takes under one lock, in the same order; where
 //! the order is changed here, as the second test of each pair does, the explorer finds the way in which it fails.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use loom::{

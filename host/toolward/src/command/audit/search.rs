@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Context, Failure, approval::visible},
-    entry, ocsf, whole,
+    cef, entry, ocsf, whole,
 };
 use crate::wiring;
 
@@ -67,6 +67,8 @@ enum Format {
     Entries,
     /// Events of the Open Cybersecurity Schema Framework: API Activity (6003).
     Ocsf,
+    /// Lines of the Common Event Format, version 0; with `--json`, each as a text.
+    Cef,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -131,9 +133,14 @@ impl Export {
                     .map_err(anyhow::Error::from)?
             }
             Format::Ocsf => entry::entries(&links).iter().map(ocsf::event).collect(),
+            Format::Cef => {
+                entry::entries(&links).iter().map(|entry| cef::line(entry).into()).collect()
+            }
         };
         for line in &lines {
-            context.terminal.show(line, || line.to_string())?;
+            context
+                .terminal
+                .show(line, || line.as_str().map_or(line.to_string(), str::to_owned))?;
         }
         Ok(())
     }
