@@ -5,6 +5,7 @@
     reason = "small numbers and ASCII, and a panic fails the test"
 )]
 
+mod anchoring;
 mod approving;
 mod asking;
 mod auditing;
@@ -16,6 +17,7 @@ mod compiling;
 mod credentials;
 mod delegating;
 mod desks;
+mod elsewhere;
 mod installing;
 mod json;
 mod killing;
@@ -30,6 +32,7 @@ mod suspending;
 mod tokens;
 mod trail;
 mod upstream;
+mod withdrawing;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN, command};
 pub(crate) use upstream::PATIENCE;

@@ -14,6 +14,7 @@ fn is_listed(stop: &Stop) -> bool {
             | Cause::SwitchesUnreadable
             | Cause::TimeOver
             | Cause::IdentityEnded
+            | Cause::IdentityDenied
             | Cause::CredentialEnded(_),
         )
         | Stop::Failed(_)
@@ -32,6 +33,7 @@ fn is_listed(stop: &Stop) -> bool {
         | Stop::Unavailable(_)
         | Stop::Refused(
             Refusal::Forbidden
+            | Refusal::OtherDoor { .. }
             | Refusal::NotGranted { .. }
             | Refusal::NotLinked { .. }
             | Refusal::Denied { .. }
@@ -86,6 +88,7 @@ fn refusals() -> Vec<Refusal> {
     };
     let mut all = vec![
         Refusal::Forbidden,
+        Refusal::OtherDoor { door: "rest" },
         not_granted(Some("http")),
         not_granted(None),
         Refusal::NotLinked { interface: interface.clone(), wanted: vec![] },
@@ -109,12 +112,13 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
-fn causes() -> [Cause; 5] {
+fn causes() -> [Cause; 6] {
     [
         Cause::SwitchThrown(SwitchTarget::Provider("shop".to_owned())),
         Cause::SwitchesUnreadable,
         Cause::TimeOver,
         Cause::IdentityEnded,
+        Cause::IdentityDenied,
         Cause::CredentialEnded("shop".parse().unwrap()),
     ]
 }

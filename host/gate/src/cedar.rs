@@ -152,6 +152,13 @@ impl Policy for CedarPolicy {
         budgets
     }
 
+    fn offers(&self, principal: &Principal, tool: &InstalledTool) -> bool {
+        let open = |prospect: &Prospect| !matches!(prospect, Prospect::Refused { .. });
+        let prospects = self.prospects(principal, tool);
+        let mut required = prospects.capabilities.iter().filter(|want| want.required);
+        open(&prospects.call) && required.all(|want| open(&want.prospect))
+    }
+
     fn refused_by(&self, call: &Call, facts: &Facts) -> Vec<String> {
         let heard = self.actions(call).map(|action| self.ask(call, facts.into(), action));
         let against = heard.filter(|heard| !heard.allowed).flat_map(|heard| heard.determining);

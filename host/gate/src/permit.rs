@@ -48,6 +48,7 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        check_door(&call)?;
         let now = self.clock.now();
         let exceptions = Exceptions::default();
         let mut facts = Facts { now, approval: None, remaining: None, exceptions };
@@ -176,6 +177,16 @@ impl Gate {
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
         Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+    }
+}
+
+/// A token for one door opens no other. A tool that is called by another one is behind the door already.
+fn check_door(call: &Call) -> Result<(), Refusal> {
+    match call.principal.door() {
+        Some(door) if call.parent.is_none() && door != call.door => {
+            Err(Refusal::OtherDoor { door: call.door })
+        }
+        _ => Ok(()),
     }
 }
 

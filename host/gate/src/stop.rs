@@ -76,6 +76,8 @@ pub enum Stop {
 pub enum Refusal {
     #[error("no policy permits this call")]
     Forbidden,
+    #[error("the caller's token is for another door than `{door}`")]
+    OtherDoor { door: &'static str },
     #[error("`{tool}` needs the capability `{capability}`{}, which is not granted to this call", opens(.interface))]
     NotGranted {
         tool: ToolName,
@@ -156,6 +158,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",
+            Self::OtherDoor { .. } => "other-door",
             Self::NotGranted { .. } => "not-granted",
             Self::NotLinked { .. } => "not-linked",
             Self::Denied { .. } => "denied",

@@ -4,7 +4,9 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod denials;
 mod faults;
+mod kept;
 mod key_values;
 mod lease;
 mod links;
@@ -20,6 +22,7 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use tellings::Telling;

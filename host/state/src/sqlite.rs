@@ -16,6 +16,7 @@ use toolward_gate::{Asking, Clock, Unavailable};
 
 use crate::{
     audit::{self, key::AuditKey},
+    denials::Seen,
     faults,
     lease::Lease,
     unavailable,
@@ -61,6 +62,7 @@ pub struct State {
     pub(crate) key: Arc<AuditKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) seen: Arc<Seen>,
     /// Wakes those who wait for an answer given in this process.
     pub(crate) answered: Arc<Notify>,
     /// How people are asked.
@@ -100,6 +102,7 @@ impl State {
             key,
             clock,
             lease,
+            seen: Arc::default(),
             answered: Arc::default(),
             asking: Arc::default(),
         };

@@ -6,9 +6,11 @@ mod audit;
 mod budgets;
 mod contract;
 mod crash;
+mod denials;
 pub(crate) mod faults;
 mod group;
 mod interrupted;
+mod kept;
 mod ledger;
 mod metered;
 #[cfg(unix)]

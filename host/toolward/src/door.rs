@@ -2,11 +2,16 @@
 pub mod administration;
 pub mod agents;
 pub mod answers;
+mod body;
 pub mod guard;
 pub mod listener;
+mod mcp;
+pub mod mcp_http;
 pub mod mcp_stdio;
 pub mod place;
 pub mod problem;
 mod rate;
+mod rest;
 pub mod serving;
 pub mod tls;
+mod token;

@@ -7,6 +7,7 @@ mod component_file;
 pub mod config;
 pub mod demo;
 pub mod door;
+mod heard;
 pub mod host;
 pub mod reload;
 pub mod telling;

@@ -453,7 +453,7 @@ async fn every_name_of_a_call_has_a_switch_and_another_one_has_none() {
 async fn under(target: SwitchTarget) -> House {
     let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
     let switch = Switch { target, reason, by, since: noon(), expires_at: None };
-    let switches = Mutex::new(SwitchSet { thrown: vec![switch] });
+    let switches = Mutex::new(SwitchSet { thrown: vec![switch], ..SwitchSet::default() });
     House::with(Office { switches, ..Office::default() }).await
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Context, Failure};
 use crate::{
+    authn::ExchangeKey,
     door::{answers, listener::Stopping, serving::Serving},
     reload::Reload,
     wiring,
@@ -29,8 +30,11 @@ impl Serve {
         let state = wiring::state(&config).await?;
         let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
         if let Some(listen) = &config.listen {
+            // Before it is read: what is signed with it is taken from the beginning.
+            ExchangeKey::make(&config)?;
             let authn = Arc::new(wiring::authn(&config)?);
-            let address = serving.agents(&config, listen, authn, host.clone()).await;
+            let state = wiring::state(&config).await?;
+            let address = serving.agents(&config, listen, authn, host.clone(), state).await;
             told.insert("listen".to_owned(), json!(address.map_err(anyhow::Error::from)?));
         }
         if let Some(administration) = &config.administration {
@@ -51,16 +55,19 @@ impl Serve {
         let audit = host.audit.clone();
         let following = tokio::spawn(Reload::new(config, host.clone(), policies, before).follow());
         let telling = tokio::spawn(tellers.follow());
-        let stopping = Stopping::new();
-        let served = tokio::join!(serving.run(&stopping), async {
+        let stopping = Arc::new(Stopping::new());
+        let listening = stopping.clone();
+        let told = tokio::spawn(async move {
             asked_to_end().await;
-            stopping.stop();
+            listening.stop();
         });
+        let served = serving.run(&stopping).await;
+        told.abort();
         following.abort();
         telling.abort();
         // What fails here is in the log.
         drop(audit.stop().await);
-        served.0.map_err(anyhow::Error::from)?;
+        served.map_err(anyhow::Error::from)?;
         Ok(())
     }
 }

@@ -143,7 +143,7 @@ pub(super) async fn answer(
         | DecideError::AnsweredBefore(_)
         | DecideError::NotOpen { .. }) => Failure::Refused(refused.to_string()),
     })?;
-    wiring::anchor(config, state).await;
+    wiring::anchor(config, state, &context.passphrases()).await;
     context.terminal.show(&decided, || format!("{id}: {}", decided.state.word()))?;
     if decided.state == ApprovalState::Open {
         context.terminal.say("another person has to agree as well");
