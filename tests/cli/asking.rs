@@ -2,11 +2,11 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::Child,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
+use toolward_gate::{Clock as _, SystemClock};
 
 use super::{
     desks::{self, Desk, MailDesk},
@@ -291,7 +291,7 @@ fn a_webhook_is_told_signed_once_and_without_the_texts_of_arguments() {
     let expected = signature(SHARED, "v1", timestamp, &posted.body);
     assert_eq!(posted.header("toolward-signature"), Some(expected.as_str()));
     assert_ne!(signature("another", "v1", timestamp, &posted.body), expected);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().as_second();
     assert!(now.abs_diff(timestamp.parse().unwrap()) < 60);
     let said: Value = serde_json::from_str(&posted.body).unwrap();
     assert_eq!((&said["approval"], &said["tool"]), (&json!(id), &json!("create_charge")));
@@ -341,7 +341,7 @@ fn listening(place: &Place) -> (Talking, String) {
     (listen, address)
 }
 
-fn pressed(to: &str, member: &str, button: &Value, (key, age): (&str, u64)) -> (String, String) {
+fn pressed(to: &str, member: &str, button: &Value, (key, age): (&str, i64)) -> (String, String) {
     let payload = json!({
         "type": "block_actions",
         "user": { "id": member },
@@ -349,7 +349,7 @@ fn pressed(to: &str, member: &str, button: &Value, (key, age): (&str, u64)) -> (
     });
     let escaped: String = payload.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
     let body = format!("payload={escaped}");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().as_second();
     let timestamp = (now - age).to_string();
     let signature = signature(key, "v0", &timestamp, &body);
     let head = format!(
