@@ -144,7 +144,7 @@ impl Exit {
     fn of(stop: &Stop) -> Self {
         match stop {
             Stop::Held { .. } => Self::Held,
-            Stop::Refused(Refusal::Denied { .. }) => Self::ApprovalDenied,
+            Stop::Refused(Refusal::Denied { .. } | Refusal::Unanswered) => Self::ApprovalDenied,
             Stop::Refused(_) => Self::Denied,
             Stop::Halted(toolward_gate::Cause::TimeOver) => Self::TimeOver,
             Stop::Halted(_) => Self::Denied,
