@@ -130,21 +130,21 @@ impl Program {
             "name": "nothing", "arguments": {}, "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {} } } });
-        self.posting("/mcp", message, |answer| {
+        self.posting("/mcp", &message, |answer| {
             answer.pointer("/result/isError").is_some_and(|failed| failed == false)
         })
     }
 
     fn rest(&self) -> anyhow::Result<Calling> {
         let call = json!({ "tool": "nothing", "arguments": {} });
-        self.posting("/v1/calls", call, |answer| answer.get("result").is_some())
+        self.posting("/v1/calls", &call, |answer| answer.get("result").is_some())
     }
 
     /// A client with a connection of its own.
     fn posting(
         &self,
         path: &str,
-        body: Value,
+        body: &Value,
         fits: fn(&Value) -> bool,
     ) -> anyhow::Result<Calling> {
         let client = reqwest::Client::builder().no_proxy().build()?;
@@ -213,8 +213,7 @@ impl Pipe {
             Box::pin(async move {
                 let call = json!({ "name": "nothing", "arguments": {} });
                 let answer = pipe.ask("tools/call", &call).await?;
-                let fits =
-                    answer.pointer("/result/isError").is_some_and(|failed| failed == false);
+                let fits = answer.pointer("/result/isError").is_some_and(|failed| failed == false);
                 anyhow::ensure!(fits, "the call did not go through: {answer}");
                 Ok(())
             })
