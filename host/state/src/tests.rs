@@ -1,10 +1,12 @@
 //! Real files, opened by one host or by several, and a clock that is set by hand.
 mod anchors;
 mod approvals;
+mod asking;
 mod audit;
 mod budgets;
 mod contract;
 mod crash;
+mod denials;
 pub(crate) mod faults;
 mod group;
 mod interrupted;

@@ -1,10 +1,12 @@
 //! The command line: one file for each subcommand.
+mod api_key;
 mod approval;
 mod audit;
 mod backup;
 mod build;
 mod call;
 mod check;
+mod client;
 mod compile;
 mod credential;
 mod demo;
@@ -93,11 +95,17 @@ enum Command {
     /// Make and read tokens, to try things out.
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, list and revoke static keys, for those who have nothing else.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
     /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Copy the database and the key of its trail, while hosts run.
     Backup(backup::Backup),
+    /// Write this host into the configuration of an MCP client.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Compile a component from standard input to standard output, for a host that runs.
     #[command(hide = true)]
     Compile(compile::Compile),
@@ -298,7 +306,9 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Token(token) => token.run(context).await,
+            Command::ApiKey(key) => key.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
+            Command::Client(client) => client.run(context),
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.
             Command::Compile(_) => Ok(()),

@@ -17,7 +17,7 @@ use super::{
     guard::{self, Guard, METADATA},
     mcp_http,
     problem::Problem,
-    rest,
+    rest, token,
 };
 use crate::{config::LimitsConfig, host::Host};
 
@@ -72,7 +72,7 @@ pub const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", METADATA, ME
         description = "Agent tools that run in a sandbox, under policies, with credentials they never see.",
     ),
     modifiers(&Token),
-    tags((name = "tools"), (name = "calls"), (name = "mcp"), (name = "host")),
+    tags((name = "tools"), (name = "calls"), (name = "tokens"), (name = "mcp"), (name = "host")),
 )]
 struct Document;
 
@@ -95,6 +95,7 @@ fn routes() -> OpenApiRouter<Agents> {
         .routes(routes!(rest::show_tool))
         .routes(routes!(rest::call))
         .routes(routes!(rest::show_call))
+        .routes(routes!(token::exchange))
         .routes(routes!(mcp_http::answer))
         .routes(routes!(health))
         .routes(routes!(ready))
