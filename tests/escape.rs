@@ -126,7 +126,32 @@
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
 //!
-//! Of the others, those about policies and owners:
+//! Of the others, those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
+//!
+//! | case | test |
+//! |---|---|
+//! | E-24 a token for another door | `doors/guarding` every_fault_of_a_token…, `doors/endpoints` no_route_is_without…, `doors/rest` a_held_call… |
+//! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
+//! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
+//! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
+//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before… |
+//! | E-31 what is said of a token | `doors/guarding` every_fault_of_a_token… |
+//! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
+//! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
+//! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |
+//! | F-06, F-07 rebinding | `door` place.rs, `doors/guarding` a_page_in_a_browser… |
+//! | F-08 a simple request | `doors/guarding` a_page_in_a_browser… |
+//! | F-10, F-11, F-12 sessions | `doors/mcp` a_session_that_a_client_names…: there are none |
+//! | F-13 answers to others | `doors/mcp` every_answer_goes_to_its_own_client |
+//! | F-14 to F-18 ids, batches, sizes, depth, keys | `doors/guarding` bodies_that_two_readers… |
+//! | F-20, F-21 fields and versions | `doors/mcp` fields_that_say_otherwise…, both_lifecycles… |
+//! | F-22, F-23 cancelling | `doors/mcp` a_client_that_hangs_up…, `doors/rest` a_caller_that_hangs_up… |
+//! | F-24 progress | `doors/mcp` progress_comes_as_a_stream… |
+//! | F-26 elicitation | by construction: nothing is asked of clients |
+//! | F-32, F-33 standard input and output | `mcp/calling` the_log_at_its_loudest…, `mcp/ending` |
+//! | F-37 conformance | `.ci/clients`, `tests/clients/conformance-*.yml` |
+//!
+//! And those about policies and owners:
 //!
 //! | case | test |
 //! |---|---|

@@ -83,7 +83,8 @@ impl Watch {
     }
 }
 
-fn write(folder: &Path, component: &[u8]) -> anyhow::Result<()> {
+/// Sets up a folder: policies, the component, and a configuration.
+pub(crate) fn write(folder: &Path, component: &[u8]) -> anyhow::Result<()> {
     let policies = folder.join("policies");
     fs::create_dir(&policies)?;
     fs::write(
