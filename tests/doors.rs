@@ -1,6 +1,8 @@
 //! The listeners as a client meets them: `toolward serve`, over real sockets, with HTTP written by hand.
 mod administering;
+mod certificates;
 mod endpoints;
+mod exchanging;
 mod guarding;
 mod mcp;
 mod rest;

@@ -108,6 +108,33 @@
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail` |
 //!
+//! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
+//!
+//! | case | test |
+//! |---|---|
+//! | E-01, E-02 algorithms | `authn` an_algorithm_that_the_token_chooses… |
+//! | E-03, E-04 keys and addresses in the header | `catalogue` a_key_that_comes…, `authn` a_header_that_brings_a_key… |
+//! | E-05 names of keys | `catalogue` a_name_of_a_key… |
+//! | E-06 missing claims | `authn` a_claim_that_is_missing… |
+//! | E-07 other types | `catalogue` a_claim_of_another_type… |
+//! | E-08 audiences | `catalogue` an_audience_is_ours… |
+//! | E-10, E-18 time | `catalogue` a_token_is_good_from…, times_at_the_edge… |
+//! | E-11 size | `catalogue` a_token_that_is_too_long… |
+//! | E-12 members twice | `catalogue` a_member_that_stands_twice… |
+//! | E-13 `crit` | `authn` a_header_that_brings_a_key… |
+//! | E-15 other writings | `catalogue` another_writing…, `authn/keys` public_vectors… |
+//! | E-16 public vectors | `authn/keys` public_vectors…, each deviation with its reason |
+//! | E-17 after a revocation | `cli/revoking`, `authn` a_denied_token…, `state` denials |
+//! | E-19 rotation | `brokers/issuer`, `authn/jwks` a_new_key_is_found… |
+//! | E-20, E-21 outage and flood | `authn/jwks` keys_are_used…, an_answer_that_is_no_key_set…, many_tokens_at_once… |
+//! | E-23 scopes | `catalogue` a_scope_is_read… |
+//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints` |
+//! | E-25, E-30 transport, work before | `doors/guarding` |
+//! | E-29 pass-through | `doors/guarding`, by construction: the field is taken out before a route sees it |
+//! | E-31 what is said | `catalogue` what_is_said…, `doors/guarding` |
+//!
+//! E-28 is not here: there are no tenants; what one caller has is kept apart by its name (`KeySpace`, approvals).
+//!
 //! Of the others, those about policies:
 //!
 //! | case | test |

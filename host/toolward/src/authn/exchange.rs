@@ -111,8 +111,9 @@ struct Claims<'a> {
     iat: i64,
     exp: i64,
     jti: &'a str,
+    #[serde(rename = "toolward_lineage")]
     lineage: &'a [Proven],
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "toolward_door", skip_serializing_if = "Option::is_none")]
     door: Option<&'a str>,
 }
 
