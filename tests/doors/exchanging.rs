@@ -54,7 +54,7 @@ fn a_narrower_token_speaks_for_its_caller_until_the_tree_is_revoked() {
     assert_eq!((&inspected["id"], &inspected["acts_for"]), (&json!("helper"), &json!(["agent-7"])));
     let trail = server.place.run("audit tail --json").exits(0).out;
     assert!(trail.contains("token-exchange") && trail.contains("helper, which acts for agent-7"));
-    assert!(trail.contains("\"acts_for\":[\"agent-7\"]"), "{trail}");
+    assert!(trail.contains("\"acts-for\":[\"agent-7\"]"), "{trail}");
     server.place.run("token revoke own.token --reason lost").exits(0);
     assert_eq!((says(&server, &server.agent).status, says(&server, &token).status), (401, 200));
     server.place.run("token revoke own.token --tree --reason lost").exits(0);
