@@ -2,7 +2,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use toolward_gate::{
-    ApprovalId, Cause, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
+    ApprovalId, Cause, Cost, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
 };
 
 /// One of each. A new variant does not compile here until it is listed in [`all`], too.
@@ -37,6 +37,9 @@ fn is_listed(stop: &Stop) -> bool {
             | Refusal::NotGranted { .. }
             | Refusal::NotLinked { .. }
             | Refusal::Denied { .. }
+            | Refusal::Unanswered
+            | Refusal::TooManyQuestions { .. }
+            | Refusal::OverApproved { .. }
             | Refusal::AlreadySpent
             | Refusal::OverRate { .. }
             | Refusal::OverBudget
@@ -92,6 +95,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::NotLinked { interface, wanted: vec![capability.clone()] },
         denied(""),
         denied("not this month"),
+        Refusal::Unanswered,
+        Refusal::TooManyQuestions { open: 20 },
+        Refusal::OverApproved { most: Cost(50_000) },
         Refusal::AlreadySpent,
         Refusal::OverRate {
             calls: 10,

@@ -258,13 +258,14 @@ impl CallDigest {
 impl Call {
     /// The digest of this call under one version of the policies.
     pub fn digest(&self, capabilities: &[CapabilityName], policy_version: Digest) -> CallDigest {
-        let acts_for = self.principal.acts_for().join("\n");
+        // Each list by a digest of its own: no name in it can hold what would stand between two.
+        let acts_for: Vec<&[u8]> = self.principal.acts_for().iter().map(String::as_bytes).collect();
         let capabilities: Vec<&str> = capabilities.iter().map(CapabilityName::as_str).collect();
         let callers = self.parent.iter().flat_map(Parent::running).map(ToolName::as_str);
         CallDigest(Digest::of_parts(&[
-            b"toolward-call-1",
+            b"toolward-call-2",
             self.principal.id().as_bytes(),
-            acts_for.as_bytes(),
+            Digest::of_parts(&acts_for).as_bytes(),
             self.tool.name.as_str().as_bytes(),
             self.tool.digest.as_bytes(),
             self.arguments.digest().as_bytes(),

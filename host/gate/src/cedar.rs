@@ -176,6 +176,13 @@ struct Heard<'a> {
     errors: Vec<String>,
 }
 
+impl Heard<'_> {
+    /// Nobody permits it, and nobody forbids it.
+    fn is_silent(&self) -> bool {
+        !self.allowed && self.determining.is_empty() && self.errors.is_empty()
+    }
+}
+
 /// The policies that allowed something, and the capabilities they allowed.
 #[derive(Default)]
 struct Allowed<'a> {
@@ -222,9 +229,14 @@ impl CedarPolicy {
         allowed: &mut Allowed<'a>,
     ) -> Option<&'a CapabilityDefinition> {
         let definition = self.capabilities.find(capability)?;
-        let granted = call.principal.in_scope(capability)
-            && allowed.takes(self.ask(call, known, capability.as_str()));
-        granted.then_some(definition)
+        if !call.principal.in_scope(capability) {
+            return None;
+        }
+        let heard = self.ask(call, known, capability.as_str());
+        // A policy that forbids has the last word, and what cannot be decided is no.
+        let excepted =
+            heard.is_silent() && known.exceptions.is_some_and(|all| all.allows(capability));
+        (allowed.takes(heard) || excepted).then_some(definition)
     }
 
     /// Whether the policies allow one action, and which of them.

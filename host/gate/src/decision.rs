@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, InstalledTool, Interface,
-    Principal, Projection, Question, RateLimit, Recording, Refusal, Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope,
+    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal,
+    Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -154,6 +155,8 @@ pub struct Facts {
     pub approval: Option<Approval>,
     /// Absent where no policy asks for it, or no budget applies.
     pub remaining: Option<Cost>,
+    /// What people allowed for a time although no policy permits it.
+    pub exceptions: Exceptions,
 }
 
 /// Pure: it awaits nothing and remembers nothing.

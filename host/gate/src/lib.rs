@@ -34,12 +34,13 @@ mod suspension;
 pub use account::{Account, Aside};
 pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
 pub use approval::{
-    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError,
-    Filing, Question, Request, Verdict,
+    Access, Answer, AnswerLimits, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers,
+    Asking, Caller, DecideError, Exception, Exceptions, FileError, Filing, Question, Request,
+    RequestLimits, Step, Turn, Verdict, WantedAccess, visible,
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,
-    Opened, Record, fields,
+    Opened, Owed, Record, fields,
 };
 pub use budget::{
     Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,

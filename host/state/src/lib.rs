@@ -9,9 +9,11 @@ mod faults;
 mod kept;
 mod key_values;
 mod lease;
+mod links;
 mod remaining;
 mod sqlite;
 mod switches;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,7 +23,9 @@ pub use audit::{
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
 pub use kept::{Claim, Kept};
+pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
+pub use tellings::Telling;
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{sync::Notify, time::Instant};
-use toolward_gate::{Clock, Unavailable};
+use toolward_gate::{Asking, Clock, Unavailable};
 
 use crate::{
     audit::{self, key::AuditKey},
@@ -65,6 +65,8 @@ pub struct State {
     pub(crate) seen: Arc<Seen>,
     /// Wakes those who wait for an answer given in this process.
     pub(crate) answered: Arc<Notify>,
+    /// How people are asked.
+    pub(crate) asking: Arc<Asking>,
 }
 
 impl std::fmt::Debug for State {
@@ -102,11 +104,18 @@ impl State {
             lease,
             seen: Arc::default(),
             answered: Arc::default(),
+            asking: Arc::default(),
         };
         if unsealed {
             state.seal_what_is_there().await?;
         }
         Ok(state)
+    }
+
+    /// The same database, which asks people in this way.
+    #[must_use]
+    pub fn asking(self, asking: Asking) -> Self {
+        Self { asking: asking.into(), ..self }
     }
 
     /// Writes a whole copy of the database to a new file, and the key of its trail beside it.

@@ -1,6 +1,7 @@
 //! Real files, opened by one host or by several, and a clock that is set by hand.
 mod anchors;
 mod approvals;
+mod asking;
 mod audit;
 mod budgets;
 mod contract;

@@ -1,6 +1,7 @@
 //! The ways in. A door finds out who speaks, reads what is asked, and hands the call to the host.
 pub mod administration;
 pub mod agents;
+pub mod answers;
 mod body;
 pub mod guard;
 pub mod listener;

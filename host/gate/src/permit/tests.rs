@@ -9,11 +9,13 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Answer, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause, CedarPolicy,
-    DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal, ProgressSink, Request,
-    SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef, Verdict, Want,
+    Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
+    CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal,
+    ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
+    Verdict, Want,
 };
 
+mod bound;
 mod delegated;
 mod exchanged;
 
@@ -88,7 +90,7 @@ impl Office {
 
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable> {
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError> {
         self.open()?;
         let mut requests = self.requests();
         let stands = |one: &&Request| {
@@ -213,8 +215,10 @@ impl House {
     async fn answer(&self, id: ApprovalId, by: &str, role: &str, verdict: Verdict) {
         let answer = Answer {
             by: by.to_owned(),
+            acts_for: vec![],
             roles: [role.to_owned()].into(),
             verdict,
+            limits: AnswerLimits::default(),
             comment: "because".to_owned(),
             at: self.clock.now(),
         };

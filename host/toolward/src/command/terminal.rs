@@ -12,11 +12,12 @@ use serde_json::json;
 use toolward_gate::SourceError;
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, filter::FilterExt as _, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use super::Failure;
-use crate::{demo::LogTap, wiring::StartError};
+use crate::{demo::LogTap, heard::heard, wiring::StartError};
 
 /// Where commands speak.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ pub(super) fn log(verbose: u8, tap: bool) -> Option<LogTap> {
     let shown = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .with_filter(filter);
+        .with_filter(filter.and(heard()));
     if tap {
         let (tap, kept) = crate::demo::capture();
         // The demo shows what calls say by itself.

@@ -58,12 +58,14 @@ impl Serving {
         Ok(address)
     }
 
-    /// For people. `authn` takes tokens for the administration only.
+    /// For people. `authn` takes tokens for the administration only. `answers` come without one: what Slack signs,
+    /// and links that say themselves who has to log in.
     pub async fn administration(
         &mut self,
         config: &AdministrationConfig,
         authn: Arc<Authn>,
         state: State,
+        answers: Router,
     ) -> Result<SocketAddr, ServingError> {
         let (listener, address) = bind(&config.listen, authn.client_verifier()).await?;
         let place = Place::new(&config.listen, address);
@@ -71,7 +73,8 @@ impl Serving {
         let roles = Arc::new(config.roles.clone());
         let body_bytes = config.listen.limits.body_bytes;
         let administration = Administration { state, guard, roles, body_bytes };
-        self.0.push((listener, administration::router(&administration)));
+        let router = administration::router(&administration).merge(answers);
+        self.0.push((listener, router));
         Ok(address)
     }
 

@@ -9,8 +9,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError, Principal,
-    SystemClock, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError,
+    Principal, SystemClock, Verdict,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -149,8 +149,10 @@ async fn decide(
     }
     let answer = Answer {
         by: principal.id().to_owned(),
+        acts_for: principal.acts_for().to_vec(),
         roles: principal.roles().clone(),
         verdict,
+        limits: AnswerLimits::default(),
         comment,
         at: SystemClock.now(),
     };
@@ -163,6 +165,7 @@ fn refused(error: &DecideError) -> Problem {
         DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
         DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
         DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
+        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
         DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
         DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
         DecideError::Unavailable(error) => return unavailable(error),

@@ -47,6 +47,7 @@ pub(super) struct Looking {
     #[param(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
     /// Only records with a higher sequence.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<u64>,
     /// How many at most.
     #[param(minimum = 1, maximum = 500)]
@@ -79,6 +80,9 @@ pub(super) async fn search(
     let most = looking.most.unwrap_or(MOST);
     if !(1..=MOST).contains(&most) {
         return Err(Problem::malformed(format!("`most` is at least 1 and at most {MOST}")));
+    }
+    if looking.after.is_some_and(|after| after > HIGHEST) {
+        return Err(Problem::malformed(format!("`after` is at most {HIGHEST}")));
     }
     let links = administration.state.search(&looking.search(most)).await.map_err(|error| {
         tracing::error!(%error, "the trail cannot be read");
@@ -119,3 +123,5 @@ fn whole(link: &Link) -> Value {
 
 /// Records at once.
 const MOST: u32 = 500;
+/// Of a sequence, as every reader of JSON knows it (RFC 8259 section 6).
+const HIGHEST: u64 = (1 << 53) - 1;
