@@ -153,11 +153,10 @@ impl Authn {
 
 /// The caller's fault has one answer, whatever it is; a fault of the host's is its own.
 fn of(error: AuthnError, fault: ExchangeError) -> ExchangeError {
-    match error {
-        AuthnError::Unavailable(error) => ExchangeError::Unavailable(error),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are the caller's")]
-        _ => fault,
+    if let AuthnError::Unavailable(error) = error {
+        return ExchangeError::Unavailable(error);
     }
+    fault
 }
 
 impl Exchange {
