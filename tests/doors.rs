@@ -2,7 +2,9 @@
 #![expect(clippy::needless_pass_by_value, reason = "a test says in place what it sends")]
 
 mod administering;
+mod certificates;
 mod endpoints;
+mod exchanging;
 mod guarding;
 mod mcp;
 mod rest;

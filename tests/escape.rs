@@ -126,16 +126,37 @@
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
 //!
-//! Of the others, those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
+//! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
 //!
 //! | case | test |
 //! |---|---|
-//! | E-24 a token for another door | `doors/guarding` every_fault_of_a_token…, `doors/endpoints` no_route_is_without…, `doors/rest` a_held_call… |
+//! | E-01, E-02 algorithms | `authn` an_algorithm_that_the_token_chooses… |
+//! | E-03, E-04 keys and addresses in the header | `catalogue` a_key_that_comes…, `authn` a_header_that_brings_a_key… |
+//! | E-05 names of keys | `catalogue` a_name_of_a_key… |
+//! | E-06 missing claims | `authn` a_claim_that_is_missing… |
+//! | E-07 other types | `catalogue` a_claim_of_another_type… |
+//! | E-08 audiences | `catalogue` an_audience_is_ours… |
+//! | E-10, E-18 time | `catalogue` a_token_is_good_from…, times_at_the_edge… |
+//! | E-11 size | `catalogue` a_token_that_is_too_long… |
+//! | E-12 members twice | `catalogue` a_member_that_stands_twice… |
+//! | E-13 `crit` | `authn` a_header_that_brings_a_key… |
+//! | E-15 other writings | `catalogue` another_writing…, `authn/keys` public_vectors… |
+//! | E-16 public vectors | `authn/keys` public_vectors…, each deviation with its reason |
+//! | E-17 after a revocation | `cli/revoking`, `authn` a_denied_token…, `state` denials |
+//! | E-19 rotation | `brokers/issuer`, `authn/jwks` a_new_key_is_found… |
+//! | E-20, E-21 outage and flood | `authn/jwks` keys_are_used…, an_answer_that_is_no_key_set…, many_tokens_at_once… |
+//! | E-23 scopes | `catalogue` a_scope_is_read… |
+//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
+//! | E-31 what is said | `catalogue` what_is_said…, `doors/guarding` |
+//!
+//! Those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
+//!
+//! | case | test |
+//! |---|---|
 //! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
 //! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
 //! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
 //! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before… |
-//! | E-31 what is said of a token | `doors/guarding` every_fault_of_a_token… |
 //! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
 //! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
 //! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |
