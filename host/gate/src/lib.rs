@@ -26,6 +26,7 @@ mod permit;
 mod projection;
 mod recording;
 mod source;
+mod step;
 mod stop;
 mod suspension;
 
@@ -70,5 +71,6 @@ pub use permit::{Gate, Permit, Settled};
 pub use projection::Projection;
 pub use recording::Recording;
 pub use source::{SourceError, SourceFile, nearest};
+pub use step::{STEP, step};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};
 pub use suspension::{HITS, Tripwire};

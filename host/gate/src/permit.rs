@@ -2,11 +2,12 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tracing::{debug_span, field::Empty};
 
 use crate::{
     Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Facts, Filing,
-    Life, Note, Policy, Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms,
-    Tripwire, Unavailable, Usage, account::Opening,
+    Life, Note, Policy, Question, Refusal, Reservation, ReserveError, STEP, Stop, Switchboard,
+    Terms, Tripwire, Unavailable, Usage, account::Opening, fields, step,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -47,6 +48,11 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        let span = debug_span!(target: STEP, "settle", outcome = Empty);
+        step(span, self.settle_in_rounds(call), Stop::code).await
+    }
+
+    async fn settle_in_rounds(&self, call: Call) -> Result<Settled, Stop> {
         let mut facts = Facts { now: self.clock.now(), approval: None, remaining: None };
         let mut asked_under = None;
         loop {
@@ -58,7 +64,7 @@ impl Gate {
                 facts.approval = None;
             }
             facts.remaining = self.remaining(policy.as_ref(), &call, facts.now).await?;
-            match policy.decide(&call, &facts) {
+            match decide(policy.as_ref(), &call, &facts) {
                 Decision::Allow(terms) => {
                     note_allowed(&call, &terms);
                     return Ok(Settled { call, terms, approval: facts.approval });
@@ -73,7 +79,9 @@ impl Gate {
                     return Err(Refusal::Forbidden.into());
                 }
                 Decision::Ask(question) => {
-                    facts.approval = Some(self.ask(&call, &question).await?);
+                    let span = debug_span!(target: STEP, "ask", outcome = Empty);
+                    let answer = step(span, self.ask(&call, &question), Stop::code).await?;
+                    facts.approval = Some(answer);
                     asked_under = Some(version);
                 }
             }
@@ -95,7 +103,12 @@ impl Gate {
     }
 
     /// The last checks, made at the moment of running. What is spent here is spent on this run.
-    pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
+    pub async fn admit(&self, settled: Settled) -> Result<Permit, Stop> {
+        let span = debug_span!(target: STEP, "admit", outcome = Empty);
+        step(span, self.admit_now(settled), Stop::code).await
+    }
+
+    async fn admit_now(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
         let account = self.reserve(&call, &terms, approval).await?;
@@ -145,6 +158,13 @@ impl Gate {
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
         Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
     }
+}
+
+fn decide(policy: &dyn Policy, call: &Call, facts: &Facts) -> Decision {
+    let span = debug_span!(target: STEP, "decide", outcome = Empty).entered();
+    let decision = policy.decide(call, facts);
+    span.record(fields::OUTCOME, decision.code());
+    decision
 }
 
 /// What the audit entry is to hold of a call that the policies allow.

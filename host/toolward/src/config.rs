@@ -6,6 +6,7 @@ mod find;
 mod issuer;
 mod listen;
 mod sandbox;
+mod telemetry;
 
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
@@ -13,6 +14,7 @@ pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
 pub use listen::{ADMINISTRATION, AdministrationConfig, LimitsConfig, ListenConfig, TlsConfig};
 pub use sandbox::SandboxConfig;
+pub use telemetry::{OtlpConfig, TelemetryConfig};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,6 +49,7 @@ pub struct Config {
     pub roots: Option<PathBuf>,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
+    pub telemetry: Option<TelemetryConfig>,
     /// Where agents call; nowhere but on standard input, where absent.
     pub listen: Option<ListenConfig>,
     /// Where people decide; nowhere but at the command line, where absent.

@@ -9,5 +9,6 @@ pub mod demo;
 pub mod door;
 pub mod host;
 pub mod reload;
+pub mod telemetry;
 pub mod tools;
 pub mod wiring;

@@ -22,6 +22,7 @@ use crate::{
     authn::{Authn, AuthnError, FetchKeys},
     config::{AdministrationConfig, Config, Unlinked},
     host::Host,
+    telemetry::Propagated,
 };
 
 mod called;
@@ -32,6 +33,7 @@ mod plan;
 mod sent;
 mod sessions;
 mod slots;
+mod telemetry;
 mod trail;
 
 pub use trail::{checkpoint_places, retention};
@@ -39,6 +41,7 @@ pub use trail::{checkpoint_places, retention};
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telemetry::{know, telemetry};
 
 use plan::Planned;
 
@@ -262,6 +265,7 @@ fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vau
     }
     let mut settings = egress_settings(config)?;
     settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
+    settings.trace_context = Some(Arc::new(Propagated));
     Ok(Vault::new(credentials, settings)?)
 }
 

@@ -32,6 +32,7 @@ use crate::{
     Secret, SecretStore, SecretStoreError, VaultError, WeakSecret,
     host_request::{Endpoint, HostRequests},
     scan::{Registered, Registry},
+    secret_store::watched,
 };
 
 /// What a credential is made of. Closed, so that signing stays in one match.
@@ -184,6 +185,18 @@ pub enum MintError {
     Certificate(&'static str),
 }
 
+impl MintError {
+    /// Stable: whoever counts failures tells them apart by it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "secret-store",
+            Self::Unknown(_) => "unknown-credential",
+            Self::Ask(_) => "endpoint",
+            Self::Certificate(_) => "certificate",
+        }
+    }
+}
+
 /// Turns stored secrets into a credential.
 #[async_trait]
 pub trait Broker: Send + Sync {
@@ -260,7 +273,7 @@ impl BrokerConfig {
                 credential: credential.to_string(),
                 store: name.to_owned(),
             };
-            stores.get(name).cloned().ok_or_else(unknown)
+            stores.get(name).map(watched).ok_or_else(unknown)
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),

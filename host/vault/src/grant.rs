@@ -55,8 +55,14 @@ impl Vault {
         settings: EgressSettings,
         network: Box<dyn Network>,
     ) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints } =
-            settings;
+        let EgressSettings {
+            extra_roots_pem,
+            connect_timeout,
+            denied,
+            clock,
+            fingerprints,
+            trace_context,
+        } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let own = Arc::new(Own { listeners: denied, network });
@@ -68,7 +74,15 @@ impl Vault {
             Some(key) => key,
             None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
         };
-        Ok(Self(Arc::new(Shared { credentials, transport, own, house, clock, fingerprints })))
+        Ok(Self(Arc::new(Shared {
+            credentials,
+            transport,
+            own,
+            house,
+            clock,
+            fingerprints,
+            trace_context,
+        })))
     }
 
     /// What is to be called when a switch is thrown: it drops every minted value and every connection that

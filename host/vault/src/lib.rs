@@ -21,6 +21,7 @@ mod grant;
 mod host_request;
 mod lease;
 mod marker;
+mod reports;
 mod scan;
 mod secret;
 mod secret_store;
@@ -36,12 +37,13 @@ pub use broker::{
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use documents::{DocumentError, Documents};
-pub use egress::{Egress, EgressError, EgressSettings, Streamed};
+pub use egress::{Egress, EgressError, EgressSettings, Streamed, TraceContext};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
+pub use reports::{Report, ReportError, Reports, ReportsError};
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{

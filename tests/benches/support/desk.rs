@@ -71,6 +71,7 @@ fn scope(destination: Destination) -> HttpScope {
             max_bytes: 2 << 20,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }

@@ -341,6 +341,7 @@ mod tests {
                 max_bytes: 1000,
                 ..ResponseShape::default()
             },
+            trace_context: false,
             meter: None,
         }
     }

@@ -44,7 +44,11 @@ impl Serve {
             told.iter().map(line).collect()
         })?;
         let audit = host.audit.clone();
-        let following = tokio::spawn(Reload::new(config, host.clone(), policies, before).follow());
+        context.know(&config, &host.tools, &policies.now());
+        context.serve_metrics(&config).await?;
+        let telemetry = context.telemetry.get().cloned();
+        let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
+        let following = tokio::spawn(reload.follow());
         let stopping = Stopping::new();
         let served = tokio::join!(serving.run(&stopping), async {
             asked_to_end().await;

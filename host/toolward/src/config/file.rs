@@ -20,6 +20,7 @@ use super::{
     issuer::Issuer,
     listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
+    telemetry::Telemetry,
 };
 
 #[derive(Deserialize)]
@@ -45,6 +46,7 @@ struct File {
     egress: Egress,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
+    telemetry: Option<Spanned<Telemetry>>,
     listen: Option<Spanned<Listen>>,
     administration: Option<Spanned<Administration>>,
 }
@@ -120,6 +122,7 @@ impl Reader<'_> {
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
+            telemetry: None,
             listen: None,
             administration: None,
         };
@@ -138,6 +141,11 @@ impl Reader<'_> {
             let read =
                 listen.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
             config.listen = self.keep(read);
+        }
+        if let Some(telemetry) = written.telemetry {
+            let span = telemetry.span();
+            let read = telemetry.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.telemetry = self.keep(read);
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);

@@ -20,9 +20,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop};
 use toolward_sandbox::Output;
+use tracing::Instrument as _;
 
 use crate::{
     host::Host,
+    telemetry,
     tools::{ReadError, Tool},
 };
 
@@ -73,31 +75,9 @@ impl ServerHandler for Door {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
-        let token = context.meta.get_progress_token();
-        let (progress, telling) = token.map_or_else(Default::default, |token| {
-            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
-            (ProgressSink::to(sender), Some(telling))
-        });
-        let read =
-            self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
-        let call = match read {
-            Ok(call) => call,
-            // A model can mend its arguments; a tool that is not there is the client's mistake.
-            Err(error @ ReadError::NoSuchTool { .. }) => {
-                return Err(ErrorData::invalid_params(error.to_string(), None));
-            }
-            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
-        };
-        let cancelled = context.ct.clone();
-        let outcome =
-            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
-        if let Some(telling) = telling {
-            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
-            let _told = telling.await;
-        }
-        Ok(answered(outcome).into())
+        let traceparent = context.meta.get_traceparent().map(str::to_owned);
+        let span = telemetry::request("mcp-stdio", "tools/call", traceparent.as_deref());
+        self.carry(request, context).instrument(span).await
     }
 
     async fn complete(
@@ -130,6 +110,40 @@ impl ServerHandler for Door {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+impl Door {
+    async fn carry(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
+        let token = context.meta.get_progress_token();
+        let (progress, telling) = token.map_or_else(Default::default, |token| {
+            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
+            (ProgressSink::to(sender), Some(telling))
+        });
+        let read =
+            self.host.tools.read(&self.principal, "mcp-stdio", &request.name, &arguments, progress);
+        let call = match read {
+            Ok(call) => call,
+            // A model can mend its arguments; a tool that is not there is the client's mistake.
+            Err(error @ ReadError::NoSuchTool { .. }) => {
+                return Err(ErrorData::invalid_params(error.to_string(), None));
+            }
+            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
+        };
+        let cancelled = context.ct.clone();
+        let outcome =
+            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        if let Some(telling) = telling {
+            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
+            let _told = telling.await;
+        }
+        Ok(answered(outcome).into())
     }
 }
 

@@ -4,9 +4,9 @@
 //! nothing that is still to be found; what was let go before a hit holds nothing of the value.
 use std::sync::Arc;
 
-use toolward_gate::{CapabilityName, HttpScope, Note};
+use toolward_gate::{CapabilityName, HttpScope, Note, step};
 
-use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace};
+use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace, watch};
 use crate::{
     broker::Serial,
     check::Outbound,
@@ -124,6 +124,14 @@ impl Egress {
         self: &Arc<Self>,
         outbound: Outbound,
     ) -> Result<Streamed, EgressError> {
+        let span = watch::span(&outbound.capability);
+        step(span, self.carry_streaming(outbound), EgressError::code).await
+    }
+
+    async fn carry_streaming(
+        self: &Arc<Self>,
+        outbound: Outbound,
+    ) -> Result<Streamed, EgressError> {
         let capability = outbound.capability.to_string();
         match self.prepare_streaming(outbound).await {
             Ok(ready) => self.begin(ready).await,
@@ -159,6 +167,7 @@ impl Egress {
             Err(error) => return Err(self.unanswered(trace, error, &scope, capability).await),
         };
         trace.answered(head.status());
+        watch::answered(head.status());
         let (egress, held) = (self.clone(), Held::of(&scanner));
         let coming = Coming { egress, capability, scope, incoming, held, trace };
         Ok(Streamed { head, body: Body::Coming(Box::new(coming)) })

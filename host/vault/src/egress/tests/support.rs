@@ -82,6 +82,7 @@ impl Setup {
                 max_bytes: 4096,
                 ..ResponseShape::default()
             },
+            trace_context: false,
             meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));

@@ -1,0 +1,1 @@
+//! Steps become metrics with labels that nobody outside chooses.
