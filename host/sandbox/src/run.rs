@@ -163,7 +163,8 @@ impl Sandbox {
         let terms = self.terms(&grant);
         let projections = terms.projections.clone();
         let unlinked = self.unlinked(grant.call().tool.digest);
-        let links = links(&installed.inspection, &tool, &terms, unlinked)?;
+        let own = &self.installer.own;
+        let links = links(&installed.inspection, &tool, &terms, unlinked, own)?;
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);

@@ -50,6 +50,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
     pub telemetry: Option<TelemetryConfig>,
+    /// Interfaces that the program lends which embeds the host; no file says so.
+    pub own_interfaces: Vec<&'static str>,
     /// Where agents call; nowhere but on standard input, where absent.
     pub listen: Option<ListenConfig>,
     /// Where people decide; nowhere but at the command line, where absent.
@@ -144,6 +146,11 @@ impl Config {
     /// Reads a configuration file. Fails with every mistake that the file alone shows.
     pub fn load(path: &Path) -> Result<Self, Vec<SourceError>> {
         file::load(path)
+    }
+
+    /// Reads a configuration that stands in no file. Relative paths are relative to `base`.
+    pub fn read(base: &Path, text: &str) -> Result<Self, Vec<SourceError>> {
+        file::read(SourceFile::new(base.join("(the program)"), text), base)
     }
 
     /// The database.

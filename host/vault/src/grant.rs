@@ -23,6 +23,10 @@ pub enum VaultError {
         "the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`"
     )]
     UnknownStore { credential: String, store: String },
+    #[error(
+        "the credential `{credential}` is of a broker that the program brings, and this program brings none for it; register one, or write another `kind`"
+    )]
+    NoBroker { credential: String },
     #[error("the machine has no randomness to give: {0}")]
     Randomness(std::io::Error),
 }

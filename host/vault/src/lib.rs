@@ -32,8 +32,8 @@ mod transport;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
-    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
-    Serial, StaticTokenConfig,
+    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, OwnConfig,
+    Purpose, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use documents::{DocumentError, Documents};

@@ -87,11 +87,18 @@ pub(super) fn load(path: &Path) -> Result<Config, Vec<SourceError>> {
                 .with_help("`toolward init` writes a first one"),
         ]
     })?;
-    let file = SourceFile::new(path, text);
-    let written: File =
-        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    read(SourceFile::new(path, text), folder)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the errors are about this file, and it is read once"
+)]
+pub(super) fn read(file: SourceFile, folder: &Path) -> Result<Config, Vec<SourceError>> {
+    let written: File =
+        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }
         .config(written)
@@ -123,6 +130,7 @@ impl Reader<'_> {
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
             telemetry: None,
+            own_interfaces: Vec::new(),
             listen: None,
             administration: None,
         };

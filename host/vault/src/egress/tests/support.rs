@@ -211,6 +211,7 @@ fn kind(note: &Note) -> Option<String> {
         | Note::Called { .. }
         | Note::Refused { .. }
         | Note::NotCalled { .. }
+        | Note::Used { .. }
         | Note::Logged { .. }
         | Note::LogDropped { .. } => None,
     }
