@@ -20,6 +20,8 @@ mod mcp;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wasi;

@@ -2,7 +2,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 
 mod calling;
-mod client;
+pub(crate) mod client;
 mod ending;
 mod errors;
 mod reloading;

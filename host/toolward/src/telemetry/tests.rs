@@ -1,7 +1,13 @@
 //! Steps become metrics with labels that nobody outside chooses.
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
 use toolward_gate::STEP;
 use tracing::{debug_span, error_span, field::Empty, info, subscriber::with_default};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -138,10 +144,11 @@ async fn ask(address: std::net::SocketAddr, head: &str) -> String {
 }
 
 fn telemetry() -> Telemetry {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_current_thread().build().unwrap());
     let config = TelemetryConfig { service_name: "test".to_owned(), prometheus: None, otlp: None };
-    Telemetry::new(&config, toolward_vault::EgressSettings::default(), runtime.handle().clone())
-        .unwrap()
+    let runtime = RUNTIME.handle().clone();
+    Telemetry::new(&config, toolward_vault::EgressSettings::default(), runtime).unwrap()
 }
 
 fn call(tool: &str, door: &str, outcome: &str) {
