@@ -107,11 +107,13 @@
 //! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for… |
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail` |
+//! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
 //!
 //! Of the others, those about policies:
 //!
 //! | case | test |
 //! |---|---|
+//! | F-35 a caller's trace context | `telemetry` traces_and_metrics_arrive…, a_server_learns… |
 //! | G-04 a yes under other policies | `gate` permit/tests/exchanged |
 //! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only… |
 //! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |

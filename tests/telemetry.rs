@@ -47,6 +47,7 @@ fn open_issue(client: &mut Client, owner: &str) -> Value {
     answer["result"].clone()
 }
 
+/// I-29.
 #[test]
 fn traces_and_metrics_arrive_with_stable_names_and_without_arguments_or_secrets() {
     let sink = Sink::start();
@@ -57,10 +58,14 @@ fn traces_and_metrics_arrive_with_stable_names_and_without_arguments_or_secrets(
     assert_eq!(client.hang_up(&place).exit, 0);
     let told = sink.told();
 
-    // The caller names the trace, and does not decide whether it is kept: its flag says no.
+    // The trace is the host's own, and linked to the one that the caller names. Whether it is kept is not the
+    // caller's to say: its flag says no.
     let request = told.span("tools/call");
-    assert_eq!(hex::encode(&request.trace_id), TRACE);
-    assert_eq!(hex::encode(&request.parent_span_id), PARENT);
+    assert_ne!(hex::encode(&request.trace_id), TRACE);
+    assert!(request.parent_span_id.is_empty());
+    let links: Vec<_> =
+        request.links.iter().map(|link| [&link.trace_id, &link.span_id].map(hex::encode)).collect();
+    assert_eq!(links, [[TRACE, PARENT]]);
     assert_eq!(attribute(&request, "mcp.method.name").unwrap(), "tools/call");
     let call = told.span("execute_tool open_issue");
     assert_eq!((&call.trace_id, &call.parent_span_id), (&request.trace_id, &request.span_id));
@@ -99,6 +104,7 @@ fn traces_and_metrics_arrive_with_stable_names_and_without_arguments_or_secrets(
     assert!(place.upstream.seen().iter().all(|seen| seen.traceparent.is_none()));
 }
 
+/// F-35.
 #[test]
 fn a_server_learns_of_the_trace_where_its_capability_says_so() {
     let sink = Sink::start();
@@ -110,7 +116,9 @@ fn a_server_learns_of_the_trace_where_its_capability_says_so() {
     assert_ne!(open_issue(&mut client, "acme")["isError"], json!(true));
     assert_eq!(client.hang_up(&place).exit, 0);
     let sent = sink.told().span("POST /repos/{owner}/{repo}/issues");
-    let expected = format!("00-{TRACE}-{}-01", hex::encode(&sent.span_id));
+    let ids = [&sent.trace_id, &sent.span_id].map(hex::encode);
+    let expected = format!("00-{}-{}-01", ids[0], ids[1]);
+    assert_ne!(ids[0], TRACE, "what a caller says does not leave with a credential");
     let seen: Vec<_> =
         place.upstream.seen().into_iter().filter_map(|seen| seen.traceparent).collect();
     assert_eq!(seen, [expected]);

@@ -1,13 +1,14 @@
 //! Which trace does a call belong to? W3C Trace Context, in from callers and out to servers.
 //!
-//! Of what a caller sends, the ids of `traceparent` are taken and nothing else: not `tracestate` and not `baggage`,
-//! which are texts of the caller's, and not the wish to be sampled. What goes out names this host's span, and goes
-//! only to servers whose capability says `trace_context`.
+//! A call begins a trace of the host's own, with a link to the one that its caller names: a caller could name the trace
+//! of somebody else, and its ids would leave with a credential. Of what it sends, the ids of `traceparent` are taken
+//! and nothing else: not `tracestate` and not `baggage`, which are texts of the caller's, and not the wish to be
+//! sampled. What goes out names this host's span, and goes only to servers whose capability says `trace_context`.
 use http::HeaderValue;
 use opentelemetry::{
     Context,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::TraceContextExt as _,
+    trace::{SpanContext, TraceContextExt as _},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use toolward_gate::STEP;
@@ -15,7 +16,7 @@ use toolward_vault::TraceContext;
 use tracing::{Span, debug_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// The span of one request at a door, within the trace that its `traceparent` names, if it has one that is right.
+/// The span of one request at a door, with a link to what its `traceparent` names, if it has one that is right.
 /// `method` is one of the protocol, as `tools/call`, and neither it nor `door` is a text of the caller's.
 pub fn request(door: &'static str, method: &'static str, traceparent: Option<&str>) -> Span {
     let span = debug_span!(
@@ -26,22 +27,22 @@ pub fn request(door: &'static str, method: &'static str, traceparent: Option<&st
         mcp.method.name = method,
         door,
     );
-    if let Some(parent) = traceparent.and_then(parent) {
-        // Without anybody to tell of it, there is no trace to belong to.
-        drop(span.set_parent(parent));
+    if let Some(caller) = traceparent.and_then(caller) {
+        span.add_link(caller);
     }
     span
 }
 
 /// Reads a `traceparent` of version 00 (W3C Trace Context section 3.2.2). A later version would be read as this one;
 /// what is longer than this one may hold anything.
-fn parent(traceparent: &str) -> Option<Context> {
+fn caller(traceparent: &str) -> Option<SpanContext> {
     if traceparent.len() != LENGTH || !traceparent.starts_with("00-") {
         return None;
     }
     let context =
         TraceContextPropagator::new().extract_with_context(&Context::new(), &One(traceparent));
-    context.has_active_span().then_some(context)
+    let named = context.span().span_context().clone();
+    named.is_valid().then_some(named)
 }
 
 struct One<'a>(&'a str);
@@ -89,8 +90,7 @@ mod tests {
     #[test]
     fn a_traceparent_is_read_whole_or_not_at_all() {
         let right = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let read = parent(right).unwrap();
-        let read = read.span().span_context().clone();
+        let read = caller(right).unwrap();
         assert_eq!(read.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
         for wrong in [
             "",
@@ -103,7 +103,7 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319ü-b7ad6b716920333-01",
         ] {
-            assert!(parent(wrong).is_none(), "{wrong}");
+            assert!(caller(wrong).is_none(), "{wrong}");
         }
     }
 }

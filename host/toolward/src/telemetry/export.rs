@@ -24,7 +24,7 @@ use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
     metrics::{Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
-    trace::{SpanData, SpanEvents, SpanExporter, SpanLinks},
+    trace::{SpanData, SpanEvents, SpanExporter},
 };
 use prost::Message as _;
 use tokio::runtime::Handle;
@@ -130,8 +130,9 @@ fn told(span: SpanData) -> SpanData {
             Status::error("")
         }
     };
-    let (events, links) = (SpanEvents::default(), SpanLinks::default());
-    SpanData { attributes, dropped_attributes_count: 0, events, links, status, ..span }
+    // A link holds two ids: of the trace that a caller named.
+    let events = SpanEvents::default();
+    SpanData { attributes, dropped_attributes_count: 0, events, status, ..span }
 }
 
 fn renamed(KeyValue { key, value, .. }: KeyValue) -> Option<KeyValue> {
