@@ -1,5 +1,9 @@
 //! A credential on its way back: through imports, through memory, through a server that echoes.
+mod doors;
 mod matrix;
+mod placements;
+mod sockets;
+mod wire;
 mod writings;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};

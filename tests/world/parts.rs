@@ -26,6 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::{
     Setting, Upstream, World, agent,
     setting::{BROKER, STORE},
+    spans::Spans,
 };
 
 /// Starts a host on a directory, which an earlier one may have left.
@@ -178,14 +179,22 @@ async fn vault(setting: &Setting, directory: &TempDir, upstream: &Upstream, toke
 
 /// Everything that this process has logged since its first world, of every test and at the finest level.
 pub(crate) fn log() -> String {
-    static TAP: OnceLock<LogTap> = OnceLock::new();
-    let listen = || {
-        let (tap, layer) = toolward::demo::capture();
-        let subscriber = tracing_subscriber::registry().with(layer);
+    String::from_utf8_lossy(&taps().0.bytes()).into_owned()
+}
+
+/// What all spans said since then.
+pub(crate) fn spans() -> String {
+    taps().1.text()
+}
+
+fn taps() -> &'static (LogTap, Spans) {
+    static TAPS: OnceLock<(LogTap, Spans)> = OnceLock::new();
+    TAPS.get_or_init(|| {
+        let ((log, layer), spans) = (toolward::demo::capture(), Spans::default());
+        let subscriber = tracing_subscriber::registry().with(layer).with(spans.clone());
         tracing::subscriber::set_global_default(subscriber).unwrap();
-        tap
-    };
-    String::from_utf8_lossy(&TAP.get_or_init(listen).bytes()).into_owned()
+        (log, spans)
+    })
 }
 
 /// A value that nobody else has.

@@ -27,6 +27,8 @@ pub(crate) struct Setting {
     pub(crate) ceiling: Option<SandboxTerms>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
+    /// The credential's value, where it is not a new one.
+    pub(crate) token: Option<String>,
     /// What the operator says that guests want which say nothing of it themselves.
     pub(crate) wants: Vec<(Guest, Want)>,
     /// Whether the sandbox is one of its own, shared with those alone that say the same of the same guests.
@@ -48,6 +50,7 @@ impl Default for Setting {
             places: None,
             ceiling: None,
             secret: true,
+            token: None,
             wants: Vec::new(),
             apart: false,
             refusing: false,
@@ -102,7 +105,7 @@ impl Setting {
     pub(crate) async fn world(self) -> World {
         let upstream = Upstream::start(self.tls).await;
         let directory = tempfile::tempdir().unwrap();
-        let token = parts::fresh_token();
+        let token = self.token.clone().unwrap_or_else(parts::fresh_token);
         let clock = parts::MovedClock::at_noon();
         parts::assemble(self, directory, upstream.into(), clock, token).await
     }

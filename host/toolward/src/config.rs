@@ -1,5 +1,8 @@
 //! What the settings mean.
+mod approval;
 mod audit;
+mod authentication;
+mod credential;
 mod edit;
 mod file;
 mod find;
@@ -8,7 +11,11 @@ mod listen;
 mod sandbox;
 mod telemetry;
 
+pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
+pub use authentication::{
+    AuthenticationConfig, CertificateName, CertificatePrincipal, CertificatesConfig, ExchangeConfig,
+};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
@@ -23,6 +30,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
@@ -43,10 +51,12 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreConfig>,
     pub credentials: BTreeMap<CredentialName, CredentialConfig>,
     pub issuers: BTreeMap<String, IssuerConfig>,
+    pub authentication: AuthenticationConfig,
     pub caller: Option<CallerConfig>,
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
     pub telemetry: Option<TelemetryConfig>,
@@ -109,6 +119,8 @@ pub struct CredentialConfig {
     pub broker: BrokerConfig,
     /// Who put it in.
     pub owner: String,
+    /// When it ends, where its owner knows.
+    pub expires: Option<Timestamp>,
     pub span: Range<usize>,
 }
 

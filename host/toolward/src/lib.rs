@@ -11,9 +11,11 @@ pub mod config;
 pub mod demo;
 pub mod door;
 mod embed;
+mod heard;
 pub mod host;
 pub mod reload;
 pub mod telemetry;
+pub mod telling;
 pub mod tools;
 pub mod wiring;
 

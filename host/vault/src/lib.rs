@@ -12,6 +12,7 @@
 mod address;
 mod broker;
 mod check;
+mod courier;
 mod documents;
 mod egress;
 mod fingerprint;
@@ -21,6 +22,7 @@ mod grant;
 mod host_request;
 mod lease;
 mod marker;
+mod notice;
 mod reports;
 mod scan;
 mod secret;
@@ -32,10 +34,11 @@ mod transport;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
-    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, OwnConfig,
-    Purpose, Serial, StaticTokenConfig,
+    ClientCertificateConfig, Credential, Credentials, House, MintError, Minted, OAuth2Config,
+    OwnConfig, Purpose, Revocation, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
+pub use courier::{Bucket, BucketConfig, Courier, DeliveryError, Webhook, WebhookConfig};
 pub use documents::{DocumentError, Documents};
 pub use egress::{Egress, EgressError, EgressSettings, Streamed, TraceContext};
 pub use fingerprint::{Fingerprint, FingerprintKey};
@@ -43,6 +46,10 @@ pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
+pub use notice::{
+    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
+    verify as verify_signature,
+};
 pub use reports::{Report, ReportError, Reports, ReportsError};
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
@@ -51,4 +58,4 @@ pub use secret_store::{
     SecretStoreError, Unlock,
 };
 pub use shape::Shaped;
-pub use transport::{Raw, check_trust};
+pub use transport::{Raw, UNHEARD, check_trust};

@@ -18,7 +18,7 @@ use toolward_vault::Marker;
 use super::writings::{PLACES, Writing, writings};
 
 /// Keys of 40 characters, always the same ones.
-fn keys() -> Vec<String> {
+pub(super) fn keys() -> Vec<String> {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_";
     let mut state = 7_u64;
     let mut letter = |_| {
@@ -90,6 +90,17 @@ fn the_matrix_is_found_but_for_what_is_named() {
     );
     println!("not found, as predicted: {}", predicted.into_iter().collect::<Vec<_>>().join(", "));
     assert!(misses.is_empty(), "missed: {misses:#?}");
+}
+
+/// Each line once, without its time: a log says the same of every call.
+pub(super) fn distinct(log: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(log);
+    let timeless = |line: &str| match line.split_once(' ') {
+        Some((time, rest)) if time.ends_with('Z') && time.starts_with("20") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let lines: BTreeSet<String> = text.lines().map(timeless).collect();
+    lines.into_iter().collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 /// What an independent program finds in these texts, by their names. `None` where there is no Python.

@@ -12,11 +12,12 @@ use serde_json::json;
 use toolward_gate::SourceError;
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer, Registry, filter::FilterExt as _, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use super::Failure;
-use crate::{demo::LogTap, wiring::StartError};
+use crate::{demo::LogTap, heard::heard, wiring::StartError};
 
 /// Where commands speak.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ pub(super) fn log(
         tracing_subscriber::registry().with(kept).init();
         return Some(tap);
     }
-    let shown = Layer::and_then(text, json).with_filter(filter);
+    let shown = Layer::and_then(text, json).with_filter(filter.and(heard()));
     tracing_subscriber::registry().with(layers).with(shown).init();
     None
 }

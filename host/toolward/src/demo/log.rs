@@ -10,6 +10,8 @@ use tracing_subscriber::{
     fmt::MakeWriter,
 };
 
+use crate::heard::heard;
+
 /// The bytes logged so far. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct LogTap(Arc<Mutex<Vec<u8>>>);
@@ -48,7 +50,7 @@ pub fn capture() -> (LogTap, impl Layer<Registry> + Send + Sync) {
     (tap, layer)
 }
 
-/// Every level of every crate, but for the compiler's: it sees no call, and says gigabytes.
+/// All that is heard, but for the compiler's: it sees no call, and says gigabytes.
 fn everything() -> Targets {
     let compiler = [
         "cranelift_codegen",
@@ -58,7 +60,5 @@ fn everything() -> Targets {
         "wasmtime_environ",
         "wasmtime_internal_environ",
     ];
-    Targets::new()
-        .with_default(LevelFilter::TRACE)
-        .with_targets(compiler.map(|name| (name, LevelFilter::OFF)))
+    heard().with_targets(compiler.map(|name| (name, LevelFilter::OFF)))
 }

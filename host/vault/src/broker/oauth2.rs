@@ -1,7 +1,7 @@
 //! An access token for the host itself, by the OAuth 2.0 client credentials grant (RFC 6749 section 4.4).
 mod answer;
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,7 +12,7 @@ use toolward_gate::PrivateRanges;
 use zeroize::Zeroizing;
 
 use super::{
-    AskError, Broker, House, MintError, Minted, Purpose, Serial,
+    AskError, Broker, Credential, House, MintError, Minted, Purpose, Revocation, Serial,
     cache::{Cache, Fresh, Recipe},
     ingredient::Ingredient,
 };
@@ -26,7 +26,9 @@ use crate::{
 pub struct OAuth2Config {
     /// The only place that the client's secret is sent to.
     token_endpoint: Endpoint,
-    /// Where the endpoint may be although it is not globally reachable.
+    /// Where a token is revoked when a switch withdraws it (RFC 7009); the client shows the same secret there.
+    revocation_endpoint: Option<Endpoint>,
+    /// Where the endpoints may be although they are not globally reachable.
     #[serde(default)]
     allow_private: PrivateRanges,
     client_id: Visible,
@@ -61,8 +63,9 @@ impl OAuth2Config {
         Arc::new(OAuth2 { config, store, cache: Cache::default() })
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.token_endpoint
+    /// Where the client's secret goes.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        iter::once(&self.token_endpoint).chain(&self.revocation_endpoint)
     }
 
     pub(super) fn origin(&self) -> String {
@@ -96,6 +99,10 @@ impl Broker for OAuth2 {
     fn forget(&self) {
         self.cache.clear();
     }
+
+    fn withdraw(&self, provider: Option<&str>, house: &Arc<House>) -> Vec<Revocation> {
+        self.cache.withdraw(provider, house)
+    }
 }
 
 /// A request for a token: all that it is made from.
@@ -121,6 +128,22 @@ impl Recipe for Request {
         let escaped = Zeroizing::new(escaped(&secret).to_string());
         if escaped == secret { vec![secret] } else { vec![secret, escaped] }
     }
+
+    fn is_revocable(&self) -> bool {
+        self.config.revocation_endpoint.is_some()
+    }
+
+    fn revoke(self, value: Credential, house: Arc<House>) -> Revocation {
+        async move {
+            let none = AskError::Request("there is no `revocation_endpoint`");
+            let to = self.config.revocation_endpoint.as_ref().ok_or(none)?;
+            let values = value.values();
+            let token = values.first().ok_or(AskError::Request("there is no token"))?;
+            let pairs = vec![("token", token.as_str()), ("token_type_hint", "access_token")];
+            answer::revoked(&house.requests.post(self.shown_to(to, pairs)?).await?)
+        }
+        .boxed()
+    }
 }
 
 impl Request {
@@ -133,6 +156,17 @@ impl Request {
         }
         pairs.extend(config.audience.iter().map(|audience| ("audience", audience.0.as_str())));
         pairs.extend(config.resource.iter().map(|resource| ("resource", resource.0.as_str())));
+        self.shown_to(&config.token_endpoint, pairs)
+    }
+
+    /// A form in which the client proves who it is.
+    fn shown_to<'a>(
+        &'a self,
+        to: &'a Endpoint,
+        pairs: Vec<(&str, &str)>,
+    ) -> Result<Post<'a>, AskError> {
+        let mut pairs = pairs;
+        let config = &*self.config;
         let mut headers = vec![(header::ACCEPT, HeaderValue::from_static("application/json"))];
         match config.authentication {
             Authentication::ClientSecretBasic => headers.push(self.authorization()?),
@@ -142,7 +176,7 @@ impl Request {
             ]),
         }
         let form = form(&pairs);
-        Ok(Post { to: &config.token_endpoint, allow_private: &config.allow_private, headers, form })
+        Ok(Post { to, allow_private: &config.allow_private, headers, form })
     }
 
     fn asked(&self) -> Vec<&str> {

@@ -88,10 +88,11 @@ struct Loot {
 /// Uses a credential, asks every import for everything, and hands out all it has.
 #[tool(capabilities("host:clock:read", "host:random:read", "host:progress:report"))]
 fn ransack(of: Item, #[capability("shop:items:read")] shop: Capability) -> Result<Loot, ToolError> {
-    let response = shop.get(&path!("/items/{}", of.id)).send()?;
+    let response = shop.get(&path!("/items/{}", of.id)).send();
+    let body = response.as_ref().map_or(&[][..], |response| &response.body);
     let said = vec![
         format!("{response:?}"),
-        String::from_utf8_lossy(&response.body).into_owned(),
+        String::from_utf8_lossy(body).into_owned(),
         format!("{shop:?} {:?}", shop.expires_in()),
         format!("{:?} {:?}", toolward_sdk::clock::now(), toolward_sdk::clock::elapsed()),
         String::from_utf8_lossy(&toolward_sdk::random::bytes(4096)).into_owned(),
