@@ -1,5 +1,4 @@
 //! What a host tells of itself: the real program, a real collector, and the format that Prometheus reads.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers, and a panic fails the test")]
 mod sink;
 
 use std::{

@@ -1,5 +1,10 @@
 //! How does another program have a host within it?
-use std::{collections::BTreeMap, future::pending, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::Value;
 use toolward_gate::{

@@ -17,14 +17,16 @@ use tracing::{Span, debug_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The span of one request at a door, with a link to what its `traceparent` names, if it has one that is right.
-/// `method` is one of the protocol, as `tools/call`, and neither it nor `door` is a text of the caller's.
+/// `method` is one of MCP, as `tools/call`, or a method of HTTP and a route; neither it nor `door` is a text of the
+/// caller's.
 pub fn request(door: &'static str, method: &'static str, traceparent: Option<&str>) -> Span {
+    let of_mcp = (!method.contains(' ')).then_some(method);
     let span = debug_span!(
         target: STEP,
         "request",
         otel.kind = "server",
         otel.name = method,
-        mcp.method.name = method,
+        mcp.method.name = of_mcp,
         door,
     );
     if let Some(caller) = traceparent.and_then(caller) {
