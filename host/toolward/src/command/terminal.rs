@@ -174,6 +174,8 @@ pub(super) fn log(
         return Some(tap);
     }
     let shown = Layer::and_then(text, json).with_filter(filter.and(heard()));
+    // A list without layers would hear nothing, and have nothing heard.
+    let layers = (!layers.is_empty()).then_some(layers);
     tracing_subscriber::registry().with(layers).with(shown).init();
     None
 }
