@@ -125,6 +125,7 @@
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
+//! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
 //!
 //! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
 //!
@@ -176,6 +177,7 @@
 //!
 //! | case | test |
 //! |---|---|
+//! | F-35 a caller's trace context | `telemetry` traces_and_metrics_arrive…, a_server_learns… |
 //! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
 //! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
 //! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |

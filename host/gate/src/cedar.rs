@@ -137,6 +137,11 @@ impl CedarPolicy {
         &self.unmapped
     }
 
+    /// What the operator defined.
+    pub fn capabilities(&self) -> impl Iterator<Item = &CapabilityDefinition> {
+        self.capabilities.0.values()
+    }
+
     /// How many policies there are.
     pub fn count(&self) -> usize {
         self.slices.len()

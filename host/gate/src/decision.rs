@@ -41,6 +41,17 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
+impl Decision {
+    /// Stable: whoever counts decisions tells them apart by it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Ask(_) => "ask",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
 /// The obligations of a yes, grouped by the one who enforces them. What is absent is not lent.
 #[derive(Clone, Debug)]
 pub struct Terms {

@@ -2,12 +2,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tracing::{debug_span, field::Empty};
 
 use crate::{
     Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Custody, Decision, Digest,
     Exceptions, Facts, FileError, Filing, Life, Note, Ownership, Policy, Question, Refusal,
-    Reservation, ReserveError, Stop, Switchboard, Terms, Tripwire, Unavailable,
+    Reservation, ReserveError, STEP, Stop, Switchboard, Terms, Tripwire, Unavailable,
     account::{Limits, Opening},
+    fields, step,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -50,6 +52,11 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        let span = debug_span!(target: STEP, "settle", outcome = Empty);
+        step(span, self.settle_in_rounds(call), Stop::code).await
+    }
+
+    async fn settle_in_rounds(&self, call: Call) -> Result<Settled, Stop> {
         check_door(&call)?;
         let now = self.clock.now();
         let exceptions = Exceptions::default();
@@ -69,7 +76,7 @@ impl Gate {
                 facts.exceptions = Exceptions::default();
             }
             facts.remaining = self.remaining(policy.as_ref(), &call, facts.now).await?;
-            let decision = policy.decide(&call, &facts);
+            let decision = decide(policy.as_ref(), &call, &facts);
             if looked_under != Some(version) && decision.lacks_a_capability(&call) {
                 looked_under = Some(version);
                 facts.exceptions = self.exceptions(&call, version, facts.now).await?;
@@ -93,7 +100,9 @@ impl Gate {
                     return Err(Refusal::Forbidden.into());
                 }
                 Decision::Ask(question) => {
-                    facts.approval = Some(self.ask(&call, &question).await?);
+                    let span = debug_span!(target: STEP, "ask", outcome = Empty);
+                    let answer = step(span, self.ask(&call, &question), Stop::code).await?;
+                    facts.approval = Some(answer);
                     asked_under = Some(version);
                 }
             }
@@ -126,7 +135,12 @@ impl Gate {
     }
 
     /// The last checks, made at the moment of running. What is spent here is spent on this run.
-    pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
+    pub async fn admit(&self, settled: Settled) -> Result<Permit, Stop> {
+        let span = debug_span!(target: STEP, "admit", outcome = Empty);
+        step(span, self.admit_now(settled), Stop::code).await
+    }
+
+    async fn admit_now(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
         self.ownership.check(&call, &terms, self.clock.now()).await?;
@@ -185,6 +199,13 @@ impl Gate {
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
         Ok(Account::open(call, opening, budgets.clone(), ledger, clock))
     }
+}
+
+fn decide(policy: &dyn Policy, call: &Call, facts: &Facts) -> Decision {
+    let span = debug_span!(target: STEP, "decide", outcome = Empty).entered();
+    let decision = policy.decide(call, facts);
+    span.record(fields::OUTCOME, decision.code());
+    decision
 }
 
 /// A token for one door opens no other. A tool that is called by another one is behind the door already.

@@ -3,6 +3,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use toolward_gate::{Clock, KeyValues, SandboxTerms, SystemClock};
 
+use crate::OwnInterface;
+
 /// What the operator may set about the sandbox.
 #[derive(Clone)]
 pub struct SandboxSettings {
@@ -28,6 +30,8 @@ pub struct SandboxSettings {
     pub clock: Arc<dyn Clock>,
     /// Where tools remember; without it, `key-value` is there and answers that it is unavailable.
     pub key_values: Option<Arc<dyn KeyValues>>,
+    /// What the program lends that embeds the host; each name once.
+    pub own: Arc<[Arc<dyn OwnInterface>]>,
 }
 
 impl Default for SandboxSettings {
@@ -43,6 +47,7 @@ impl Default for SandboxSettings {
             data: None,
             clock: Arc::new(SystemClock),
             key_values: None,
+            own: Arc::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod credential;
 mod demo;
 mod init;
 mod kill;
+mod observe;
 mod openapi;
 mod policy;
 mod run;
@@ -26,11 +27,12 @@ mod tool;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{Arc, OnceLock},
 };
 
 use anchored::anchored;
 use clap::{Parser, Subcommand};
-use terminal::{Passphrases, Terminal};
+use terminal::{LogForm, Passphrases, Terminal};
 use toolward_gate::{Refusal, Stop};
 use toolward_state::StateError;
 use toolward_vault::{PassphraseSource, SecretStoreError};
@@ -39,6 +41,7 @@ use crate::{
     authn::AuthnError,
     build::BuildError,
     config::{self, Config},
+    telemetry::Telemetry,
     wiring::StartError,
 };
 
@@ -55,6 +58,9 @@ struct Cli {
     /// Say more in the log on standard error; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log is written: for people, or an object a line.
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    log_format: LogForm,
     #[command(subcommand)]
     command: Command,
 }
@@ -234,6 +240,8 @@ impl Failure {
 struct Context {
     config: Option<PathBuf>,
     terminal: Terminal,
+    /// Who is told of the calls that are carried; nobody, where it is empty.
+    telemetry: OnceLock<Arc<Telemetry>>,
 }
 
 impl Context {
@@ -249,8 +257,8 @@ impl Context {
         Ok(Config::load(path).map_err(StartError::from)?)
     }
 
-    fn passphrases(&self) -> std::sync::Arc<dyn PassphraseSource> {
-        std::sync::Arc::new(Passphrases)
+    fn passphrases(&self) -> Arc<dyn PassphraseSource> {
+        Arc::new(Passphrases)
     }
 }
 
@@ -269,8 +277,8 @@ pub fn main() -> ExitCode {
         return compile.run();
     }
     let terminal = Terminal::new(cli.json);
-    let context = Context { config: cli.config, terminal };
-    let exit = match start(cli.command, &context, cli.verbose) {
+    let context = Context { config: cli.config, terminal, telemetry: OnceLock::new() };
+    let exit = match start(cli.command, &context, (cli.verbose, cli.log_format)) {
         Ok(()) => Exit::Ok,
         Err(failure) => {
             context.terminal.fail(&failure);
@@ -292,9 +300,17 @@ fn misread(error: &clap::Error) -> Exit {
     if error.use_stderr() { Exit::Usage } else { Exit::Ok }
 }
 
-fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure> {
+fn start(
+    command: Command,
+    context: &Context,
+    (verbose, form): (u8, LogForm),
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let tap = terminal::log(verbose, matches!(command, Command::Demo(_)));
+    if matches!(command, Command::Call(_) | Command::Run(_) | Command::Serve(_)) {
+        context.observe(runtime.handle())?;
+    }
+    let layers = context.layers();
+    let tap = terminal::log((verbose, form), matches!(command, Command::Demo(_)), layers);
     let done = runtime.block_on(async {
         match command {
             Command::Demo(demo) => demo.run(context, tap).await,
@@ -321,6 +337,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Compile(_) => Ok(()),
         }
     });
+    context.end_telling();
     // A thread may still read standard input.
     runtime.shutdown_background();
     done

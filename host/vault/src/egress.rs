@@ -1,14 +1,17 @@
 //! The way of one outbound request.
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use http::{HeaderName, HeaderValue};
 use toolward_gate::{
     Account, Aside, CapabilityName, Cause, Charge, Clock, CredentialName, Custody, CustodyError,
-    EgressTerms, HttpScope, Life, Note, Notes, ReserveError, SystemClock, Tripwire, Usage,
+    EgressTerms, HttpScope, Life, Note, Notes, ReserveError, STEP, SystemClock, Tripwire, Usage,
+    step,
 };
+use tracing::{Instrument as _, debug_span, field::Empty};
 
 use crate::{
     address::Own,
-    broker::{Credentials, House, Minted, Purpose, Serial},
+    broker::{Credentials, House, MintError, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     fingerprint::FingerprintKey,
     lease::{Lease, Signed},
@@ -22,6 +25,7 @@ use trace::{End, Trace};
 
 mod streaming;
 mod trace;
+mod watch;
 
 /// How requests leave this host.
 #[derive(Clone)]
@@ -35,6 +39,14 @@ pub struct EgressSettings {
     pub clock: Arc<dyn Clock>,
     /// Which credential came back is told under this key; absent, under one that is gone with the process.
     pub fingerprints: Option<Arc<FingerprintKey>>,
+    /// What capabilities with `trace_context` send on; absent, nothing.
+    pub trace_context: Option<Arc<dyn TraceContext>>,
+}
+
+/// Knows which trace the work at hand belongs to.
+pub trait TraceContext: Send + Sync {
+    /// As it stands in a `traceparent` header (W3C Trace Context section 3.2).
+    fn traceparent(&self) -> Option<HeaderValue>;
 }
 
 impl std::fmt::Debug for EgressSettings {
@@ -55,6 +67,7 @@ impl Default for EgressSettings {
             denied: Vec::new(),
             clock: Arc::new(SystemClock),
             fingerprints: None,
+            trace_context: None,
         }
     }
 }
@@ -119,6 +132,7 @@ pub(crate) struct Shared {
     pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    pub(crate) trace_context: Option<Arc<dyn TraceContext>>,
 }
 
 /// The way out for one call, on its terms and while it lives.
@@ -156,6 +170,11 @@ impl std::fmt::Debug for Egress {
 impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
+        let span = watch::span(&outbound.capability);
+        step(span, self.carry(outbound), EgressError::code).await
+    }
+
+    async fn carry(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
         let capability = outbound.capability.to_string();
         match self.prepare(outbound).await {
             Ok(ready) => self.exchange(ready).await,
@@ -166,6 +185,15 @@ impl Egress {
         }
     }
 
+    /// Where the capability says so, the server learns which trace the request belongs to.
+    fn with_trace_context(&self, mut checked: Checked) -> Checked {
+        let context = self.shared.trace_context.as_ref().filter(|_| checked.scope.trace_context);
+        if let Some(value) = context.and_then(|context| context.traceparent()) {
+            checked.headers.push((TRACEPARENT, value));
+        }
+        checked
+    }
+
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
@@ -173,6 +201,8 @@ impl Egress {
         if !self.account.take_request() {
             return Err(EgressError::NotAllowed(MOST_REQUESTS.to_owned()));
         }
+        let checked = self.with_trace_context(checked);
+        watch::leaves(&checked);
         let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
                 // Once more: making it may have taken long.
@@ -274,7 +304,8 @@ impl Egress {
     /// Counts a response that held a credential, whoever still waits for it; and says what the tool is told.
     fn count_hit(&self, capability: CapabilityName) -> impl Future<Output = EgressError> + use<> {
         let (tripwire, life) = (self.tripwire.clone(), self.life.clone());
-        let counting = tokio::spawn(async move { tripwire.hit(&capability).await });
+        let counting = async move { tripwire.hit(&capability).await };
+        let counting = tokio::spawn(counting.in_current_span());
         async move {
             let failed = match counting.await {
                 Ok(Ok(())) => None,
@@ -312,7 +343,8 @@ impl Egress {
         let (scope, house) = (&*checked.scope, &self.shared.house);
         let (capability, principal) = (&checked.capability, self.principal.as_str());
         let purpose = Purpose { credential: name, capability, scope, principal, house };
-        let minting = self.shared.credentials.mint(&purpose);
+        let span = debug_span!(target: STEP, "mint", credential = %name, outcome = Empty);
+        let minting = step(span, self.shared.credentials.mint(&purpose), MintError::code);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
         let Minted { credential, serial, ends } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
@@ -405,6 +437,9 @@ fn charge(scope: &HttpScope, answer: &Result<Answer, NoAnswer>) -> Option<Charge
     };
     Some(read.unwrap_or_else(|| meter.unread()))
 }
+
+/// W3C Trace Context section 3.2.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 #[cfg(test)]
 mod tests;

@@ -71,6 +71,7 @@ fn scope(destination: Destination) -> HttpScope {
             max_bytes: LIMIT,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }

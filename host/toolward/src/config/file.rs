@@ -23,6 +23,7 @@ use super::{
     issuer::Issuer,
     listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
+    telemetry::Telemetry,
 };
 
 #[derive(Deserialize)]
@@ -50,6 +51,7 @@ struct File {
     approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
+    telemetry: Option<Spanned<Telemetry>>,
     listen: Option<Spanned<Listen>>,
     administration: Option<Spanned<Administration>>,
 }
@@ -94,11 +96,18 @@ pub(super) fn load(path: &Path) -> Result<Config, Vec<SourceError>> {
                 .with_help("`toolward init` writes a first one"),
         ]
     })?;
-    let file = SourceFile::new(path, text);
-    let written: File =
-        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    read(SourceFile::new(path, text), folder)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the errors are about this file, and it is read once"
+)]
+pub(super) fn read(file: SourceFile, folder: &Path) -> Result<Config, Vec<SourceError>> {
+    let written: File =
+        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }
         .config(written)
@@ -131,6 +140,8 @@ impl Reader<'_> {
             approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
+            telemetry: None,
+            own_interfaces: Vec::new(),
             listen: None,
             administration: None,
         };
@@ -165,6 +176,11 @@ impl Reader<'_> {
             let read =
                 listen.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
             config.listen = self.keep(read);
+        }
+        if let Some(telemetry) = written.telemetry {
+            let span = telemetry.span();
+            let read = telemetry.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.telemetry = self.keep(read);
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);

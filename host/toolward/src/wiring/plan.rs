@@ -76,7 +76,7 @@ fn planned(
             Err(error) => errors.push(error),
         }
     }
-    let capabilities = Arc::new(capabilities(&config.policies)?);
+    let capabilities = Arc::new(capabilities(config)?);
     if another.is_none() {
         errors.extend(wrong(config, &tools, &capabilities));
     }
@@ -89,7 +89,7 @@ fn planned(
 
 /// Reads capabilities and policies anew, for tools that are there. All of it is right, or none of it counts.
 pub fn policies(config: &Config, tools: &Tools) -> Result<CedarPolicy, StartError> {
-    let capabilities = Arc::new(capabilities(&config.policies)?);
+    let capabilities = Arc::new(capabilities(config)?);
     let errors = wrong(config, tools, &capabilities);
     if errors.is_empty() { checked(config, tools, capabilities) } else { Err(errors.into()) }
 }
@@ -145,10 +145,11 @@ fn read(
 }
 
 /// Reads `capabilities.toml`.
-fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
-    let path = folder.join(CAPABILITIES);
+fn capabilities(config: &Config) -> Result<Capabilities, StartError> {
+    let path = config.policies.join(CAPABILITIES);
     let file = source(&path)?;
-    let interfaces: Vec<&str> = Sandbox::interfaces().collect();
+    let interfaces: Vec<&str> =
+        Sandbox::interfaces().chain(config.own_interfaces.iter().copied()).collect();
     Ok(Capabilities::parse(&file, &interfaces)?)
 }
 

@@ -4,9 +4,9 @@
 //! nothing that is still to be found; what was let go before a hit holds nothing of the value.
 use std::sync::Arc;
 
-use toolward_gate::{Aside, CapabilityName, HttpScope, Life, Note, Usage};
+use toolward_gate::{Aside, CapabilityName, HttpScope, Life, Note, Usage, step};
 
-use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace};
+use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace, watch};
 use crate::{
     broker::Serial,
     check::Outbound,
@@ -130,6 +130,14 @@ impl Egress {
         self: &Arc<Self>,
         outbound: Outbound,
     ) -> Result<Streamed, EgressError> {
+        let span = watch::span(&outbound.capability);
+        step(span, self.carry_streaming(outbound), EgressError::code).await
+    }
+
+    async fn carry_streaming(
+        self: &Arc<Self>,
+        outbound: Outbound,
+    ) -> Result<Streamed, EgressError> {
         let capability = outbound.capability.to_string();
         match self.prepare_streaming(outbound).await {
             Ok(ready) => self.begin(ready).await,
@@ -171,6 +179,7 @@ impl Egress {
             }
         };
         trace.answered(head.status());
+        watch::answered(head.status());
         let (egress, held) = (self.clone(), Held::of(&scanner));
         let coming =
             Coming { egress, capability, scope, incoming, held, trace, aside, sent_bytes, life };

@@ -87,6 +87,7 @@ impl Setup {
                 max_bytes: 4096,
                 ..ResponseShape::default()
             },
+            trace_context: false,
             meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
@@ -223,6 +224,7 @@ fn kind(note: &Note) -> Option<String> {
         | Note::Called { .. }
         | Note::Refused { .. }
         | Note::NotCalled { .. }
+        | Note::Used { .. }
         | Note::Logged { .. }
         | Note::LogDropped { .. } => None,
     }
