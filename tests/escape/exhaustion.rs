@@ -1,5 +1,6 @@
 //! What is used up for the whole process: memory by results, and file descriptors. Each test runs in a process of its
 //! own.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{env, fs, io::Write as _, process::Command};
 
 use serde_json::json;

@@ -198,7 +198,7 @@ impl Drop for Carried {
 
 /// What was kept waiting makes up for a tenth of it, and no more: there is a bound to what all of the background takes.
 fn of_stalled(stalled: Duration) -> Duration {
-    (stalled / 10).min(LONGEST_SHARE)
+    stalled.checked_div(10).unwrap_or_default().min(LONGEST_SHARE)
 }
 
 /// What one poll takes: of a processor, and of time.

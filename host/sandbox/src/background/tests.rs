@@ -1,3 +1,4 @@
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{
     future::{pending, poll_fn},
     sync::{
