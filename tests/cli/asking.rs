@@ -73,7 +73,7 @@ fn limits_that_cannot_be_meant_are_refused_with_what_to_write() {
         ("--path payments:charges:create=v1", "must begin with `/`"),
         ("--cost 5", "as in `usd:0.50`"),
         ("--time soon", "as in `10s`"),
-        ("--requests -1", "requests"),
+        ("--requests=-1", "invalid value"),
     ] {
         let refused = place.run(&format!("approval approve {id} {limits}")).exits(2);
         assert!(refused.err.contains(told), "{}", refused.told());

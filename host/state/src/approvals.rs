@@ -64,7 +64,9 @@ impl ApprovalBook for State {
             Some(ApprovalState::Approved) => {
                 "SELECT * FROM approvals WHERE state = 'approved' ORDER BY filed_at DESC, id"
             }
-            _ => "SELECT * FROM approvals ORDER BY filed_at DESC, id",
+            Some(ApprovalState::Denied | ApprovalState::Spent | ApprovalState::Expired) | None => {
+                "SELECT * FROM approvals ORDER BY filed_at DESC, id"
+            }
         };
         let rows = sqlx::query(among).fetch_all(self.read_pool()).await.map_err(unavailable)?;
         let mut requests =
