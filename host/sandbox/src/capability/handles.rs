@@ -334,6 +334,7 @@ mod tests {
             tls: Trust::default(),
             credential: None,
             session_policy: None,
+            oauth_scope: [].into(),
             slot: None,
             max_request_bytes: 100,
             response: ResponseShape {
