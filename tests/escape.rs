@@ -129,7 +129,7 @@
 mod authority;
 mod extremes;
 mod floods;
-mod reflection;
+pub(crate) mod reflection;
 mod requests;
 mod shaping;
 
