@@ -11,6 +11,7 @@ mod minted;
 mod responses;
 mod server;
 mod slots;
+mod smuggling;
 mod ssrf;
 mod streaming;
 mod support;
