@@ -15,6 +15,7 @@ mod support {
     pub(crate) mod desk;
     pub(crate) mod languages;
     pub(crate) mod limits;
+    pub(crate) mod neighbours;
     #[expect(dead_code, reason = "the bench of egress counts connections")]
     pub(crate) mod server;
     pub(crate) mod yard;
@@ -41,14 +42,34 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async { tokio::spawn(all(component)).await })?
 }
 
+/// `cargo bench --bench sandbox -- WORD` measures what has that word in its name.
 async fn all(component: Vec<u8>) -> anyhow::Result<()> {
-    calls_in_a_second(&component).await?;
-    host_calls(&component).await?;
-    epochs(&component).await?;
-    kills(&component).await?;
-    support::limits::limits(&component).await?;
-    support::languages::languages().await?;
-    waiting(&component).await
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    if wanted("calls") {
+        calls_in_a_second(&component).await?;
+        host_calls(&component).await?;
+    }
+    if wanted("epochs") {
+        epochs(&component).await?;
+    }
+    if wanted("kills") {
+        kills(&component).await?;
+    }
+    if wanted("limits") {
+        support::limits::limits(&component).await?;
+    }
+    if wanted("neighbours") {
+        support::neighbours::neighbours(&component).await?;
+    }
+    if wanted("languages") {
+        support::languages::languages().await?;
+    }
+    if wanted("waiting") {
+        waiting(&component).await?;
+    }
+    Ok(())
 }
 
 async fn calls_in_a_second(component: &[u8]) -> anyhow::Result<()> {

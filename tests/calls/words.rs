@@ -13,7 +13,8 @@ fn is_listed(stop: &Stop) -> bool {
             Cause::SwitchThrown(_)
             | Cause::SwitchesUnreadable
             | Cause::TimeOver
-            | Cause::IdentityEnded,
+            | Cause::IdentityEnded
+            | Cause::CredentialEnded(_),
         )
         | Stop::Failed(_)
         | Stop::Limit(
@@ -102,12 +103,13 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
-fn causes() -> [Cause; 4] {
+fn causes() -> [Cause; 5] {
     [
         Cause::SwitchThrown(SwitchTarget::Provider("shop".to_owned())),
         Cause::SwitchesUnreadable,
         Cause::TimeOver,
         Cause::IdentityEnded,
+        Cause::CredentialEnded("shop".parse().unwrap()),
     ]
 }
 

@@ -66,6 +66,13 @@ name!(
     /// The unit of authority, `service:resource:action` as in `github:issues:write`. Never a wildcard.
     CapabilityName, fits_capability, NameError::Capability
 );
+impl CapabilityName {
+    /// The service that it is of: the first word, as in `github` of `github:issues:write`.
+    pub fn provider(&self) -> &str {
+        self.as_str().split(':').next().unwrap_or_default()
+    }
+}
+
 name!(
     /// One callable function, unique in a host. 1 to 64 of `[A-Za-z0-9_-]`, which every model API accepts.
     ToolName, fits_plain, NameError::Tool

@@ -104,15 +104,14 @@ impl Gate {
     }
 
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
+        let life = self.switches.attend(call, question, self.clock.as_ref());
+        life.check().map_err(Refusal::Halted)?;
         let filing = Filing::new(call, question, self.clock.now())?;
         let approval = self.approvals.file(&filing).await?;
         call.notes.add(Note::Asked { approval, policy_version: question.policy_version });
         let answer = self.approvals.wait(approval, question.patience);
         // A tool that calls this one waits as long as its own call lasts, and no longer.
-        let request = match &call.parent {
-            Some(parent) => parent.life().bound(answer).await.map_err(Stop::Halted)??,
-            None => answer.await?,
-        };
+        let request = life.bound(answer).await.map_err(Refusal::Halted)??;
         match Approval::check(&request, &call.principal)? {
             Some(yes) => {
                 call.notes.add(Note::Approved { approval, by: yes.by().clone() });

@@ -2,8 +2,7 @@
 use std::{fmt, sync::Weak};
 
 use crate::{
-    CapabilityName, Clock, Digest, Switch, SwitchTarget, Unavailable,
-    life::{Board, SwitchFeed},
+    CapabilityName, Clock, Digest, Switch, SwitchFeed, SwitchTarget, Unavailable, life::Board,
 };
 use std::sync::Arc;
 

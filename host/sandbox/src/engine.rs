@@ -21,6 +21,8 @@ pub enum SandboxError {
     Engine(String),
     #[error("the sandbox cannot start its clock: {0}")]
     Ticker(#[from] std::io::Error),
+    #[error("the sandbox cannot start its threads: {0}")]
+    Threads(std::io::Error),
     #[error("the cache of compiled components cannot be used: {0}")]
     Cache(String),
 }

@@ -8,6 +8,7 @@
 //! else it imports refuses the call before anything of it runs. Every call has a store of its own.
 //! The sandbox opens no connection and reads no secret: for a request it asks the vault's egress.
 mod apart;
+mod background;
 mod cache;
 mod capability;
 mod code;

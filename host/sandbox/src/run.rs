@@ -16,6 +16,7 @@ use wasmtime::{
 };
 
 use crate::{
+    background::Background,
     capability,
     component::{ComponentError, Inspection},
     engine::SandboxError,
@@ -37,6 +38,7 @@ pub struct Sandbox {
     means: Means,
     /// One place for each call that may run at once: the pool has no more room.
     queue: Queue,
+    background: Background,
     ceiling: SandboxTerms,
     installed: Mutex<HashMap<Digest, Arc<Installed>>>,
     linked: Mutex<HashMap<(Digest, Links), Linked>>,
@@ -69,6 +71,7 @@ impl Sandbox {
             installer: Arc::new(Installer::new(&settings)?),
             means: Means { clock: settings.clock.clone(), key_values: settings.key_values.clone() },
             queue: Queue::new(&settings),
+            background: Background::start().map_err(SandboxError::Threads)?,
             ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
             linked: Mutex::default(),
@@ -153,22 +156,17 @@ impl Sandbox {
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);
-        let _place = self.queue.enter(entrant, &terms).await?;
+        let place = self.queue.enter(entrant, &terms).await?;
         let mut store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
         store.data_mut().caller = caller;
-        match linked {
-            Linked::Named(linked) => {
-                let (answer, most) = answer(store, &linked, &tool).await?;
-                Ok(Output::kept(installed.output(&tool, &answer, most)?, &projections))
-            }
-            Linked::Plain(linked) => {
-                let (value, most) = result(store, &linked, installed.callable(&tool)?).await?;
-                if value.to_string().len() > most {
-                    return Err(Stop::Limit(Limit::Output));
-                }
-                Ok(Output::kept(value, &projections))
-            }
-        }
+        let which = (installed.inspection.digest, tool.clone());
+        let held = (place, flights.begin());
+        let work = async move {
+            let _held = held;
+            let value = value(store, &installed, linked, &tool).await?;
+            Ok(Output::kept(value, &projections))
+        };
+        self.background.carry(which, Box::pin(stop::guarded(work))).await
     }
 
     fn terms(&self, grant: &Grant) -> SandboxTerms {
@@ -218,6 +216,28 @@ impl Sandbox {
             .map_err(|error| Unavailable::new("the linked component", format!("{error:#}")))?;
         locked(&self.linked).insert(key, linked.clone());
         Ok(linked)
+    }
+}
+
+/// What the tool answered. The store dies in here.
+async fn value(
+    store: Store<Guest>,
+    installed: &Installed,
+    linked: Linked,
+    tool: &ToolName,
+) -> Result<Value, Stop> {
+    match linked {
+        Linked::Named(linked) => {
+            let (answer, most) = answer(store, &linked, tool).await?;
+            installed.output(tool, &answer, most)
+        }
+        Linked::Plain(linked) => {
+            let (value, most) = result(store, &linked, installed.callable(tool)?).await?;
+            if value.to_string().len() > most {
+                return Err(Stop::Limit(Limit::Output));
+            }
+            Ok(value)
+        }
     }
 }
 

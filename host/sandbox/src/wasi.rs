@@ -173,19 +173,19 @@ impl WasiHttpView for Guest {
 pub(crate) struct Flights(Arc<Semaphore>);
 
 impl Flights {
-    fn begin(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn begin(&self) -> Option<OwnedSemaphorePermit> {
         self.0.clone().try_acquire_owned().ok()
     }
 
     /// Returns when all have ended; the store that holds them has been dropped before.
     pub(crate) async fn landed(&self) {
-        drop(self.0.acquire_many(FLIGHTS).await);
+        drop(self.0.acquire_many(ALL).await);
     }
 }
 
 impl Default for Flights {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(FLIGHTS as usize)))
+        Self(Arc::new(Semaphore::new(ALL as usize)))
     }
 }
 
@@ -195,8 +195,8 @@ fn unavailable(what: &'static str, cause: impl std::fmt::Display) -> Stop {
 
 type Scopes = BTreeMap<toolward_gate::CapabilityName, Arc<WasiScope>>;
 
-/// Of one call at once.
-const FLIGHTS: u32 = 16;
+/// The requests of one call at once, and its guest.
+const ALL: u32 = 16 + 1;
 /// Live resources of WASI in one call.
 const RESOURCES: usize = 512;
 /// Bytes of the header fields of one message, as they are kept in memory.

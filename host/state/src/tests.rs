@@ -16,6 +16,7 @@ mod retention;
 mod search;
 mod spending;
 mod support;
+mod switch_model;
 mod switches;
 mod tampering;
 mod together;

@@ -33,6 +33,8 @@ pub struct Authn {
     issuers: Vec<Issuer>,
     caller: Option<CallerConfig>,
     proofs: Proofs,
+    /// Whether a token that is for somebody else besides is refused.
+    alone: bool,
 }
 
 impl std::fmt::Debug for Authn {
@@ -89,13 +91,37 @@ impl Authn {
         if config.environment == Environment::Production && config.caller.is_some() {
             return Err(AuthnError::CallerInProduction);
         }
+        Self::new(config, fetch, development::AUDIENCE)
+    }
+
+    /// For people and their programs: by tokens for this one audience only, and by nothing else.
+    ///
+    /// A token that is for calls as well is one that an agent may hold: it is refused.
+    pub fn for_administration(
+        config: &Config,
+        fetch: &Arc<dyn FetchKeys>,
+        audience: &str,
+    ) -> Result<Self, AuthnError> {
+        let mut config = config.clone();
+        config.caller = None;
+        for issuer in config.issuers.values_mut() {
+            issuer.audiences = vec![audience.to_owned()];
+        }
+        Ok(Self { alone: true, ..Self::new(&config, fetch, audience)? })
+    }
+
+    fn new(
+        config: &Config,
+        fetch: &Arc<dyn FetchKeys>,
+        audience: &str,
+    ) -> Result<Self, AuthnError> {
         let issuers = config.issuers.iter().map(|(url, issuer)| Issuer::new(url, issuer, fetch));
         let mut issuers = issuers.collect::<Result<Vec<_>, _>>()?;
-        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer());
+        let own = DevelopmentKey::open(config)?.and_then(|key| key.issuer(audience));
         if let Some(own) = own {
             issuers.push(Issuer::new(development::ISSUER, &own, fetch)?);
         }
-        Ok(Self { issuers, caller: config.caller.clone(), proofs: Proofs::default() })
+        Ok(Self { issuers, caller: config.caller.clone(), proofs: Proofs::default(), alone: false })
     }
 
     /// The principal of a token; without one, the caller that the configuration names.
@@ -112,6 +138,9 @@ impl Authn {
         let issuer = self.issuers.iter().find(|issuer| issuer.url == unproven.issuer);
         let issuer = issuer.ok_or(AuthnError::Token("its issuer is not configured"))?;
         let claims = issuer.claims(&unproven).await?;
+        if self.alone && !claims.is_for_one() {
+            return Err(AuthnError::Token("it is for others, too"));
+        }
         let now = now();
         self.check_holder(&claims, shown, now)?;
         claims.identity(&issuer.config, now)

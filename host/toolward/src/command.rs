@@ -13,6 +13,7 @@ mod kill;
 mod policy;
 mod run;
 mod secret;
+mod serve;
 mod terminal;
 mod token;
 mod tool;
@@ -75,6 +76,8 @@ enum Command {
     Call(call::Call),
     /// Serve the tools over MCP on standard input and output.
     Run(run::Run),
+    /// Serve the tools over MCP and REST, and the administration, on the addresses of the configuration.
+    Serve(serve::Serve),
     /// See and answer what waits for a person.
     #[command(subcommand)]
     Approval(approval::Approval),
@@ -286,6 +289,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Credential(credential) => credential.run(context),
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
+            Command::Serve(serve) => serve.run(context).await,
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,

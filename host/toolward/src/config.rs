@@ -4,12 +4,14 @@ mod edit;
 mod file;
 mod find;
 mod issuer;
+mod listen;
 mod sandbox;
 
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
+pub use listen::{ADMINISTRATION, AdministrationConfig, LimitsConfig, ListenConfig, TlsConfig};
 pub use sandbox::SandboxConfig;
 
 use std::{
@@ -45,6 +47,10 @@ pub struct Config {
     pub roots: Option<PathBuf>,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
+    /// Where agents call; nowhere but on standard input, where absent.
+    pub listen: Option<ListenConfig>,
+    /// Where people decide; nowhere but at the command line, where absent.
+    pub administration: Option<AdministrationConfig>,
 }
 
 /// Which world a host is in. Credentials of another one do not load.

@@ -1,2 +1,11 @@
 //! The ways in. A door finds out who speaks, reads what is asked, and hands the call to the host.
+pub mod administration;
+pub mod agents;
+pub mod guard;
+pub mod listener;
 pub mod mcp_stdio;
+pub mod place;
+pub mod problem;
+mod rate;
+pub mod serving;
+pub mod tls;

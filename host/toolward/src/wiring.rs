@@ -20,7 +20,7 @@ use toolward_vault::{
 
 use crate::{
     authn::{Authn, AuthnError, FetchKeys},
-    config::{Config, Unlinked},
+    config::{AdministrationConfig, Config, Unlinked},
     host::Host,
 };
 
@@ -151,6 +151,16 @@ pub fn authn(config: &Config) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
     Ok(Authn::from_config(config, &fetch)?)
+}
+
+/// Who may administer this host: by tokens for nothing else.
+pub fn administration_authn(
+    config: &Config,
+    administration: &AdministrationConfig,
+) -> Result<Authn, StartError> {
+    let documents = Documents::new(egress_settings(config)?)?;
+    let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
+    Ok(Authn::for_administration(config, &fetch, &administration.audience)?)
 }
 
 /// Installs as many components at once as there are processors.

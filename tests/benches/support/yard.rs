@@ -60,6 +60,21 @@ impl Yard {
         Ok(Self { sandbox, gate, office, vault, digest })
     }
 
+    /// The same sandbox, under terms that were changed.
+    pub(crate) async fn beside(
+        other: &Self,
+        component: &[u8],
+        change: fn(&mut Terms),
+    ) -> anyhow::Result<Self> {
+        let sandbox = other.sandbox.clone();
+        let digest = sandbox.install(component.to_vec()).await?.digest;
+        let mut terms = terms(64);
+        change(&mut terms);
+        let (gate, office) = yes::gate(terms).await?;
+        let vault = Vault::new(Credentials::default(), EgressSettings::default())?;
+        Ok(Self { sandbox, gate, office, vault, digest })
+    }
+
     async fn grant(&self, tool: &str, arguments: &str, to: ProgressSink) -> anyhow::Result<Grant> {
         let call = yes::call(tool, self.digest, arguments, to)?;
         let permit = self.gate.admit(self.gate.settle(call).await?).await?;

@@ -8,8 +8,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
-    Call, CapabilityDefinition, ComponentName, Cost, Digest, Facts, Kind, Principal, Risk,
-    ToolName, life::provider,
+    Call, CapabilityDefinition, ComponentName, Cost, Digest, Facts, Kind, Principal, Risk, ToolName,
 };
 
 /// What is known besides the call.
@@ -136,7 +135,7 @@ fn called(
 
 /// The capability, what it uses, and the action that stands for using it.
 fn used(capability: &CapabilityDefinition) -> Result<Vec<Entity>, String> {
-    let provider = uid("Provider", provider(&capability.name));
+    let provider = uid("Provider", capability.name.provider());
     let mut parents = HashSet::from([provider.clone()]);
     let mut all = vec![Entity::with_uid(provider.clone())];
     if let Some(credential) = capability.http.as_ref().and_then(|http| http.credential.as_ref()) {

@@ -1,4 +1,6 @@
-//! What a switch that is thrown here does at once.
+//! What a switch that is thrown here does at once, and what else ends a life.
+mod ending;
+
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -90,4 +92,28 @@ fn the_use_of_a_capability_by_a_digest_is_written_and_read_in_one_way() {
     for text in wrong {
         assert!(text.parse::<SwitchTarget>().is_err(), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_alarm_sounds_once_for_each_switch_that_was_not_thrown_before() {
+    let feed = Arc::new(Feed::default());
+    feed.set.lock().unwrap().thrown.push(named("tool old"));
+    let board = Switchboard::follow(feed).await.unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = heard.clone();
+    board.on_thrown(move |target| ear.lock().unwrap().push(target.to_string()));
+    let known = board.board.known.subscribe();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (eye, watched) = (seen.clone(), known.clone());
+    board.on_thrown(move |_| eye.lock().unwrap().push(watched.has_changed().unwrap()));
+    board.throw(named("tool new")).await.unwrap();
+    board.throw(named("provider shop")).await.unwrap();
+    board.board.learn(board.feed.read().await.unwrap());
+    assert_eq!(*heard.lock().unwrap(), ["tool new", "provider shop"]);
+    assert!(!seen.lock().unwrap()[0], "nobody saw the first switch before its alarm");
+    assert!(known.has_changed().unwrap());
+}
+
+fn named(target: &str) -> Switch {
+    Switch { target: target.parse().unwrap(), ..switch() }
 }

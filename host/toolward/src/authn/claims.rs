@@ -45,6 +45,15 @@ impl Claims {
         Ok(Identity { id, kind, roles, groups, acts_for: chain, scope, ends_at: Some(ends_at) })
     }
 
+    /// Whether nobody but the audience it was checked for takes it.
+    pub(super) fn is_for_one(&self) -> bool {
+        match self.others.get("aud") {
+            Some(Value::String(_)) => true,
+            Some(Value::Array(several)) => several.len() == 1,
+            _ => false,
+        }
+    }
+
     /// A token from the future, or one that lives too long, is not one that the issuer should have made.
     fn check_times(&self, issuer: &IssuerConfig, now: i64) -> Result<(), AuthnError> {
         if self.iat > now.saturating_add(super::LEEWAY) {

@@ -18,8 +18,8 @@ use crate::config::{Config, Environment, IssuerConfig, KeysConfig};
 
 /// `iss` of these tokens.
 pub(super) const ISSUER: &str = "urn:toolward:development";
-/// `aud` of these tokens.
-const AUDIENCE: &str = "urn:toolward:host";
+/// `aud` of these tokens, where they are for calls.
+pub(super) const AUDIENCE: &str = "urn:toolward:host";
 /// Seconds that one lives at most.
 pub const MAX_SECONDS: i64 = 24 * 60 * 60;
 
@@ -55,12 +55,14 @@ pub struct Wanted {
     pub scope: Option<BTreeSet<CapabilityName>>,
     pub issued_at: i64,
     pub seconds: i64,
+    /// `aud`, where it is not for calls.
+    pub audience: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'static str,
-    aud: &'static str,
+    aud: &'a str,
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<serde_json::Value>,
@@ -132,7 +134,7 @@ impl DevelopmentKey {
         };
         let claims = Claims {
             iss: ISSUER,
-            aud: AUDIENCE,
+            aud: wanted.audience.as_deref().unwrap_or(AUDIENCE),
             sub: subject,
             act,
             kind: wanted.kind,
@@ -146,10 +148,10 @@ impl DevelopmentKey {
     }
 
     /// The issuer whose only key this is.
-    pub(super) fn issuer(&self) -> Option<IssuerConfig> {
+    pub(super) fn issuer(&self, audience: &str) -> Option<IssuerConfig> {
         let key = Jwk::from_encoding_key(&self.0, Algorithm::EdDSA).ok()?;
         let text = json!({ "keys": [key] }).to_string();
-        Some(IssuerConfig::usual(KeysConfig::Inline(text), vec![AUDIENCE.to_owned()]))
+        Some(IssuerConfig::usual(KeysConfig::Inline(text), vec![audience.to_owned()]))
     }
 }
 

@@ -9,6 +9,7 @@ use toolward_gate::{CapabilityName, Clock as _, Kind, SystemClock};
 use super::{Context, Failure, run};
 use crate::{
     authn::{DevelopmentKey, MAX_SECONDS, Shown, Wanted, write_private},
+    config::ADMINISTRATION,
     wiring,
 };
 
@@ -29,6 +30,9 @@ pub(super) enum Token {
         /// For whom it acts, nearest first.
         #[arg(long, value_name = "ID")]
         acts_for: Vec<String>,
+        /// For the administration's address, and not for calls.
+        #[arg(long)]
+        administration: bool,
         /// How long it lives, as in `30m`.
         #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time)]
         time: SignedDuration,
@@ -57,7 +61,7 @@ fn time(text: &str) -> Result<SignedDuration, &'static str> {
 impl Token {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
-            Self::Mint { id, kind, roles, scope, acts_for, time, out } => {
+            Self::Mint { id, kind, roles, scope, acts_for, administration, time, out } => {
                 let wanted = Wanted {
                     id,
                     kind,
@@ -66,19 +70,29 @@ impl Token {
                     scope: (!scope.is_empty()).then(|| scope.into_iter().collect::<BTreeSet<_>>()),
                     issued_at: SystemClock.now().as_second(),
                     seconds: time.as_secs(),
+                    audience: None,
                 };
-                mint(context, &wanted, out)
+                mint(context, wanted, administration, out)
             }
             Self::Inspect { file } => inspect(context, file).await,
         }
     }
 }
 
-fn mint(context: &Context, wanted: &Wanted, out: Option<PathBuf>) -> Result<(), Failure> {
+fn mint(
+    context: &Context,
+    mut wanted: Wanted,
+    administration: bool,
+    out: Option<PathBuf>,
+) -> Result<(), Failure> {
     let config = context.config()?;
+    if administration {
+        let set = config.administration.as_ref().map(|set| set.audience.as_str());
+        wanted.audience = Some(set.unwrap_or(ADMINISTRATION).to_owned());
+    }
     wiring::data(&config)?;
     let key = DevelopmentKey::open_or_make(&config).map_err(anyhow::Error::from)?;
-    let token = key.mint(wanted).ok_or_else(|| anyhow::anyhow!("the key does not sign"))?;
+    let token = key.mint(&wanted).ok_or_else(|| anyhow::anyhow!("the key does not sign"))?;
     let Some(out) = out else {
         return Ok(context.terminal.show(&json!({ "token": token }), || token.clone())?);
     };

@@ -18,6 +18,7 @@ use super::{
     OperatorConfig, StoreConfig, Unlinked,
     audit::Audit,
     issuer::Issuer,
+    listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
 };
 
@@ -44,6 +45,8 @@ struct File {
     egress: Egress,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
+    listen: Option<Spanned<Listen>>,
+    administration: Option<Spanned<Administration>>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +120,8 @@ impl Reader<'_> {
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
+            listen: None,
+            administration: None,
         };
         if let Some(sandbox) = written.sandbox {
             let span = sandbox.span();
@@ -127,6 +132,12 @@ impl Reader<'_> {
             let span = audit.span();
             let read = audit.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
+        }
+        if let Some(listen) = written.listen {
+            let span = listen.span();
+            let read =
+                listen.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
+            config.listen = self.keep(read);
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);
@@ -145,6 +156,14 @@ impl Reader<'_> {
             let span = issuer.span();
             let read = issuer.into_inner().read(self.file, self.base, span);
             config.issuers.extend(self.keep(read).map(|issuer| (url, issuer)));
+        }
+        if let Some(administration) = written.administration {
+            let span = administration.span();
+            let agents = config.issuers.values().flat_map(|issuer| &issuer.audiences);
+            let read = administration.into_inner().read(self.base);
+            let read = read.and_then(|read| read.apart_from(agents).map(|()| read));
+            let read = read.map_err(|why| self.file.error(span, why));
+            config.administration = self.keep(read);
         }
         if self.errors.is_empty() { Ok(config) } else { Err(self.errors) }
     }

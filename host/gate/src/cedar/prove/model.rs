@@ -9,7 +9,7 @@ use super::{
         text, truth, variable, whole, within,
     },
 };
-use crate::{CapabilityDefinition, CapabilityName, Risk, life::provider};
+use crate::{CapabilityDefinition, CapabilityName, Risk};
 
 /// The calls of one tool under one set of policies.
 pub(super) struct Model<'a> {
@@ -146,7 +146,7 @@ impl<'a> Model<'a> {
         for definition in self.actions.iter().filter_map(|action| self.definition(action)) {
             let credential = definition.http.as_ref().and_then(|http| http.credential.as_ref());
             let parents = [
-                ("Provider", Some(provider(&definition.name))),
+                ("Provider", Some(definition.name.provider())),
                 ("Credential", credential.map(|name| name.as_str())),
             ];
             for (kind, parent) in parents {

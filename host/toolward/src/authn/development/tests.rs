@@ -38,6 +38,7 @@ fn wanted() -> Wanted {
         scope: Some(BTreeSet::from(["github:issues:read".parse().unwrap()])),
         issued_at: crate::authn::now(),
         seconds: 600,
+        audience: None,
     }
 }
 

@@ -1,0 +1,209 @@
+//! Who is speaking, and may they speak? What every request to a listener passes, by its header fields alone.
+//!
+//! ```text
+//! Host, Origin --> how often --> token --> Principal in the request, token out of it --> how often --> route
+//! ```
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use super::{
+    listener::Peer,
+    place::{Place, only},
+    problem::Problem,
+    rate::Rates,
+};
+use crate::{
+    authn::{Authn, AuthnError, Proof, Shown},
+    config::LimitsConfig,
+};
+
+/// What one listener asks of everybody.
+#[derive(Debug)]
+pub struct Guard {
+    authn: Arc<Authn>,
+    pub place: Place,
+    /// Paths that need no token. They say nothing of calls, tools and people.
+    open: &'static [&'static str],
+    callers: Rates,
+    /// Those who showed nothing, or nothing good, by their address.
+    strangers: Rates,
+}
+
+impl Guard {
+    pub fn new(
+        authn: Arc<Authn>,
+        place: Place,
+        open: &'static [&'static str],
+        limits: LimitsConfig,
+    ) -> Arc<Self> {
+        let callers = Rates::new(limits.requests_per_second);
+        Arc::new(Self { authn, place, open, callers, strangers: Rates::new(STRANGERS) })
+    }
+
+    async fn admit(&self, request: &mut Parts) -> Result<(), Response> {
+        self.place
+            .check(&request.uri, &request.headers)
+            .map_err(axum::response::IntoResponse::into_response)?;
+        let stranger = request.extensions.get::<Peer>().map(Peer::neighbourhood);
+        let stranger = stranger.unwrap_or_default();
+        if self.open.contains(&request.uri.path()) {
+            return limited(&self.strangers, &stranger);
+        }
+        let shown = self.identify(request).await;
+        let principal = match shown {
+            Ok(principal) => principal,
+            Err(refused) => {
+                limited(&self.strangers, &stranger)?;
+                return Err(refused);
+            }
+        };
+        limited(&self.callers, principal.id())?;
+        // Nothing behind this needs it, and so nothing behind this can pass it on.
+        for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, DPOP] {
+            request.headers.remove(name);
+        }
+        request.extensions.insert(principal);
+        Ok(())
+    }
+
+    async fn identify(&self, request: &Parts) -> Result<toolward_gate::Principal, Response> {
+        let headers = &request.headers;
+        let in_query = request.uri.query().is_some_and(|query| {
+            query.split('&').any(|pair| pair.split('=').next() == Some("access_token"))
+        });
+        if in_query {
+            return Err(
+                self.misused("a token in an address ends up in logs: send it in `Authorization`")
+            );
+        }
+        let (scheme, token) = match credentials(headers) {
+            Credentials::Absent => return Err(self.unauthenticated(None)),
+            Credentials::Malformed => {
+                return Err(self.misused(
+                    "send one `Authorization` field, with `Bearer` or `DPoP` and a token",
+                ));
+            }
+            Credentials::Shown(scheme, token) => (scheme, token),
+        };
+        let url = format!("{}{}", self.place.url, request.uri.path());
+        let proof = match (scheme, only(headers, &DPOP)) {
+            (Scheme::Bearer, _) => None,
+            (Scheme::Dpop, Some(text)) => {
+                Some(Proof { text, method: request.method.as_str(), url: &url })
+            }
+            (Scheme::Dpop, None) => {
+                return Err(self.misused("send one `DPoP` field with the proof"));
+            }
+        };
+        let known = self.authn.identify(Some(Shown { token, proof })).await;
+        known.map_err(|error| self.unauthenticated(Some(&error)))
+    }
+
+    /// The same answer for every fault of a token; the reason is for the operator (RFC 6750 section 3.1).
+    fn unauthenticated(&self, error: Option<&AuthnError>) -> Response {
+        if let Some(error) = error {
+            tracing::info!(reason = %error, "a token was not taken");
+        }
+        let detail = "send a token that a configured issuer signed for this host, in `Authorization: Bearer`";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+        let invalid = if error.is_some() { ", error=\"invalid_token\"" } else { "" };
+        let invalid = format!("{}{invalid}", self.metadata());
+        challenged(problem, &invalid)
+    }
+
+    /// RFC 6750 section 3.1, `invalid_request`.
+    fn misused(&self, detail: &str) -> Response {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-request", detail);
+        challenged(problem, &format!("{}, error=\"invalid_request\"", self.metadata()))
+    }
+
+    /// A token whose scope leaves out what a call needs: all of it is named at once.
+    pub(super) fn insufficient(&self, scope: &[&str]) -> Response {
+        let scope = scope.join(" ");
+        let detail = format!("the token's scope does not allow what this needs: {scope}");
+        let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient-scope", detail);
+        let told = format!("{}, error=\"insufficient_scope\", scope=\"{scope}\"", self.metadata());
+        challenged(problem.with("scope", scope), &told)
+    }
+
+    /// Where a client learns which issuer to ask (RFC 9728 section 5.1).
+    fn metadata(&self) -> String {
+        format!("resource_metadata=\"{}{METADATA}\"", self.place.url)
+    }
+}
+
+/// The middleware: everything passes it.
+pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut response = match guard.admit(&mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refused) => refused,
+    };
+    let fields = response.headers_mut();
+    fields.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+enum Credentials<'a> {
+    Absent,
+    Malformed,
+    Shown(Scheme, &'a str),
+}
+
+/// RFC 6750 section 2.1: one field, a scheme, one space, and a `token68`.
+fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return Credentials::Absent;
+    }
+    let parts = only(headers, &header::AUTHORIZATION).and_then(|text| text.split_once(' '));
+    let Some((scheme, token)) = parts else { return Credentials::Malformed };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(plain) {
+        return Credentials::Malformed;
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Credentials::Shown(Scheme::Bearer, token),
+        "dpop" => Credentials::Shown(Scheme::Dpop, token),
+        _ => Credentials::Malformed,
+    }
+}
+
+fn limited(rates: &Rates, caller: &str) -> Result<(), Response> {
+    rates.take(caller).map_err(|wait| {
+        let detail = "too many requests of one caller; try again in a moment";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
+            .after(wait)
+            .into_response()
+    })
+}
+
+/// Both schemes, since either may be what the issuer gives (RFC 9110 section 11.6.1).
+fn challenged(problem: Problem, told: &str) -> Response {
+    let mut response = problem.into_response();
+    for scheme in ["Bearer", "DPoP"] {
+        let algorithms =
+            if scheme == "DPoP" { ", algs=\"EdDSA ES256 ES384 PS256 RS256\"" } else { "" };
+        if let Ok(value) = HeaderValue::from_str(&format!("{scheme} {told}{algorithms}")) {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+        }
+    }
+    response
+}
+
+/// RFC 9728 section 3.
+pub(super) const METADATA: &str = "/.well-known/oauth-protected-resource";
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Requests in a second from one address that shows no good token.
+const STRANGERS: u32 = 20;
