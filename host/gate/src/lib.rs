@@ -23,6 +23,7 @@ mod life;
 mod name;
 mod path;
 mod permit;
+pub mod private_file;
 mod projection;
 mod recording;
 mod source;
