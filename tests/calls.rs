@@ -7,6 +7,7 @@ mod expired;
 mod halted;
 mod limits;
 mod metered;
+mod narrower;
 mod refused;
 mod simple;
 mod words;

@@ -5,7 +5,9 @@
     reason = "small numbers and ASCII, and a panic fails the test"
 )]
 
+mod anchoring;
 mod approving;
+mod asking;
 mod auditing;
 mod bad_arguments;
 mod bad_components;
@@ -14,6 +16,8 @@ mod calling;
 mod compiling;
 mod credentials;
 mod delegating;
+mod desks;
+mod elsewhere;
 mod installing;
 mod json;
 mod killing;
@@ -28,6 +32,7 @@ mod suspending;
 mod tokens;
 mod trail;
 mod upstream;
+mod withdrawing;
 
 pub(crate) use place::{KEY, Place, Ran, TOKEN, command};
 pub(crate) use upstream::PATIENCE;

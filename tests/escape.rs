@@ -23,9 +23,12 @@
 //! | A-16 output that nobody takes | `wasi/plain` a_component_that_prints…: it goes nowhere and is kept nowhere |
 //! | A-17 a large result | `calls/limits` a_result_ends_at_its_limit, …would_not_even_read… |
 //! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
+//! | A-19 results that grow in memory | `escape/exhaustion` results_of_very_many_small_things… |
 //! | A-20 compressed responses | `vault` transport/coding/tests a_bomb_ends_at_the_limit |
 //! | A-22 a server that never finishes | `vault` egress/tests a_request_ends_with_the_time_of_its_call, `wasi/requests` a_client_that_waits… |
+//! | A-24 a hostile HTTP/2 server | `vault` egress/tests/http2 |
 //! | A-25 many calls at once | `host/sandbox/src/queue.rs`, `sandbox` tests/limits a_call_without_a_place…; 10,000 that wait: `benches/sandbox.rs` |
+//! | A-26 no file descriptors left | `escape/exhaustion` without_descriptors… |
 //! | A-27 the compiler is kept busy | `cli/compiling` the_compiler_meets_each_of_its_limits…, `host/sandbox/src/apart.rs` |
 //! | A-29 malformed components | `fuzz` a_component_that_is_cut_or_changed_anywhere…, any_bytes… |
 //! | A-30 a huge file | `host/toolward/src/component_file.rs` a_file_that_is_huge_or_endless… |
@@ -54,6 +57,7 @@
 //! | B-23 does it exist? | `escape/authority` a_name_that_exists_and_one_that_does_not… |
 //! | B-24 a manifest asks for everything | `calls/refused` a_required_capability_that_nobody_permits… |
 //! | B-25 re-entrancy | `hostile` b25 |
+//! | B-26 another engine configuration | `sandbox` tests/engines how_code_is_compiled… |
 //! | B-27 two engines | by construction: a store is made from the engine that loaded the component; `sandbox` tests/engines |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
 //! | B-29 files | `wasi/files` no_path_leads_out_of_it, no_link_leads_out_of_it…, a_directory_does_not_grow… |
@@ -125,21 +129,30 @@
 //!
 //! | case | test |
 //! |---|---|
-//! | G-04 a yes under other policies | `gate` permit/tests/exchanged |
-//! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only… |
+//! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
+//! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
+//! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |
+//! | G-04 another context | `gate` permit/tests/bound, permit/tests/exchanged, `calls/narrower` an_exception_is_for_one_caller… |
+//! | G-05, G-17 one yes, many runs | `calls/approval` of_two_who_race…, `state` spending, asking |
+//! | G-06 another component | `gate` permit/tests/bound a_yes_binds_the_component… |
+//! | G-07 an agent's own yes | `calls/approval` nobody_decides…, `state` asking nobody_who_stands_behind…, `cli/approving` |
+//! | G-09 a flood | `state` asking, `calls/narrower` a_flood_of_held_calls…, `cli/asking` as_many_questions… |
+//! | G-15, G-16 the moment of expiry, two answers at once | `state` approvals, asking questions_are_what_a_naive_model_says |
+//! | G-18, G-19 other sites' forms and frames | `cli/asking` mail_brings_a_link…: no cookie decides, GET changes nothing |
+//! | G-20 a restart while people are asked | `state` asking a_question_keeps_its_steps…, `calls/approval` an_approval_survives… |
+//! | G-21 a crash between yes and run | `state` crash |
+//! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only…, `calls/approval` a_policy_has_the_last_word… |
+//! | G-26 a forged answer | `vault` notice/tests, `cli/asking` slack_shows_all… |
+//! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
+//! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |
 //! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |
 //! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
 //!
 //! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of
 //! the call, and nothing that arrives makes that longer), A-25 (the figures of fairness are the soak's), B-18 (a loop
 //! that counts measures less than the clock tells, which cannot be prevented).
-//!
-//! Not here: A-19 (memory of the host under many large results needs a process of its own to measure), A-24 (HTTP/2
-//! is spoken to a server that wants it, within the limits of its library, and no test plays such a server), A-26
-//! (nothing runs out of descriptors on purpose; the soak counts that none is left behind), B-26 (no test looks at
-//! the engine's configuration; it is made in one function of `host/sandbox/src/engine.rs`, and A-35 tries what it
-//! forbids).
 mod authority;
+mod exhaustion;
 mod extremes;
 mod floods;
 pub(crate) mod reflection;

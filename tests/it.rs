@@ -10,6 +10,8 @@ mod capabilities;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod escape;
 #[cfg(test)]
 mod fuzz;

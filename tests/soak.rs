@@ -15,7 +15,10 @@ use std::{
     io::Write as _,
     path::Path,
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,6 +28,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 use toolward::{config, host::Host, wiring};
 use toolward_gate::{Digest, Principal, ProgressSink, Stop};
 use toolward_vault::{NoPassphrase, PassphraseSource, Secret};
@@ -63,11 +67,14 @@ async fn soak() {
     let began = Instant::now();
     while began.elapsed() < lasts {
         place.round(&mut runner, &mut seen).await;
+        place.windows(&mut runner, &mut seen).await;
     }
     let after = Left::settled(&before).await;
     let mut out = std::io::stderr();
     writeln!(out, "healthy calls:\n{}before {before:?}, after {after:?}", seen.told()).unwrap();
-    assert!(seen.took[&Beside::Hostile].len() > 100, "few calls were made");
+    for how in [How::AllAtOnce, How::OneAfterAnother] {
+        assert!(seen.took[&(how, Beside::Hostile)].len() > 100, "few calls were made");
+    }
     assert!(after.tasks.saturating_sub(before.tasks) <= IDLE, "tasks: {before:?}, {after:?}");
     assert!(
         after.descriptors.saturating_sub(before.descriptors) <= IDLE,
@@ -88,25 +95,64 @@ enum Beside {
     Hostile,
 }
 
+/// How healthy calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum How {
+    /// In the same moment as those beside them: what they share is mostly the host's part of a call.
+    AllAtOnce,
+    /// While those beside them run.
+    OneAfterAnother,
+}
+
 /// How long healthy calls took.
 #[derive(Default)]
 struct Seen {
-    took: BTreeMap<Beside, Vec<Duration>>,
+    took: BTreeMap<(How, Beside), Vec<Duration>>,
+    /// The median and the 99th percentile of each window.
+    windows: BTreeMap<Beside, Vec<[f64; 2]>>,
+}
+
+fn quantile(took: &[Duration], quantile: f64) -> Duration {
+    let mut sorted = took.to_vec();
+    sorted.sort_unstable();
+    sorted[((sorted.len() - 1) as f64 * quantile) as usize]
 }
 
 impl Seen {
-    fn quantile(&self, beside: Beside, quantile: f64) -> Duration {
-        let mut sorted = self.took[&beside].clone();
-        sorted.sort_unstable();
-        sorted[((sorted.len() - 1) as f64 * quantile) as usize]
+    fn window(&mut self, beside: Beside, took: Vec<Duration>) {
+        let each = [0.5, 0.99].map(|part| quantile(&took, part).as_secs_f64());
+        self.windows.entry(beside).or_default().push(each);
+        self.took.entry((How::OneAfterAnother, beside)).or_default().extend(took);
     }
 
     fn told(&self) -> String {
-        let each = self.took.iter().map(|(beside, took)| {
-            let [middle, tail] = [0.5, 0.99].map(|quantile| self.quantile(*beside, quantile));
-            format!("  {} beside {beside:?}: median {middle:.1?}, 99% {tail:.1?}\n", took.len())
-        });
-        each.collect()
+        let mut told = String::new();
+        for ((how, beside), took) in &self.took {
+            let [middle, tail] = [0.5, 0.99].map(|part| quantile(took, part));
+            let count = took.len();
+            told += &format!(
+                "  {how:?}, {count} beside {beside:?}: median {middle:.1?}, 99% {tail:.1?}\n"
+            );
+        }
+        for beside in [Beside::Healthy, Beside::Hostile] {
+            let [middle, tail] = self.moved(beside);
+            told += &format!(
+                "  one after another, beside {beside:?}, median over windows: the median moves by {middle:.0} %, the 99% by {tail:.0} %\n"
+            );
+        }
+        told
+    }
+
+    /// Against the window without neighbours of the same round, in hundredths.
+    fn moved(&self, beside: Beside) -> [f64; 2] {
+        let (alone, with) = (&self.windows[&Beside::Nobody], &self.windows[&beside]);
+        [0, 1].map(|which| {
+            let pairs = with.iter().zip(alone);
+            let mut moved: Vec<f64> =
+                pairs.map(|(with, alone)| (with[which] / alone[which] - 1.0) * 100.0).collect();
+            moved.sort_by(f64::total_cmp);
+            moved[moved.len() / 2]
+        })
     }
 }
 
@@ -144,11 +190,12 @@ impl Left {
 }
 
 /// A host as an operator starts it, with a shop.
+#[derive(Clone)]
 struct Place {
     host: Arc<Host>,
     caller: Principal,
-    _shop: Upstream,
-    _folder: tempfile::TempDir,
+    _shop: Arc<Upstream>,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 impl Place {
@@ -161,7 +208,12 @@ impl Place {
         let value = Secret::new("tok_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6f".to_owned());
         stores["local"].write(&"shop-token".parse().unwrap(), value).await.unwrap();
         let host = Arc::new(wiring::host(&config, &nobody, None).await.unwrap());
-        Self { host, caller: Principal::authenticated(agent()), _shop: shop, _folder: folder }
+        Self {
+            host,
+            caller: Principal::authenticated(agent()),
+            _shop: shop.into(),
+            _folder: folder.into(),
+        }
     }
 
     /// The same healthy calls three times: alone, beside as many more, and beside hostile ones, all at once
@@ -180,12 +232,67 @@ impl Place {
             for (one, run) in ours {
                 let (took, outcome) = run.await.unwrap();
                 assert!(outcome.is_ok(), "{one:?}: {outcome:?}");
-                seen.took.entry(beside).or_default().push(took);
+                seen.took.entry((How::AllAtOnce, beside)).or_default().push(took);
             }
             for run in others {
                 drop(run.await.unwrap());
             }
         }
+    }
+
+    /// Healthy calls at a pace of their own, three times: alone, and while others call again and again, each in
+    /// the pace of a hostile call's end.
+    async fn windows(&self, runner: &mut TestRunner, seen: &mut Seen) {
+        let mut pick = |kind: BoxedStrategy<One>, count: usize| {
+            proptest::collection::vec(kind, count).new_tree(runner).unwrap().current()
+        };
+        let ours = pick(healthy().boxed(), WINDOW);
+        let others = [
+            (Beside::Nobody, Vec::new()),
+            (Beside::Healthy, pick(healthy().boxed(), AT_ONCE * 8)),
+            (Beside::Hostile, pick(hostile().boxed(), AT_ONCE * 8)),
+        ];
+        for (beside, others) in others {
+            seen.window(beside, self.window(&ours, &others).await);
+        }
+    }
+
+    async fn window(&self, ours: &[One], others: &[One]) -> Vec<Duration> {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut beside = JoinSet::new();
+        for turn in 0..if others.is_empty() { 0 } else { AT_ONCE } {
+            let (place, over) = (self.clone(), over.clone());
+            let mine: Vec<One> = others.iter().copied().skip(turn).step_by(AT_ONCE).collect();
+            beside.spawn(async move {
+                let mut pace = tokio::time::interval(PACE_OF_OTHERS);
+                pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                for one in mine.iter().cycle() {
+                    pace.tick().await;
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    drop(place.start(*one).await.unwrap());
+                }
+            });
+        }
+        tokio::time::sleep(PACE_OF_OTHERS).await;
+        let mut pace = tokio::time::interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut runs = Vec::new();
+        for one in ours {
+            let due = pace.tick().await.into_std();
+            let late = Instant::now().saturating_duration_since(due);
+            runs.push((*one, late, self.start(*one)));
+        }
+        let mut all = Vec::new();
+        for (one, late, run) in runs {
+            let (took, outcome) = run.await.unwrap();
+            assert!(outcome.is_ok(), "{one:?}: {outcome:?}");
+            all.push(took + late);
+        }
+        over.store(true, Ordering::Relaxed);
+        beside.join_all().await;
+        all
     }
 
     /// How long it takes from the door to the answer, and what that is.
@@ -287,6 +394,11 @@ fn write(folder: &Path, shop: &Upstream) {
 
 const ALONE: &str = "TOOLWARD_SOAK_ALONE";
 const AT_ONCE: usize = 12;
+/// Healthy calls of one window, one in so long.
+const WINDOW: usize = 40;
+const PACE: Duration = Duration::from_millis(10);
+/// A guest that computes without end has so long, too.
+const PACE_OF_OTHERS: Duration = Duration::from_millis(50);
 const WARM_UP: usize = 6;
 /// Connections to the shop that wait for the next request: both of their ends are in this process.
 const IDLE: usize = 48;

@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use toolward::host::Host;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest, Principal,
-    ProgressSink, Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest,
+    Principal, ProgressSink, Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
@@ -105,13 +105,23 @@ impl World {
     ) -> Result<Request, DecideError> {
         let (by, roles, at) = (by.to_owned(), [role.to_owned()].into(), self.clock.now());
         let comment = "checked against the invoice".to_owned();
-        self.state.decide(id, Answer { by, roles, verdict, comment, at }).await
+        let (acts_for, limits) = (vec![], AnswerLimits::default());
+        self.state.decide(id, Answer { by, acts_for, roles, verdict, limits, comment, at }).await
     }
 
+    /// As another program does: the host hears of it a little later.
     pub(crate) async fn throw(&self, target: SwitchTarget) {
+        self.state.throw(self.switch(target)).await.unwrap();
+    }
+
+    /// As the host itself does: it is known when this returns.
+    pub(crate) async fn throw_here(&self, target: SwitchTarget) {
+        self.host.gate.switches.throw(self.switch(target)).await.unwrap();
+    }
+
+    fn switch(&self, target: SwitchTarget) -> Switch {
         let (reason, by) = ("the shop reports a leak".to_owned(), "ana".to_owned());
-        let switch = Switch { target, reason, by, since: self.clock.now(), expires_at: None };
-        self.state.throw(switch).await.unwrap();
+        Switch { target, reason, by, since: self.clock.now(), expires_at: None }
     }
 
     /// What tools of this world do under a capability: what is suspended after three responses with a credential.

@@ -15,6 +15,7 @@
 mod support {
     pub(crate) mod desk;
     pub(crate) mod paired;
+    #[expect(dead_code, reason = "the bench of the sandbox measures limits")]
     pub(crate) mod server;
     pub(crate) mod yes;
 }

@@ -1,4 +1,6 @@
 //! Kill switches, cancelled calls, and callers who go away.
+use std::time::Duration;
+
 use serde_json::json;
 use toolward_gate::{Cause, Refusal, Stop, SwitchFeed as _, SwitchTarget};
 
@@ -140,4 +142,52 @@ async fn a_caller_who_goes_away_leaves_no_open_entry() {
     world.until_closed().await;
     let (_, closed) = world.last_entry().await;
     assert_eq!(closed["outcome"], "ok");
+}
+
+/// H-18: at whatever moment of a call the switch is thrown, the caller is told what is on record.
+#[tokio::test]
+async fn what_the_caller_of_a_killed_call_is_told_is_what_is_on_record() {
+    let world = World::new().await;
+    let target = SwitchTarget::Tool("read_item".to_owned());
+    let mut told = Vec::new();
+    // Moments across the time that a call takes, and one after it.
+    for moment in (0..24).map(|step| Duration::from_micros(400 * step)).chain([Duration::MAX]) {
+        let throw = async {
+            if moment < Duration::MAX {
+                tokio::time::sleep(moment).await;
+                world.throw_here(target.clone()).await;
+            }
+        };
+        let (outcome, ()) = tokio::join!(world.call("read_item", json!({ "id": "1" })), throw);
+        let (_, closed) = world.last_entry().await;
+        let code = outcome.map_or_else(|stop| stop.code(), |_| "ok");
+        assert_eq!(closed["outcome"], code);
+        told.push(code);
+        let lifted = world.state.lift(&target, "ana", "it was a drill").await.unwrap();
+        assert_eq!(lifted, moment < Duration::MAX);
+        let known = async {
+            while !world.host.gate.switches.known().thrown.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(known).await;
+    }
+    assert_eq!((told.first(), told.last()), (Some(&"halted"), Some(&"ok")));
+    assert!(world.verified().await.fault.is_none());
+}
+
+/// H-17 and H-20: while a person is asked; and nothing of it goes on once the switch is lifted.
+#[tokio::test]
+async fn a_switch_thrown_while_a_person_is_asked_ends_the_wait() {
+    let world = World::new().await;
+    let target = SwitchTarget::Tool("pay".to_owned());
+    let payment = json!({ "amount": 100, "to": "acme" });
+    let Err(Stop::Held { .. }) = world.call("pay", payment.clone()).await else { panic!() };
+    world.throw_here(target.clone()).await;
+    let before = world.trail().await.len();
+    let refused = world.call("pay", payment.clone()).await;
+    assert!(matches!(refused, Err(Stop::Refused(Refusal::Halted(_)))), "{refused:?}");
+    let (_, closed) = world.last_entry().await;
+    assert!(world.trail().await.len() > before);
+    assert!(!closed["notes"].to_string().contains("asked"), "nobody is asked: {closed}");
 }

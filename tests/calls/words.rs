@@ -2,7 +2,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use toolward_gate::{
-    ApprovalId, Cause, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
+    ApprovalId, Cause, Cost, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
 };
 
 /// One of each. A new variant does not compile here until it is listed in [`all`], too.
@@ -14,6 +14,7 @@ fn is_listed(stop: &Stop) -> bool {
             | Cause::SwitchesUnreadable
             | Cause::TimeOver
             | Cause::IdentityEnded
+            | Cause::IdentityDenied
             | Cause::CredentialEnded(_),
         )
         | Stop::Failed(_)
@@ -32,9 +33,13 @@ fn is_listed(stop: &Stop) -> bool {
         | Stop::Unavailable(_)
         | Stop::Refused(
             Refusal::Forbidden
+            | Refusal::OtherDoor { .. }
             | Refusal::NotGranted { .. }
             | Refusal::NotLinked { .. }
             | Refusal::Denied { .. }
+            | Refusal::Unanswered
+            | Refusal::TooManyQuestions { .. }
+            | Refusal::OverApproved { .. }
             | Refusal::AlreadySpent
             | Refusal::OverRate { .. }
             | Refusal::OverBudget
@@ -83,12 +88,16 @@ fn refusals() -> Vec<Refusal> {
     };
     let mut all = vec![
         Refusal::Forbidden,
+        Refusal::OtherDoor { door: "rest" },
         not_granted(Some("http")),
         not_granted(None),
         Refusal::NotLinked { interface: interface.clone(), wanted: vec![] },
         Refusal::NotLinked { interface, wanted: vec![capability.clone()] },
         denied(""),
         denied("not this month"),
+        Refusal::Unanswered,
+        Refusal::TooManyQuestions { open: 20 },
+        Refusal::OverApproved { most: Cost(50_000) },
         Refusal::AlreadySpent,
         Refusal::OverRate {
             calls: 10,
@@ -103,12 +112,13 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
-fn causes() -> [Cause; 5] {
+fn causes() -> [Cause; 6] {
     [
         Cause::SwitchThrown(SwitchTarget::Provider("shop".to_owned())),
         Cause::SwitchesUnreadable,
         Cause::TimeOver,
         Cause::IdentityEnded,
+        Cause::IdentityDenied,
         Cause::CredentialEnded("shop".parse().unwrap()),
     ]
 }

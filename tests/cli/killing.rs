@@ -1,5 +1,10 @@
 //! `kill`: switches that stop what runs and keep it stopped.
-use serde_json::json;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::ChildStdout,
+};
+
+use serde_json::{Value, json};
 
 use super::place::Place;
 
@@ -51,7 +56,7 @@ fn switches_are_listed_and_recorded_with_who_and_why() {
     let place = Place::without_secrets(&[]);
     let none = place.run("kill list").exits(0);
     assert!(none.out.trim().is_empty() && none.err == "no switch is on\n");
-    place.run("kill on tool say --reason 'too loud' --for 30m").exits(0);
+    place.run("kill on tool say --reason 'too loud' --for 30m --anyway").exits(0);
     let listed = place.run("kill list --json").exits(0).json();
     let switch = &listed["switches"][0];
     assert_eq!((&switch["by"], &switch["reason"]), (&json!("ana"), &json!("too loud")));
@@ -64,4 +69,98 @@ fn switches_are_listed_and_recorded_with_who_and_why() {
     let trail = place.run("audit tail").exits(0).out;
     assert!(trail.contains("kill-on by ana: tool say too loud"), "{trail}");
     assert!(trail.contains("kill-off by ana: tool say it learned"), "{trail}");
+}
+
+/// H-21: what stops nothing is not taken for a switch, and what is near it is named.
+#[test]
+fn a_switch_that_names_nothing_of_this_host_is_refused_unless_it_is_wanted_anyway() {
+    let place = Place::with(&["github-issues"]);
+    for (target, near) in [
+        ("tool list_isues", "`list_issues` is near it"),
+        ("tool .*", "nothing was stopped"),
+        ("tool list_*", "nothing was stopped"),
+        ("tool LIST_ISSUES", "nothing was stopped"),
+        ("digest sha256:00", "nothing was stopped"),
+        ("capability github:issues:reed", "`github:issues:read` is near it"),
+        ("provider githug", "`github` is near it"),
+        ("credential gitub", "`github` is near it"),
+    ] {
+        let refused = place.run(&format!("kill on {target} --reason x")).exits(10);
+        assert!(refused.err.contains(near), "{}", refused.told());
+    }
+    assert_eq!(place.run("kill list --json").exits(0).json()["switches"], json!([]));
+    place.run(CALL).exits(0);
+    // One that is thrown ahead of what it is for.
+    place.run("kill on tool list_isues --reason x --anyway").exits(0);
+    place.run(CALL).exits(0);
+    for (target, stopped) in [
+        ("tool list_issues", "1 of 4"),
+        ("tool github-issues", "4 of 4"),
+        ("capability github:issues:write", "2 of 4"),
+        ("provider github", "4 of 4"),
+        ("credential github", "4 of 4"),
+        ("everything", "4 of 4"),
+    ] {
+        let on = place.run(&format!("kill on {target} --reason x")).exits(0);
+        assert!(on.err.contains(&format!("that it stops: {stopped}")), "{}", on.told());
+    }
+    // A host whose configuration is broken is stopped all the same.
+    place.change("toolward.toml", "path = \"tools/", "path = \"lost/");
+    let on = place.run("kill on provider githug --reason x").exits(0);
+    assert!(on.err.contains("not known"), "{}", on.told());
+}
+
+#[test]
+fn who_watches_sees_what_is_on_and_each_change() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("kill on tool say --reason 'too loud'").exits(0);
+    let mut text = place.start("kill watch");
+    let mut lines = place.start("kill watch --json");
+    let mut read = BufReader::new(text.stdout.take().unwrap());
+    let mut read_json = BufReader::new(lines.stdout.take().unwrap());
+    assert!(line(&mut read).starts_with("on: tool say by ana since "));
+    assert_eq!(value(&mut read_json)["on"]["reason"], "too loud");
+    place.run("kill on principal zoe --reason 'she left' --for 1h").exits(0);
+    let seen = line(&mut read);
+    assert!(seen.starts_with("on: principal zoe by ana") && seen.contains(" until "), "{seen}");
+    assert_eq!(value(&mut read_json)["on"]["target"], "principal zoe");
+    place.run("kill off tool say --reason 'it learned'").exits(0);
+    assert_eq!(line(&mut read), "off: tool say\n");
+    assert_eq!(value(&mut read_json), json!({ "off": { "target": "tool say", "expired": false } }));
+    // Only what another program would write ends so soon.
+    place.sql("UPDATE switches SET expires_at = 1");
+    assert!(line(&mut read).starts_with("off: principal zoe"));
+    assert_eq!(value(&mut read_json)["off"]["target"], "principal zoe");
+    for mut child in [text, lines] {
+        Place::interrupt(&child);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+fn line(read: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    read.read_line(&mut line).unwrap();
+    line
+}
+
+fn value(read: &mut BufReader<ChildStdout>) -> Value {
+    serde_json::from_str(&line(read)).unwrap()
+}
+
+/// H-07 for credentials: the end that its owner wrote down.
+#[test]
+fn a_credential_that_has_ended_starts_no_call_that_may_use_it() {
+    let place = Place::with(&["github-issues"]);
+    let ends = |end: &str| format!("secret = \"github-token\"\nexpires = {end}");
+    place.change("toolward.toml", "secret = \"github-token\"", &ends("2020-01-31T00:00:00Z"));
+    let refused = place.run(&format!("{CALL} --json")).exits(4);
+    assert!(refused.err.contains("\"credential-ended\""), "{}", refused.told());
+    assert!(refused.err.contains("put in a new one"), "{}", refused.told());
+    assert!(place.upstream.seen().is_empty());
+    let listed = place.run("credential list").exits(0);
+    assert!(listed.out.contains("until 2020-01-31T00:00:00Z"), "{}", listed.told());
+    place.change("toolward.toml", "2020-01-31", "2999-01-31");
+    place.run(CALL).exits(0);
+    place.change("toolward.toml", "2999-01-31T00:00:00Z", "2999-01-31");
+    assert!(place.run(CALL).exits(3).err.contains("a moment with its offset"));
 }

@@ -47,7 +47,12 @@ fn a_call_ends_with_a_checkpoint_and_verify_says_how_far_the_trail_is_anchored()
     assert_eq!(mode(&place, "elsewhere.jsonl"), 0o600);
     let whole = place.run("audit verify").exits(0);
     assert!(whole.err.contains("anchored up to record 3, the last"), "{}", whole.told());
-    place.run("kill on tool other --reason x").exits(0);
+    // What another program writes is anchored by the next that says how far the trail goes.
+    fs::copy(place.path("elsewhere.jsonl"), place.path("before.jsonl")).unwrap();
+    place.run("kill on tool refuse --reason x").exits(0);
+    let after = place.run("audit verify").exits(0);
+    assert!(after.err.contains("anchored up to record 4, the last"), "{}", after.told());
+    fs::rename(place.path("before.jsonl"), place.path("elsewhere.jsonl")).unwrap();
     let data = place.run("audit verify --json").exits(0).json();
     assert_eq!((&data["anchored"], &data["unanchored"]), (&3.into(), &1.into()));
     // What came to another place is held against the trail in the same way.
@@ -111,7 +116,13 @@ fn what_is_wrong_with_the_settings_is_told_with_what_to_write() {
         ("[audit]\nkeep = \"0d\"", "`keep` is a time"),
         ("[audit]\nkept = \"90d\"", "unknown field `kept`"),
         ("[audit]\narchive = \"old\"", "write `keep`"),
-        ("[audit.checkpoints]\nevery = \"1m\"", "missing field `file`"),
+        ("[audit.checkpoints]\nevery = \"1m\"", "write one of them"),
+        ("[audit.checkpoints.webhook]\nurl = \"http://a.example.com/\"", "over `https`"),
+        (
+            "[audit.checkpoints.webhook]\nurl = \"https://a.example.com/\"\nsecret = \"a\"",
+            "`store`",
+        ),
+        ("[audit.checkpoints.bucket]\nurl = \"https://a.example.com/?b\"", "no `?`"),
         ("[audit.checkpoints]\nfile = \"f\"\nevery_records = 0", "at least 1"),
         ("[audit.checkpoints]\nfile = \"f\"\non_failure = \"perhaps\"", "`stop`"),
     ] {

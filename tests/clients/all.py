@@ -1,13 +1,21 @@
-"""Every client of another language, against one host. Usage: all.py TOOLWARD INSPECTOR..."""
+"""Every client of another language, against one host. Usage: all.py TOOLWARD CONFORMANCE INSPECTOR..."""
 
 import sys
 
+import conformance
 import host
 import inspector
+import made_up
 import python_sdk
+import serving
 
-program, *inspect = sys.argv[1:]
+program, suite, *inspect = sys.argv[1:]
 with host.demo(program) as command:
     python_sdk.run(command)
     inspector.run(inspect, command)
+    with serving.serving(command) as server:
+        python_sdk.run_over_http(server)
+        inspector.run_over_http(inspect, server)
+        conformance.run(suite, server)
+        made_up.run(server)
 host.end()

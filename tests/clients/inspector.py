@@ -11,18 +11,27 @@ def run(inspector, command):
     with tempfile.TemporaryDirectory() as home:
         for era in ("modern", "legacy"):
             print(f"MCP Inspector, protocol era {era}", flush=True)
-            talk(Inspector(inspector, command, era, home))
+            talk(Inspector(inspector, ["--", *command], era, home))
+
+
+def run_over_http(inspector, server):
+    field = f"Authorization: Bearer {server.agent}"
+    place = ["--server-url", f"{server.agents}/mcp", "--transport", "http", "--header", field, "--stored-auth-only"]
+    with tempfile.TemporaryDirectory() as home:
+        for era in ("modern", "legacy"):
+            print(f"MCP Inspector over HTTP, protocol era {era}", flush=True)
+            talk(Inspector(inspector, place, era, home))
 
 
 class Inspector:
-    def __init__(self, program, command, era, home):
-        self.program, self.command, self.era, self.home = program, command, era, home
+    def __init__(self, program, place, era, home):
+        self.program, self.place, self.era, self.home = program, place, era, home
 
     def ask(self, *words):
         """The exit code and the answer."""
         words = [*self.program, "--cli", "--protocol-era", self.era, *words, "--format", "json", "-q"]
         done = subprocess.run(
-            [*words, "--", *self.command],
+            [*words, *self.place],
             env=surroundings(self.home),
             capture_output=True,
             text=True,

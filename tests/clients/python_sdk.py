@@ -1,8 +1,10 @@
-"""The Python SDK as a client over standard input and output, in the newest protocol and in the older one."""
+"""The Python SDK as a client, over standard input and output and over HTTP, in the newest protocol and in the older one."""
 
 import asyncio
 
+import httpx2
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from host import check
@@ -10,11 +12,21 @@ from host import check
 
 def run(command):
     for mode in ("auto", "legacy"):
-        asyncio.run(talk(command, mode))
+        asyncio.run(talk(StdioServerParameters(command=command[0], args=command[1:]), mode))
 
 
-async def talk(command, mode):
-    server = StdioServerParameters(command=command[0], args=command[1:])
+def run_over_http(server):
+    for mode in ("auto", "legacy"):
+        asyncio.run(talk_over_http(server, mode))
+
+
+async def talk_over_http(server, mode):
+    fields = {"Authorization": f"Bearer {server.agent}"}
+    async with httpx2.AsyncClient(headers=fields) as http:
+        await talk(streamable_http_client(f"{server.agents}/mcp", http_client=http), mode)
+
+
+async def talk(server, mode):
     async with Client(server, mode=mode, read_timeout_seconds=60) as client:
         print(f"Python SDK, mode {mode}, protocol {client.protocol_version}", flush=True)
         await lists(client)

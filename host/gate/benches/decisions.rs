@@ -111,7 +111,12 @@ fn call() -> Call {
 /// For each set, the median of one decision about a whole call, which asks about two actions, and its 99th
 /// percentile.
 fn sliced(loaded: &[CedarPolicy], call: &Call) -> Vec<(Duration, Duration)> {
-    let facts = Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None };
+    let facts = Facts {
+        now: Timestamp::UNIX_EPOCH,
+        approval: None,
+        remaining: None,
+        exceptions: toolward_gate::Exceptions::default(),
+    };
     let mut times = vec![Vec::new(); loaded.len()];
     for _ in 0..20_000 {
         for (policy, times) in loaded.iter().zip(&mut times) {

@@ -5,11 +5,15 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use crate::{
-    Adjustment, BudgetLedger, BudgetLimit, CallId, CapabilityName, Clock, ReserveError, Usage,
+    Adjustment, AnswerLimits, BudgetLedger, BudgetLimit, CallId, CapabilityName, Clock, Cost,
+    Refusal, ReserveError, Usage,
 };
 
 /// The account of one call, from its admission to the close of its entry. Clones are the same account.
@@ -28,6 +32,7 @@ struct Book {
     ledger: Arc<dyn BudgetLedger>,
     clock: Arc<dyn Clock>,
     sums: Mutex<Sums>,
+    limits: Limits,
     /// Totals reach the ledger in the order in which they were made.
     turn: tokio::sync::Mutex<()>,
 }
@@ -57,7 +62,7 @@ impl Account {
         ledger: Arc<dyn BudgetLedger>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let Opening { used, ahead } = opening;
+        let Opening { used, ahead, limits } = opening;
         let sums = Mutex::new(Sums { used, aside: Usage::default(), ahead });
         Self(Arc::new(Book {
             call,
@@ -65,6 +70,7 @@ impl Account {
             ledger,
             clock,
             sums,
+            limits,
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -89,8 +95,14 @@ impl Account {
             return Ok(self.hold(most));
         }
         let total = book.sums().total().with(most);
+        book.limits.check(total)?;
         book.adjust(total, &book.budgets).await?;
         Ok(self.hold(most))
+    }
+
+    /// Counts a request that is about to leave; `false` where whoever approved the call allowed no more of them.
+    pub fn take_request(&self) -> bool {
+        self.0.limits.take_request()
     }
 
     fn hold(&self, most: Usage) -> Aside {
@@ -105,6 +117,36 @@ impl Account {
 pub(crate) struct Opening {
     pub(crate) used: Usage,
     pub(crate) ahead: BTreeMap<CapabilityName, Usage>,
+    pub(crate) limits: Limits,
+}
+
+/// What whoever approved the call narrowed it to.
+#[derive(Default)]
+pub(crate) struct Limits {
+    cost: Option<Cost>,
+    /// Requests that may still leave.
+    requests: Option<AtomicU32>,
+}
+
+impl Limits {
+    pub(crate) fn of(limits: &AnswerLimits) -> Self {
+        Self { cost: limits.cost, requests: limits.requests.map(AtomicU32::new) }
+    }
+
+    /// Whether all of this may be used.
+    pub(crate) fn check(&self, usage: Usage) -> Result<(), Refusal> {
+        match self.cost {
+            Some(most) if usage.cost > most => Err(Refusal::OverApproved { most }),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_request(&self) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        self.requests.as_ref().is_none_or(|left| {
+            left.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
+        })
+    }
 }
 
 impl Opening {

@@ -1,4 +1,15 @@
 //! A person's yes. One more fact for the policy, never a way around it.
+mod access;
+mod chain;
+mod deciding;
+mod limits;
+mod shown;
+
+pub use access::{Access, Exception, Exceptions, WantedAccess};
+pub use chain::{Asking, Step, Turn};
+pub use limits::{AnswerLimits, RequestLimits};
+pub use shown::visible;
+
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
@@ -98,6 +109,12 @@ pub struct Filing {
     pub policy_version: Digest,
     pub risk: Risk,
     pub approvers: Approvers,
+    /// Who is asked in which order; empty: whoever may answer, until it expires.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
+    /// Present where not one call is asked for, but a capability for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     pub filed_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -120,6 +137,8 @@ impl Filing {
             policy_version: question.policy_version,
             risk: question.risk,
             approvers: question.approvers.clone(),
+            turns: Vec::new(),
+            access: None,
             filed_at: now,
             expires_at,
         })
@@ -127,8 +146,18 @@ impl Filing {
 
     /// One line for the caller and the list of open questions.
     pub fn summary(&self) -> String {
+        let principal = visible(&self.principal);
+        if let Some(access) = &self.access {
+            let capabilities: Vec<&str> =
+                self.capabilities.iter().map(CapabilityName::as_str).collect();
+            let (names, seconds) = (capabilities.join("`, `"), access.seconds);
+            return format!(
+                "access to `{names}` with `{}` for {seconds} s by `{principal}`",
+                self.tool
+            );
+        }
         let caller = self.caller.as_ref().map(|caller| format!(", called by {caller}"));
-        format!("`{}` by `{}`{}", self.tool, self.principal, caller.unwrap_or_default())
+        format!("`{}` by `{principal}`{}", self.tool, caller.unwrap_or_default())
     }
 }
 
@@ -142,6 +171,19 @@ pub enum ApprovalState {
     /// Approved, and the call it was for has run.
     Spent,
     Expired,
+}
+
+impl ApprovalState {
+    /// As JSON writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Spent => "spent",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// A filed question and what became of it.
@@ -161,14 +203,37 @@ pub enum Verdict {
     Deny,
 }
 
+impl Verdict {
+    /// As JSON writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// What one person said.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
     pub by: String,
+    /// For whom this one acts. Whoever may not decide does not do so through somebody else either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts_for: Vec<String>,
     pub roles: BTreeSet<String>,
     pub verdict: Verdict,
+    /// What a yes is narrowed to.
+    #[serde(default, skip_serializing_if = "AnswerLimits::is_none")]
+    pub limits: AnswerLimits,
     pub comment: String,
     pub at: Timestamp,
+}
+
+impl Answer {
+    /// Whoever stands behind it.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
+        [&self.by].into_iter().chain(&self.acts_for).map(String::as_str)
+    }
 }
 
 /// A yes that others gave to this very call, and that is not spent yet.
@@ -176,36 +241,23 @@ pub struct Answer {
 pub struct Approval {
     id: ApprovalId,
     by: BTreeSet<String>,
+    limits: AnswerLimits,
 }
 
 impl Approval {
-    /// `None` while answers are missing; fails when somebody said no.
+    /// `None` while answers are missing; fails when somebody said no, or nobody answered in time.
     ///
-    /// Answers of the requester, of those it acts for, of people without a role that was asked for, and
-    /// second answers of one person do not count.
+    /// Answers of the requester, of those it acts for, of whoever acts for one of them, of people without a role that
+    /// was asked for, and second answers of one person do not count.
     pub(crate) fn check(request: &Request, asker: &Principal) -> Result<Option<Self>, Refusal> {
-        let filing = &request.filing;
-        let counts = |answer: &&Answer| {
-            !asker.is_or_acts_for(&answer.by)
-                && !filing.is_party(&answer.by)
-                && filing.may_answer(&answer.roles)
-        };
-        let mut by = BTreeSet::new();
-        for answer in request.answers.iter().filter(counts) {
-            match answer.verdict {
-                Verdict::Deny => {
-                    return Err(Refusal::Denied {
-                        by: answer.by.clone(),
-                        comment: answer.comment.clone(),
-                    });
-                }
-                Verdict::Approve => {
-                    by.insert(answer.by.clone());
-                }
-            }
+        let agreed = Agreed::to(request, asker)?;
+        let Agreed { by, limits, enough } = agreed;
+        if !enough && request.state == ApprovalState::Denied {
+            return Err(Refusal::Unanswered);
         }
-        let enough = by.len() >= usize::from(filing.approvers.count.max(1));
-        Ok(enough.then_some(Self { id: request.id, by }))
+        // A question about a capability for a time is no yes to a call.
+        let yes = enough && request.filing.access.is_none();
+        Ok(yes.then_some(Self { id: request.id, by, limits }))
     }
 
     pub fn id(&self) -> ApprovalId {
@@ -213,6 +265,44 @@ impl Approval {
     }
     pub fn by(&self) -> &BTreeSet<String> {
         &self.by
+    }
+    /// What all of them allow.
+    pub fn limits(&self) -> &AnswerLimits {
+        &self.limits
+    }
+}
+
+/// The answers that count.
+struct Agreed {
+    by: BTreeSet<String>,
+    limits: AnswerLimits,
+    enough: bool,
+}
+
+impl Agreed {
+    fn to(request: &Request, asker: &Principal) -> Result<Self, Refusal> {
+        let filing = &request.filing;
+        let counts = |answer: &&Answer| {
+            !answer.people().any(|one| asker.is_or_acts_for(one) || filing.is_party(one))
+                && filing.may_answer(&answer.roles)
+                && filing.is_asked(&answer.roles, answer.at)
+        };
+        let (mut by, mut people) = (BTreeSet::new(), BTreeSet::new());
+        let mut limits = AnswerLimits::default();
+        for answer in request.answers.iter().filter(counts) {
+            if answer.verdict == Verdict::Deny {
+                let (by, comment) = (answer.by.clone(), answer.comment.clone());
+                return Err(Refusal::Denied { by, comment });
+            }
+            limits = limits.and(&answer.limits);
+            // Whoever answers twice, or through another, is one person.
+            if answer.people().all(|one| !people.contains(one)) {
+                by.insert(answer.by.clone());
+            }
+            people.extend(answer.people());
+        }
+        let enough = by.len() >= usize::from(filing.approvers.count.max(1));
+        Ok(Self { by, limits, enough })
     }
 }
 
@@ -237,10 +327,23 @@ pub enum DecideError {
     OwnCall(String),
     #[error("`{by}` has none of the roles that may decide: {}", .roles.join(", "))]
     NotAnApprover { by: String, roles: Vec<String> },
+    #[error(
+        "`{0}` is not asked yet: those before have more time; `toolward approval show` says until when"
+    )]
+    NotAskedYet(String),
     #[error("`{0}` has already answered")]
     AnsweredBefore(String),
-    #[error("the approval `{id}` is no longer open: it is {state:?}")]
+    #[error("the approval `{id}` is no longer open: it is {}; `toolward approval list` shows the open ones", .state.word())]
     NotOpen { id: ApprovalId, state: ApprovalState },
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why a question was not filed.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -248,8 +351,9 @@ pub enum DecideError {
 /// Where questions wait for answers.
 #[async_trait]
 pub trait ApprovalBook: Send + Sync {
-    /// Files a question, or finds the one that is open or approved for the same digest and not expired.
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable>;
+    /// Files a question, or finds the one that is open or approved for the same digest and not expired. Fails when
+    /// the principal has as many open questions as it may have.
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError>;
     /// Waits up to `patience` until the request is no longer open, and returns it as it is then.
     async fn wait(&self, id: ApprovalId, patience: Duration) -> Result<Request, Unavailable>;
     /// Newest first.
@@ -258,4 +362,8 @@ pub trait ApprovalBook: Send + Sync {
     /// Takes one person's answer, and records it in the audit trail in the same transaction.
     /// The request becomes denied with the first no and approved with the last yes that it needs.
     async fn decide(&self, id: ApprovalId, answer: Answer) -> Result<Request, DecideError>;
+    /// The capabilities that were approved for a principal for a time that is not over.
+    async fn accesses(&self, _principal: &str) -> Result<Vec<Request>, Unavailable> {
+        Ok(Vec::new())
+    }
 }

@@ -9,9 +9,10 @@ pub use chain::{Chain, Link};
 pub use note::{Charge, Note, Notes};
 pub use record::{Admitted, Change, Closed, Ending, Opened, Record};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::{Call, CallId, Parent, Unavailable, Usage};
 
@@ -38,7 +39,11 @@ pub trait AuditLog: Send + Sync {
 
 /// The trail, as `perform` uses it.
 #[derive(Clone)]
-pub struct Audit(Arc<dyn AuditLog>);
+pub struct Audit {
+    log: Arc<dyn AuditLog>,
+    /// How many records are announced and still to come.
+    owed: watch::Sender<usize>,
+}
 
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,17 +53,29 @@ impl std::fmt::Debug for Audit {
 
 impl Audit {
     pub fn new(log: Arc<dyn AuditLog>) -> Self {
-        Self(log)
+        Self { log, owed: watch::Sender::new(0) }
+    }
+
+    /// Announces a record of something that goes on beside all calls: the trail does not end before it, as long as
+    /// that takes [`PATIENCE`] at most.
+    pub fn owe(&self) -> Owed {
+        self.owed.send_modify(|owed| *owed = owed.saturating_add(1));
+        Owed(self.owed.clone())
     }
 
     /// The host ends in order.
     pub async fn stop(&self) -> Result<(), Unavailable> {
-        self.0.stop().await
+        let mut owed = self.owed.subscribe();
+        let paid = owed.wait_for(|owed| *owed == 0);
+        if tokio::time::timeout(PATIENCE, paid).await.is_err() {
+            tracing::warn!("the trail ends before all is recorded that was begun");
+        }
+        self.log.stop().await
     }
 
     /// Records what was changed about this host. Fails when it cannot be recorded: then it is not to be changed.
     pub async fn change(&self, change: Change) -> Result<(), Unavailable> {
-        self.0.append(&Record::Changed(change)).await
+        self.log.append(&Record::Changed(change)).await
     }
 
     /// Opens the entry of a call. Fails when it cannot be recorded: then nothing happens.
@@ -78,13 +95,24 @@ impl Audit {
             parent: call.parent.as_ref().map(Parent::call),
             host: None,
         };
-        self.0.append(&Record::Opened(opened)).await?;
+        self.log.append(&Record::Opened(opened)).await?;
         Ok(Entry {
-            log: self.0.clone(),
+            log: self.log.clone(),
             call: call.id,
             notes: call.notes.clone(),
             since: tokio::time::Instant::now(),
         })
+    }
+}
+
+/// A record that is still to come. Dropped, it has come, or never will.
+#[must_use = "the trail waits for it as long as it is held"]
+#[derive(Debug)]
+pub struct Owed(watch::Sender<usize>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.send_modify(|owed| *owed = owed.saturating_sub(1));
     }
 }
 
@@ -119,3 +147,9 @@ impl Entry {
             .await
     }
 }
+
+/// A little longer than any request of the host's own takes.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{CapabilityName, ComponentName, Digest, JsonError, Notes, Parent, ToolName, json};
+use crate::{
+    CapabilityName, ComponentName, Digest, JsonError, Notes, Parent, Proven, ToolName, json,
+};
 
 /// Names one call. Version 7, so that ids sort by the time they were made (RFC 9562 section 5.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,12 +62,29 @@ pub struct Identity {
 
 /// Someone whose credentials were checked at a door.
 #[derive(Clone, Debug)]
-pub struct Principal(Arc<Identity>);
+pub struct Principal(Arc<Identity>, Arc<[Proven]>, Option<Arc<str>>);
 
 impl Principal {
     /// Notes that the door has checked who is speaking.
     pub fn authenticated(identity: Identity) -> Self {
-        Self(Arc::new(identity))
+        Self::proven(identity, Vec::new())
+    }
+    /// The same, and by what: the token that was shown stands last, after those it was exchanged for.
+    pub fn proven(identity: Identity, by: Vec<Proven>) -> Self {
+        Self(Arc::new(identity), by.into(), None)
+    }
+    /// The same, whose token is good at this door alone.
+    #[must_use]
+    pub fn only_through(self, door: &str) -> Self {
+        Self(self.0, self.1, Some(door.into()))
+    }
+    /// The only door that its token is good at; any, where absent.
+    pub fn door(&self) -> Option<&str> {
+        self.2.as_deref()
+    }
+    /// What proved the identity, the oldest first; empty where the configuration named the caller.
+    pub fn proven_by(&self) -> &[Proven] {
+        &self.1
     }
     pub fn id(&self) -> &str {
         &self.0.id
@@ -96,7 +115,8 @@ impl Principal {
     /// The same principal with a token that allows these capabilities at most, and never more than it did.
     pub(crate) fn within(&self, capabilities: BTreeSet<CapabilityName>) -> Self {
         let scope = capabilities.into_iter().filter(|one| self.in_scope(one)).collect();
-        Self(Arc::new(Identity { scope: Some(scope), ..Identity::clone(&self.0) }))
+        let identity = Identity { scope: Some(scope), ..Identity::clone(&self.0) };
+        Self(Arc::new(identity), self.1.clone(), self.2.clone())
     }
     /// Whether `id` is this principal or somebody it acts for: nobody of them decides about its calls.
     pub fn is_or_acts_for(&self, id: &str) -> bool {
@@ -238,13 +258,14 @@ impl CallDigest {
 impl Call {
     /// The digest of this call under one version of the policies.
     pub fn digest(&self, capabilities: &[CapabilityName], policy_version: Digest) -> CallDigest {
-        let acts_for = self.principal.acts_for().join("\n");
+        // Each list by a digest of its own: no name in it can hold what would stand between two.
+        let acts_for: Vec<&[u8]> = self.principal.acts_for().iter().map(String::as_bytes).collect();
         let capabilities: Vec<&str> = capabilities.iter().map(CapabilityName::as_str).collect();
         let callers = self.parent.iter().flat_map(Parent::running).map(ToolName::as_str);
         CallDigest(Digest::of_parts(&[
-            b"toolward-call-1",
+            b"toolward-call-2",
             self.principal.id().as_bytes(),
-            acts_for.as_bytes(),
+            Digest::of_parts(&acts_for).as_bytes(),
             self.tool.name.as_str().as_bytes(),
             self.tool.digest.as_bytes(),
             self.arguments.digest().as_bytes(),

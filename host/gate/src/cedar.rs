@@ -152,6 +152,13 @@ impl Policy for CedarPolicy {
         budgets
     }
 
+    fn offers(&self, principal: &Principal, tool: &InstalledTool) -> bool {
+        let open = |prospect: &Prospect| !matches!(prospect, Prospect::Refused { .. });
+        let prospects = self.prospects(principal, tool);
+        let mut required = prospects.capabilities.iter().filter(|want| want.required);
+        open(&prospects.call) && required.all(|want| open(&want.prospect))
+    }
+
     fn refused_by(&self, call: &Call, facts: &Facts) -> Vec<String> {
         let heard = self.actions(call).map(|action| self.ask(call, facts.into(), action));
         let against = heard.filter(|heard| !heard.allowed).flat_map(|heard| heard.determining);
@@ -167,6 +174,13 @@ struct Heard<'a> {
     determining: Vec<&'a Rule>,
     /// Why it cannot be decided, which refuses.
     errors: Vec<String>,
+}
+
+impl Heard<'_> {
+    /// Nobody permits it, and nobody forbids it.
+    fn is_silent(&self) -> bool {
+        !self.allowed && self.determining.is_empty() && self.errors.is_empty()
+    }
 }
 
 /// The policies that allowed something, and the capabilities they allowed.
@@ -215,9 +229,14 @@ impl CedarPolicy {
         allowed: &mut Allowed<'a>,
     ) -> Option<&'a CapabilityDefinition> {
         let definition = self.capabilities.find(capability)?;
-        let granted = call.principal.in_scope(capability)
-            && allowed.takes(self.ask(call, known, capability.as_str()));
-        granted.then_some(definition)
+        if !call.principal.in_scope(capability) {
+            return None;
+        }
+        let heard = self.ask(call, known, capability.as_str());
+        // A policy that forbids has the last word, and what cannot be decided is no.
+        let excepted =
+            heard.is_silent() && known.exceptions.is_some_and(|all| all.allows(capability));
+        (allowed.takes(heard) || excepted).then_some(definition)
     }
 
     /// Whether the policies allow one action, and which of them.

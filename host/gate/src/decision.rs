@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, HttpScope, Interface, Projection,
-    Question, RateLimit, Recording, Refusal, Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope,
+    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal,
+    Scope, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -154,6 +155,8 @@ pub struct Facts {
     pub approval: Option<Approval>,
     /// Absent where no policy asks for it, or no budget applies.
     pub remaining: Option<Cost>,
+    /// What people allowed for a time although no policy permits it.
+    pub exceptions: Exceptions,
 }
 
 /// Pure: it awaits nothing and remembers nothing.
@@ -173,6 +176,12 @@ pub trait Policy: Send + Sync {
     /// The budgets that the policy wants to know the rest of before it decides.
     fn wants_remaining(&self, _call: &Call) -> Vec<BudgetLimit> {
         Vec::new()
+    }
+
+    /// Whether a principal is shown a tool. `false` only where every call of it would be refused; `true`
+    /// permits nothing.
+    fn offers(&self, _principal: &Principal, _tool: &InstalledTool) -> bool {
+        true
     }
 
     /// The policies that had a call refused, by id: for the audit, never for the caller.

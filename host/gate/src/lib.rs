@@ -7,6 +7,7 @@
 //! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
 //! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
 mod account;
+mod api_key;
 mod approval;
 mod audit;
 mod budget;
@@ -17,6 +18,7 @@ mod ceiling;
 mod clock;
 mod decision;
 mod delegation;
+mod denial;
 mod json;
 mod key_value;
 mod life;
@@ -31,13 +33,15 @@ mod stop;
 mod suspension;
 
 pub use account::{Account, Aside};
+pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
 pub use approval::{
-    Answer, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers, Caller, DecideError,
-    Filing, Question, Request, Verdict,
+    Access, Answer, AnswerLimits, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers,
+    Asking, Caller, DecideError, Exception, Exceptions, FileError, Filing, Question, Request,
+    RequestLimits, Step, Turn, Verdict, WantedAccess, visible,
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,
-    Opened, Record, fields,
+    Opened, Owed, Record, fields,
 };
 pub use budget::{
     Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,
@@ -60,6 +64,7 @@ pub use cedar::{
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
 pub use delegation::Parent;
+pub use denial::{Denial, DenialTarget, Denials, DenyList, Proven};
 pub use json::{JsonError, parse as parse_json};
 pub use key_value::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues};
 pub use life::{

@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use crate::CredentialName;
+use crate::{CredentialName, Principal};
 use switchboard::Known;
 
 /// Why a life is over.
@@ -25,6 +25,8 @@ pub enum Cause {
     TimeOver,
     /// What proved the caller's identity has ended.
     IdentityEnded,
+    /// What proved the caller's identity was taken back.
+    IdentityDenied,
     /// A credential that the call may use is good no longer.
     CredentialEnded(CredentialName),
 }
@@ -36,6 +38,7 @@ impl Cause {
             Self::SwitchThrown(_) | Self::SwitchesUnreadable => "halted",
             Self::TimeOver => "time-over",
             Self::IdentityEnded => "identity-ended",
+            Self::IdentityDenied => "identity-denied",
             Self::CredentialEnded(_) => "credential-ended",
         }
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Cause {
             Self::SwitchesUnreadable => f.write_str("the kill switches cannot be read"),
             Self::TimeOver => f.write_str("its time is over"),
             Self::IdentityEnded => f.write_str("the caller's token has ended"),
+            Self::IdentityDenied => f.write_str("the caller's token was revoked"),
             Self::CredentialEnded(name) => write!(f, "the credential `{name}` has ended"),
         }
     }
@@ -58,6 +62,7 @@ impl fmt::Display for Cause {
 pub struct Life {
     known: watch::Receiver<Known>,
     subjects: Arc<[SwitchTarget]>,
+    caller: Principal,
     end: End,
 }
 
@@ -128,7 +133,7 @@ impl Life {
     /// A life that also ends with another one: at its end, and with every switch that names it.
     fn within(self, other: &Self) -> Self {
         let subjects = self.subjects.iter().chain(other.subjects.iter()).cloned().collect();
-        Self { subjects, end: self.end.sooner(other.end.clone()), known: self.known }
+        Self { subjects, end: self.end.clone().sooner(other.end.clone()), ..self }
     }
 
     fn halted(&self, known: &Known) -> Option<Cause> {
@@ -136,7 +141,8 @@ impl Life {
             return Some(Cause::SwitchesUnreadable);
         }
         let thrown = known.set.thrown.iter().find(|switch| self.subjects.contains(&switch.target));
-        thrown.map(|switch| Cause::SwitchThrown(switch.target.clone()))
+        let thrown = thrown.map(|switch| Cause::SwitchThrown(switch.target.clone()));
+        thrown.or_else(|| known.set.denials.hit(&self.caller).map(|_| Cause::IdentityDenied))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Patterns over canonical URL paths.
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// A pattern such as `/repos/{owner}/{repo}/issues/{number:int}`.
 ///
 /// ```text
@@ -14,7 +16,8 @@ use std::{fmt, str::FromStr};
 /// A literal matches itself, byte for byte. `{name}` matches exactly one segment that is not empty; with a kind,
 /// one that is written like that. `{name...}` stands at the end and matches one segment or more. A path is
 /// matched as it is sent: what is percent-encoded in it stays so, and no kind but the last takes a `%`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PathPattern {
     text: String,
     segments: Vec<Segment>,
@@ -69,6 +72,52 @@ impl PathPattern {
             (_, None) => false,
         });
         fits && parts.next().is_none()
+    }
+}
+
+impl PathPattern {
+    /// Whether every path that fits this pattern fits `wider`, too.
+    pub fn is_within(&self, wider: &Self) -> bool {
+        let mut mine = self.segments.iter();
+        for segment in &wider.segments {
+            match (segment, mine.next()) {
+                (_, None) => return false,
+                (Segment::Rest, Some(first)) => {
+                    return std::iter::once(first).chain(mine).all(Segment::is_never_empty);
+                }
+                (segment, Some(one)) if one.is_within(segment) => {}
+                (_, Some(_)) => return false,
+            }
+        }
+        mine.next().is_none()
+    }
+}
+
+impl Segment {
+    fn is_within(&self, wider: &Self) -> bool {
+        match (self, wider) {
+            (Self::Literal(one), Self::Any) => !one.is_empty(),
+            (Self::Literal(one), Self::Typed(kind)) => kind.fits(one),
+            (Self::Any | Self::Typed(_), Self::Any) => true,
+            (one, wider) => one == wider,
+        }
+    }
+
+    fn is_never_empty(&self) -> bool {
+        !matches!(self, Self::Literal(literal) if literal.is_empty())
+    }
+}
+
+impl From<PathPattern> for String {
+    fn from(pattern: PathPattern) -> Self {
+        pattern.text
+    }
+}
+
+impl TryFrom<String> for PathPattern {
+    type Error = PathPatternError;
+    fn try_from(text: String) -> Result<Self, PathPatternError> {
+        text.parse()
     }
 }
 

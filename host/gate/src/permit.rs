@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Facts, Filing,
-    Life, Note, Policy, Question, Refusal, Reservation, ReserveError, Stop, Switchboard, Terms,
-    Tripwire, Unavailable, Usage, account::Opening,
+    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Digest, Exceptions,
+    Facts, FileError, Filing, Life, Note, Policy, Question, Refusal, Reservation, ReserveError,
+    Stop, Switchboard, Terms, Tripwire, Unavailable, Usage,
+    account::{Limits, Opening},
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -47,7 +48,11 @@ pub struct Permit {
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
-        let mut facts = Facts { now: self.clock.now(), approval: None, remaining: None };
+        check_door(&call)?;
+        let now = self.clock.now();
+        let exceptions = Exceptions::default();
+        let mut facts = Facts { now, approval: None, remaining: None, exceptions };
+        let mut looked_under = None;
         let mut asked_under = None;
         loop {
             // One policy for one round: it may be exchanged while a person is asked.
@@ -57,9 +62,21 @@ impl Gate {
                 // A yes that was given under other policies does not fit: it stays unspent.
                 facts.approval = None;
             }
+            if looked_under.is_some_and(|looked| looked != version) {
+                facts.exceptions = Exceptions::default();
+            }
             facts.remaining = self.remaining(policy.as_ref(), &call, facts.now).await?;
-            match policy.decide(&call, &facts) {
+            let decision = policy.decide(&call, &facts);
+            if looked_under != Some(version) && decision.lacks_a_capability(&call) {
+                looked_under = Some(version);
+                facts.exceptions = self.exceptions(&call, version, facts.now).await?;
+                if !facts.exceptions.is_empty() {
+                    continue;
+                }
+            }
+            match decision {
                 Decision::Allow(terms) => {
+                    let terms = facts.narrow(terms, &call);
                     note_allowed(&call, &terms);
                     return Ok(Settled { call, terms, approval: facts.approval });
                 }
@@ -78,6 +95,17 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// What people allowed this caller for a time, with this very tool and under these policies.
+    async fn exceptions(
+        &self,
+        call: &Call,
+        version: Digest,
+        now: Timestamp,
+    ) -> Result<Exceptions, Unavailable> {
+        let approved = self.approvals.accesses(call.principal.id()).await?;
+        Ok(Exceptions::of(&approved, call, version, now))
     }
 
     /// What is left of the tightest budget, where the policy wants to know.
@@ -107,14 +135,18 @@ impl Gate {
         let life = self.switches.attend(call, question, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
         let filing = Filing::new(call, question, self.clock.now())?;
-        let approval = self.approvals.file(&filing).await?;
+        let approval = self.approvals.file(&filing).await.map_err(|error| match error {
+            FileError::Refused(refusal) => Stop::from(refusal),
+            FileError::Unavailable(unavailable) => unavailable.into(),
+        })?;
         call.notes.add(Note::Asked { approval, policy_version: question.policy_version });
         let answer = self.approvals.wait(approval, question.patience);
         // A tool that calls this one waits as long as its own call lasts, and no longer.
         let request = life.bound(answer).await.map_err(Refusal::Halted)??;
         match Approval::check(&request, &call.principal)? {
             Some(yes) => {
-                call.notes.add(Note::Approved { approval, by: yes.by().clone() });
+                let (by, limits) = (yes.by().clone(), yes.limits().clone());
+                call.notes.add(Note::Approved { approval, by, limits });
                 Ok(yes)
             }
             None => Err(Stop::Held { approval, summary: filing.summary() }),
@@ -131,7 +163,8 @@ impl Gate {
         // from the permit; what is recorded was noted when the call was settled. The cost is in the opening.
         let Terms { time, cost: _, rates, budgets, egress: _, sandbox: _, recording: _, basis: _ } =
             terms;
-        let opening = opening(terms);
+        let opening = opening(terms, approval.as_ref());
+        opening.limits.check(opening.total())?;
         let now = self.clock.now();
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
@@ -144,6 +177,16 @@ impl Gate {
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
         Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+    }
+}
+
+/// A token for one door opens no other. A tool that is called by another one is behind the door already.
+fn check_door(call: &Call) -> Result<(), Refusal> {
+    match call.principal.door() {
+        Some(door) if call.parent.is_none() && door != call.door => {
+            Err(Refusal::OtherDoor { door: call.door })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -163,11 +206,41 @@ fn note_refused(policy: &dyn Policy, call: &Call, facts: &Facts) {
 
 /// What the call costs, and one request under each metered capability: a call whose first request would not
 /// fit into its budgets does not start.
-fn opening(terms: &Terms) -> Opening {
+fn opening(terms: &Terms, approval: Option<&Approval>) -> Opening {
     let metered = terms.egress.http.iter();
     let ahead =
         metered.filter_map(|(name, scope)| Some((name.clone(), scope.meter.as_ref()?.most)));
-    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect() }
+    let limits = approval.map(|yes| Limits::of(yes.limits())).unwrap_or_default();
+    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect(), limits }
+}
+
+impl Facts {
+    /// The terms within what people allowed, which ends by itself.
+    fn narrow(&self, terms: Terms, call: &Call) -> Terms {
+        let mut terms = match &self.approval {
+            Some(approval) => approval.limits().narrow(terms),
+            None => terms,
+        };
+        for (capability, exception) in self.exceptions.used(&terms) {
+            terms.time = terms.time.min(exception.left(self.now));
+            exception.note(call, capability);
+        }
+        terms
+    }
+}
+
+impl Decision {
+    /// Whether the tool wants something that it would not get.
+    fn lacks_a_capability(&self, call: &Call) -> bool {
+        match self {
+            Self::Refuse(refusal) => matches!(refusal, Refusal::NotGranted { .. }),
+            Self::Allow(terms) => {
+                let granted = &terms.sandbox.capabilities;
+                call.tool.wants.iter().any(|want| !granted.contains_key(&want.capability))
+            }
+            Self::Ask(_) => false,
+        }
+    }
 }
 
 impl Permit {

@@ -1,7 +1,7 @@
 //! Why a call stopped short. Every way has a stable code and a text that an agent may read.
 use std::{sync::Arc, time::Duration};
 
-use crate::{ApprovalId, CapabilityName, Cause, ToolName};
+use crate::{ApprovalId, CapabilityName, Cause, Cost, ToolName};
 
 /// A store or a feed did not answer. The host stops rather than guesses.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -76,6 +76,8 @@ pub enum Stop {
 pub enum Refusal {
     #[error("no policy permits this call")]
     Forbidden,
+    #[error("the caller's token is for another door than `{door}`")]
+    OtherDoor { door: &'static str },
     #[error("`{tool}` needs the capability `{capability}`{}, which is not granted to this call", opens(.interface))]
     NotGranted {
         tool: ToolName,
@@ -87,6 +89,18 @@ pub enum Refusal {
     NotLinked { interface: String, wanted: Vec<CapabilityName> },
     #[error("`{by}` said no{}", after_colon(.comment))]
     Denied { by: String, comment: String },
+    #[error(
+        "nobody of those who were asked answered in time; ask them, and call again once the question has expired"
+    )]
+    Unanswered,
+    #[error(
+        "{open} questions of this principal wait for a person already, and more are not asked; call again once some are answered"
+    )]
+    TooManyQuestions { open: u32 },
+    #[error(
+        "the person who approved the call allowed at most {most}, and it may come to more; ask for a yes without that limit"
+    )]
+    OverApproved { most: Cost },
     #[error("the approval was spent by another call; call again to ask anew")]
     AlreadySpent,
     #[error("over the rate of {calls} in {} s; try again in {} s", .window.as_secs(), whole_seconds(.retry_after))]
@@ -144,9 +158,13 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",
+            Self::OtherDoor { .. } => "other-door",
             Self::NotGranted { .. } => "not-granted",
             Self::NotLinked { .. } => "not-linked",
             Self::Denied { .. } => "denied",
+            Self::Unanswered => "unanswered",
+            Self::TooManyQuestions { .. } => "too-many-questions",
+            Self::OverApproved { .. } => "over-approved",
             Self::AlreadySpent => "already-spent",
             Self::OverRate { .. } => "over-rate",
             Self::OverBudget => "over-budget",

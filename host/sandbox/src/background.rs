@@ -249,3 +249,6 @@ const LONGEST_SHARE: Duration = Duration::from_millis(20);
 /// As `nice` counts.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ fn tick(engine: &EngineWeak, pause: Duration) {
 
 /// Everything that compiled code depends on. Strict: what no tool needs is off, as most security advisories are
 /// about what is new. Garbage collection, threads and asynchronous components are not even compiled in.
-fn compiling() -> Config {
+pub(crate) fn compiling() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)

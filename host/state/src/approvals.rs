@@ -5,29 +5,37 @@ use async_trait::async_trait;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use tokio::time::Instant;
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, Filing, Record, Refusal,
-    Request, ReserveError, Unavailable, Verdict,
+    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, FileError, Filing,
+    Record, Refusal, Request, ReserveError, Unavailable, Verdict,
 };
 
 use crate::{State, micros, timestamp, unavailable, writer::Writing};
 
 #[async_trait]
 impl ApprovalBook for State {
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable> {
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError> {
+        let filing = filing.clone().ask_in_turn(&self.asking.chain)?;
         let mut writing = self.write().await?;
-        if let Some(id) = same_question(&mut writing, filing).await? {
+        if let Some(id) = same_question(&mut writing, &filing).await? {
             return Ok(id);
         }
+        self.has_room(&mut writing, &filing).await?;
         let id = ApprovalId::generate();
-        sqlx::query("INSERT INTO approvals (id, digest, state, filing, answers, filed_at, expires_at) VALUES (?, ?, 'open', ?, '[]', ?, ?)")
+        sqlx::query("INSERT INTO approvals (id, digest, state, filing, answers, filed_at, expires_at, principal, open_until, access) VALUES (?, ?, 'open', ?, '[]', ?, ?, ?, ?, ?)")
             .bind(id.to_string())
             .bind(filing.digest.digest().to_string())
-            .bind(serde_json::to_string(filing).map_err(unavailable)?)
+            .bind(serde_json::to_string(&filing).map_err(unavailable)?)
             .bind(micros(filing.filed_at))
             .bind(micros(filing.expires_at))
+            .bind(&filing.principal)
+            .bind(micros(filing.open_until()))
+            .bind(filing.access.is_some())
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
+        if let Some(wanted) = access_wanted(id, &filing) {
+            self.add(&mut writing, &Record::Changed(wanted)).await?;
+        }
         writing.commit().await.map_err(unavailable)?;
         Ok(id)
     }
@@ -48,10 +56,17 @@ impl ApprovalBook for State {
     }
 
     async fn list(&self, state: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        let rows = sqlx::query("SELECT * FROM approvals ORDER BY filed_at DESC, id")
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(unavailable)?;
+        // What is open or good by now is so in the table, too.
+        let among = match state {
+            Some(ApprovalState::Open) => {
+                "SELECT * FROM approvals WHERE state = 'open' ORDER BY filed_at DESC, id"
+            }
+            Some(ApprovalState::Approved) => {
+                "SELECT * FROM approvals WHERE state = 'approved' ORDER BY filed_at DESC, id"
+            }
+            _ => "SELECT * FROM approvals ORDER BY filed_at DESC, id",
+        };
+        let rows = sqlx::query(among).fetch_all(self.read_pool()).await.map_err(unavailable)?;
         let mut requests =
             rows.iter().map(|row| self.request(row)).collect::<Result<Vec<_>, _>>()?;
         requests.retain(|request| state.is_none_or(|state| request.state == state));
@@ -74,35 +89,64 @@ impl ApprovalBook for State {
             .fetch_optional(&mut *writing)
             .await
             .map_err(unavailable)?;
+        // The time of the one who keeps the book: whoever answers has no say in it.
+        let answer = Answer { at: self.clock.now(), ..answer };
         let mut request = self.request(&row.ok_or(DecideError::Unknown(id))?)?;
-        may_answer(&request, &answer)?;
         let record = Record::Changed(change(&request, &answer));
-        request.answers.push(answer);
-        request.state = state_after(&request);
+        request.take(answer)?;
         self.save(&mut writing, &request).await?;
         self.add(&mut writing, &record).await?;
         writing.commit().await.map_err(unavailable)?;
         self.answered.notify_waiters();
         Ok(request)
     }
+
+    async fn accesses(&self, principal: &str) -> Result<Vec<Request>, Unavailable> {
+        let rows = sqlx::query("SELECT * FROM approvals WHERE principal = ? AND state = 'approved' AND access = 1 AND expires_at > ?")
+            .bind(principal)
+            .bind(micros(self.clock.now()))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(unavailable)?;
+        rows.iter().map(|row| self.request(row)).collect()
+    }
 }
 
 impl State {
-    fn request(&self, row: &SqliteRow) -> Result<Request, Unavailable> {
+    /// Fails when the principal has as many open questions as it may have.
+    async fn has_room(&self, writing: &mut Writing, filing: &Filing) -> Result<(), FileError> {
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM approvals WHERE principal = ? AND state = 'open' AND open_until > ? AND expires_at > ?",
+        )
+        .bind(&filing.principal)
+        .bind(micros(filing.filed_at))
+        .bind(micros(filing.filed_at))
+        .fetch_one(&mut **writing)
+        .await
+        .map_err(unavailable)?;
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        if open < self.asking.most_open {
+            return Ok(());
+        }
+        Err(Refusal::TooManyQuestions { open }.into())
+    }
+
+    pub(crate) fn request(&self, row: &SqliteRow) -> Result<Request, Unavailable> {
         let text = |column| row.try_get::<String, _>(column).map_err(unavailable);
-        let expires_at = timestamp(row.try_get("expires_at").map_err(unavailable)?)?;
+        let mut filing: Filing = serde_json::from_str(&text("filing")?).map_err(unavailable)?;
+        // An exception ends at its time from the last yes, which was not known when it was filed.
+        filing.expires_at = timestamp(row.try_get("expires_at").map_err(unavailable)?)?;
         let state = match text("state")?.as_str() {
             "denied" => ApprovalState::Denied,
             "spent" => ApprovalState::Spent,
-            "open" | "approved" if expires_at <= self.clock.now() => ApprovalState::Expired,
             "open" => ApprovalState::Open,
             "approved" => ApprovalState::Approved,
             other => return Err(unavailable(format_args!("an approval is `{other}`"))),
         };
         Ok(Request {
             id: ApprovalId::from_str(&text("id")?).map_err(unavailable)?,
-            filing: serde_json::from_str(&text("filing")?).map_err(unavailable)?,
-            state,
+            state: state.by(self.clock.now(), &filing),
+            filing,
             answers: serde_json::from_str(&text("answers")?).map_err(unavailable)?,
         })
     }
@@ -114,9 +158,10 @@ impl State {
             ApprovalState::Spent => "spent",
             ApprovalState::Open | ApprovalState::Expired => "open",
         };
-        sqlx::query("UPDATE approvals SET state = ?, answers = ? WHERE id = ?")
+        sqlx::query("UPDATE approvals SET state = ?, answers = ?, expires_at = ? WHERE id = ?")
             .bind(state)
             .bind(serde_json::to_string(&request.answers).map_err(unavailable)?)
+            .bind(micros(request.filing.expires_at))
             .bind(request.id.to_string())
             .execute(&mut **writing)
             .await
@@ -131,7 +176,7 @@ pub(crate) async fn spend(
     id: ApprovalId,
     now: i64,
 ) -> Result<(), ReserveError> {
-    let spent = sqlx::query("UPDATE approvals SET state = 'spent' WHERE id = ? AND state = 'approved' AND expires_at > ?")
+    let spent = sqlx::query("UPDATE approvals SET state = 'spent' WHERE id = ? AND state = 'approved' AND access = 0 AND expires_at > ?")
         .bind(id.to_string())
         .bind(now)
         .execute(&mut **writing)
@@ -157,44 +202,35 @@ async fn same_question(
     id.map(|id| ApprovalId::from_str(&id).map_err(unavailable)).transpose()
 }
 
-fn may_answer(request: &Request, answer: &Answer) -> Result<(), DecideError> {
-    let filing = &request.filing;
-    if filing.is_party(&answer.by) {
-        return Err(DecideError::OwnCall(answer.by.clone()));
-    }
-    if !filing.may_answer(&answer.roles) {
-        let roles = filing.approvers.roles.iter().cloned().collect();
-        return Err(DecideError::NotAnApprover { by: answer.by.clone(), roles });
-    }
-    if request.state != ApprovalState::Open {
-        return Err(DecideError::NotOpen { id: request.id, state: request.state });
-    }
-    if request.answers.iter().any(|earlier| earlier.by == answer.by) {
-        return Err(DecideError::AnsweredBefore(answer.by.clone()));
-    }
-    Ok(())
-}
-
-/// Denied with the first no, approved with the last yes that is needed.
-fn state_after(request: &Request) -> ApprovalState {
-    if request.answers.iter().any(|answer| answer.verdict == Verdict::Deny) {
-        return ApprovalState::Denied;
-    }
-    let enough = request.answers.len() >= usize::from(request.filing.approvers.count.max(1));
-    if enough { ApprovalState::Approved } else { ApprovalState::Open }
-}
-
 fn change(request: &Request, answer: &Answer) -> Change {
-    let action = match answer.verdict {
-        Verdict::Approve => "approval-approve",
-        Verdict::Deny => "approval-deny",
+    let about = if request.filing.access.is_some() { "access" } else { "approval" };
+    let done = match answer.verdict {
+        Verdict::Deny => "deny",
+        Verdict::Approve if answer.limits.is_none() => "approve",
+        Verdict::Approve => "approve-narrower",
+    };
+    let within = if answer.limits.is_none() {
+        String::new()
+    } else {
+        format!(" (within {})", answer.limits)
     };
     Change {
         by: answer.by.clone(),
-        action: action.to_owned(),
+        action: format!("{about}-{done}"),
         subject: request.id.to_string(),
-        reason: answer.comment.clone(),
+        reason: format!("{}{within}", answer.comment),
     }
+}
+
+/// What nobody is to overlook: somebody asks for what no policy permits.
+fn access_wanted(id: ApprovalId, filing: &Filing) -> Option<Change> {
+    let access = filing.access.as_ref()?;
+    Some(Change {
+        by: filing.principal.clone(),
+        action: "access-request".to_owned(),
+        subject: format!("{id}: {}", filing.summary()),
+        reason: access.reason.clone(),
+    })
 }
 
 /// How often a waiting call looks for an answer that another process wrote.

@@ -4,12 +4,16 @@
 mod approvals;
 mod audit;
 mod budgets;
+mod denials;
 mod faults;
+mod kept;
 mod key_values;
 mod lease;
+mod links;
 mod remaining;
 mod sqlite;
 mod switches;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -18,7 +22,10 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use kept::{Claim, Kept};
+pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
+pub use tellings::Telling;
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

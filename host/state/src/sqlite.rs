@@ -12,10 +12,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{sync::Notify, time::Instant};
-use toolward_gate::{Clock, Unavailable, private_file};
+use toolward_gate::{Asking, Clock, Unavailable, private_file};
 
 use crate::{
     audit::{self, key::AuditKey},
+    denials::Seen,
     faults,
     lease::Lease,
     unavailable,
@@ -61,8 +62,11 @@ pub struct State {
     pub(crate) key: Arc<AuditKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lease: Arc<Lease>,
+    pub(crate) seen: Arc<Seen>,
     /// Wakes those who wait for an answer given in this process.
     pub(crate) answered: Arc<Notify>,
+    /// How people are asked.
+    pub(crate) asking: Arc<Asking>,
 }
 
 impl std::fmt::Debug for State {
@@ -92,11 +96,26 @@ impl State {
         let readers = connect(READERS, options.pragma("query_only", "on")).await.map_err(open)?;
         let lease = Arc::new(Lease::beside(path));
         let writer = Writer::on(writer);
-        let state = Self { writer, readers, key, clock, lease, answered: Arc::default() };
+        let state = Self {
+            writer,
+            readers,
+            key,
+            clock,
+            lease,
+            seen: Arc::default(),
+            answered: Arc::default(),
+            asking: Arc::default(),
+        };
         if unsealed {
             state.seal_what_is_there().await?;
         }
         Ok(state)
+    }
+
+    /// The same database, which asks people in this way.
+    #[must_use]
+    pub fn asking(self, asking: Asking) -> Self {
+        Self { asking: asking.into(), ..self }
     }
 
     /// Writes a whole copy of the database to a new file, and the key of its trail beside it.

@@ -1,7 +1,9 @@
 //! Kill switches: they hold across restarts, and reach every host on this file.
 use async_trait::async_trait;
 use sqlx::{Row as _, sqlite::SqliteRow};
-use toolward_gate::{Change, Record, Switch, SwitchFeed, SwitchSet, SwitchTarget, Unavailable};
+use toolward_gate::{
+    Change, DenyList as _, Record, Switch, SwitchFeed, SwitchSet, SwitchTarget, Unavailable,
+};
 
 use crate::{State, micros, timestamp, unavailable, writer::Writing};
 
@@ -15,7 +17,8 @@ impl SwitchFeed for State {
         .fetch_all(self.read_pool())
         .await
         .map_err(unavailable)?;
-        Ok(SwitchSet { thrown: rows.iter().map(switch).collect::<Result<_, _>>()? })
+        let thrown = rows.iter().map(switch).collect::<Result<_, _>>()?;
+        Ok(SwitchSet { thrown, denials: self.denials().await? })
     }
 
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {

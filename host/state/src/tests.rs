@@ -1,13 +1,16 @@
 //! Real files, opened by one host or by several, and a clock that is set by hand.
 mod anchors;
 mod approvals;
+mod asking;
 mod audit;
 mod budgets;
 mod contract;
 mod crash;
+mod denials;
 pub(crate) mod faults;
 mod group;
 mod interrupted;
+mod kept;
 mod ledger;
 mod metered;
 #[cfg(unix)]

@@ -1,15 +1,18 @@
 //! The command line: one file for each subcommand.
+mod api_key;
 mod approval;
 mod audit;
 mod backup;
 mod build;
 mod call;
 mod check;
+mod client;
 mod compile;
 mod credential;
 mod demo;
 mod init;
 mod kill;
+mod openapi;
 mod policy;
 mod run;
 mod secret;
@@ -78,6 +81,8 @@ enum Command {
     Run(run::Run),
     /// Serve the tools over MCP and REST, and the administration, on the addresses of the configuration.
     Serve(serve::Serve),
+    /// Print the OpenAPI document of what `serve` serves.
+    Openapi(openapi::OpenApi),
     /// See and answer what waits for a person.
     #[command(subcommand)]
     Approval(approval::Approval),
@@ -90,11 +95,17 @@ enum Command {
     /// Make and read tokens, to try things out.
     #[command(subcommand)]
     Token(token::Token),
+    /// Make, list and revoke static keys, for those who have nothing else.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
     /// Read, search, export and check the audit trail.
     #[command(subcommand)]
     Audit(audit::Audit),
     /// Copy the database and the key of its trail, while hosts run.
     Backup(backup::Backup),
+    /// Write this host into the configuration of an MCP client.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Compile a component from standard input to standard output, for a host that runs.
     #[command(hide = true)]
     Compile(compile::Compile),
@@ -290,11 +301,14 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
+            Command::Openapi(openapi) => openapi.run(context),
             Command::Approval(approval) => approval.run(context).await,
             Command::Kill(kill) => kill.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Token(token) => token.run(context).await,
+            Command::ApiKey(key) => key.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
+            Command::Client(client) => client.run(context),
             Command::Backup(backup) => backup.run(context).await,
             // It needs no runtime.
             Command::Compile(_) => Ok(()),

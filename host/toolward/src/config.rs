@@ -1,5 +1,8 @@
 //! What the settings mean.
+mod approval;
 mod audit;
+mod authentication;
+mod credential;
 mod edit;
 mod file;
 mod find;
@@ -7,7 +10,11 @@ mod issuer;
 mod listen;
 mod sandbox;
 
+pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
+pub use authentication::{
+    AuthenticationConfig, CertificateName, CertificatePrincipal, CertificatesConfig, ExchangeConfig,
+};
 pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
@@ -21,6 +28,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
@@ -41,10 +49,12 @@ pub struct Config {
     pub stores: BTreeMap<String, StoreConfig>,
     pub credentials: BTreeMap<CredentialName, CredentialConfig>,
     pub issuers: BTreeMap<String, IssuerConfig>,
+    pub authentication: AuthenticationConfig,
     pub caller: Option<CallerConfig>,
     pub operator: OperatorConfig,
     /// A file of certificates that are trusted besides those of the machine.
     pub roots: Option<PathBuf>,
+    pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
     /// Where agents call; nowhere but on standard input, where absent.
@@ -104,6 +114,8 @@ pub struct CredentialConfig {
     pub broker: BrokerConfig,
     /// Who put it in.
     pub owner: String,
+    /// When it ends, where its owner knows.
+    pub expires: Option<Timestamp>,
     pub span: Range<usize>,
 }
 

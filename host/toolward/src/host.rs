@@ -5,12 +5,15 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use toolward_gate::{Account, Audit, Call, Ending, Gate, Stop, Unavailable};
+use toolward_gate::{Account, Audit, Call, Ending, Gate, Principal, Stop, ToolName, Unavailable};
 use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
 use tracing::Instrument as _;
 
-use crate::{callee::Callees, tools::Tools};
+use crate::{
+    callee::Callees,
+    tools::{Tool, Tools},
+};
 
 /// Everything a call passes, in the order in which it passes it.
 #[derive(Debug)]
@@ -23,7 +26,28 @@ pub struct Host {
     pub sandbox: Arc<Sandbox>,
 }
 
+/// Some of the tools that a principal may call, in the order of their names.
+#[derive(Debug)]
+pub struct Page<'a> {
+    pub tools: Vec<&'a Tool>,
+    /// The last one, where there are more.
+    pub next: Option<ToolName>,
+}
+
 impl Host {
+    /// What is shown to a principal: a tool of which every call would be refused is not. That it is shown
+    /// permits nothing.
+    pub fn page(&self, principal: &Principal, after: Option<&ToolName>, most: usize) -> Page<'_> {
+        let later = |tool: &&Tool| after.is_none_or(|after| tool.manifest.name > *after);
+        let offered = |tool: &&Tool| self.gate.policy.offers(principal, &tool.installed());
+        let mut tools: Vec<&Tool> =
+            self.tools.iter().filter(later).filter(offered).take(most.saturating_add(1)).collect();
+        let more = tools.len() > most;
+        tools.truncate(most);
+        let next = tools.last().filter(|_| more).map(|tool| tool.manifest.name.clone());
+        Page { tools, next }
+    }
+
     /// Carries one call. A caller who goes away does not end it: use [`Host::perform_unless`] for one who
     /// says so.
     pub async fn perform(self: &Arc<Self>, call: Call) -> Result<Output, Stop> {

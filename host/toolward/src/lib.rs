@@ -10,5 +10,6 @@ pub mod door;
 mod heard;
 pub mod host;
 pub mod reload;
+pub mod telling;
 pub mod tools;
 pub mod wiring;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use toolward_gate::{Clock, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable};
+use jiff::Timestamp;
+use toolward_gate::{
+    Clock, CredentialName, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable,
+};
 use toolward_sandbox::{Apart, Compile, Sandbox, SandboxError, SandboxSettings};
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
@@ -28,17 +31,23 @@ mod called;
 mod keys;
 mod lent;
 mod minting;
+mod places;
 mod plan;
+mod remembered;
+mod revoking;
 mod sent;
 mod sessions;
 mod slots;
+mod telling;
 mod trail;
 
-pub use trail::{checkpoint_places, retention};
+pub use places::checkpoint_places;
+pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telling::{answer_desk, tell_once, tellers};
 
 use plan::Planned;
 
@@ -131,7 +140,8 @@ async fn assembled(
     }
     let sandbox = Arc::new(Sandbox::new(sandbox_settings(config, program, &state))?);
     install(config, &sandbox, components).await?;
-    let switches = Arc::new(Switchboard::follow(Arc::new(state.clone())).await?);
+    let switches = Switchboard::follow(Arc::new(state.clone())).await?;
+    let switches = Arc::new(switches.ending(ends(config)));
     reach(&switches, &sandbox);
     switches.on_change(vault.forgetting());
     let policies = Arc::new(Exchange::new(policy));
@@ -142,7 +152,8 @@ async fn assembled(
         switches,
         clock: clock(),
     };
-    let audit = trail::audit(config, state).await?;
+    let audit = trail::audit(config, state, passphrases).await?;
+    revoking::revoke(&gate.switches, &vault, &audit);
     Ok((Host { tools, audit, gate, vault, sandbox }, policies))
 }
 
@@ -150,7 +161,8 @@ async fn assembled(
 pub fn authn(config: &Config) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::from_config(config, &fetch)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::from_config(config, &fetch, records)?)
 }
 
 /// Who may administer this host: by tokens for nothing else.
@@ -160,7 +172,8 @@ pub fn administration_authn(
 ) -> Result<Authn, StartError> {
     let documents = Documents::new(egress_settings(config)?)?;
     let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    Ok(Authn::for_administration(config, &fetch, &administration.audience)?)
+    let records = Arc::new(remembered::Remembered::of(config));
+    Ok(Authn::for_administration(config, &fetch, records, &administration.audience)?)
 }
 
 /// Installs as many components at once as there are processors.
@@ -188,6 +201,18 @@ async fn install(
     let (compiled, took) = (sandbox.compiled(), begun.elapsed());
     tracing::info!(components = all, compiled, ?took, "the components are ready");
     Ok(())
+}
+
+/// Which credentials end by themselves. One that has ended already is told: calls that may use it are refused.
+fn ends(config: &Config) -> BTreeMap<CredentialName, Timestamp> {
+    let set = config.credentials.iter();
+    let ends = set.filter_map(|(name, set)| Some((name.clone(), set.expires?)));
+    ends.inspect(|(name, end)| {
+        if *end <= clock().now() {
+            tracing::warn!(credential.name = %name, %end, "a credential has ended; put in a new one");
+        }
+    })
+    .collect()
 }
 
 /// A switch reaches a guest that does not wait for anything, too.
@@ -237,7 +262,8 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 /// The database of this host.
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
-    Ok(State::open(&config.database(), clock()).await?)
+    let state = State::open(&config.database(), clock()).await?;
+    Ok(state.asking(config.approval.asking.clone()))
 }
 
 /// The secret stores, by name. None is unlocked yet.

@@ -23,9 +23,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use http::StatusCode;
 use serde::Deserialize;
-use toolward_gate::{CredentialName, HttpScope, Slot};
+use tokio::time::Instant;
+use toolward_gate::{CapabilityName, CredentialName, HttpScope, Slot, SwitchTarget};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -121,11 +123,13 @@ pub struct Minted {
     pub(crate) credential: Credential,
     /// Absent where the broker keeps none.
     pub(crate) serial: Option<Serial>,
+    /// When it ends by itself; absent where that is not known.
+    pub(crate) ends: Option<Instant>,
 }
 
 impl From<Credential> for Minted {
     fn from(credential: Credential) -> Self {
-        Self { credential, serial: None }
+        Self { credential, serial: None, ends: None }
     }
 }
 
@@ -137,6 +141,7 @@ pub struct Serial(u64);
 #[derive(Clone, Copy)]
 pub struct Purpose<'a> {
     pub(crate) credential: &'a CredentialName,
+    pub(crate) capability: &'a CapabilityName,
     pub(crate) scope: &'a HttpScope,
     /// Who calls.
     pub(crate) principal: &'a str,
@@ -150,7 +155,8 @@ impl std::fmt::Debug for Purpose<'_> {
 }
 
 /// What brokers use of this host.
-pub(crate) struct House {
+#[expect(missing_debug_implementations, reason = "it knows what must not come back")]
+pub struct House {
     pub(crate) requests: HostRequests,
     pub(crate) registry: Registry,
 }
@@ -194,7 +200,15 @@ pub trait Broker: Send + Sync {
     fn answered(&self, _serial: Serial, _status: StatusCode) {}
     /// Drops every value that it keeps.
     fn forget(&self) {}
+    /// Drops every value that was lent for this provider, or every one, and says how to have its server take it
+    /// no longer. Empty where the server cannot be told.
+    fn withdraw(&self, _provider: Option<&str>, _house: &Arc<House>) -> Vec<Revocation> {
+        Vec::new()
+    }
 }
+
+/// Has a server take a value no longer. It ends after some seconds, one way or the other.
+pub type Revocation = BoxFuture<'static, Result<(), AskError>>;
 
 /// Every kind of broker, as it is configured.
 #[derive(Clone, Debug, Deserialize)]
@@ -233,15 +247,15 @@ impl BrokerConfig {
 
     /// Whether the capability lets a tool ask where the host asks for these values.
     pub fn asks_where(&self, scope: &HttpScope) -> bool {
-        let endpoint = match self {
-            Self::OAuth2(config) => Some(config.endpoint().clone()),
-            Self::AwsSts(config) => config.endpoint().ok(),
-            Self::StaticToken(_) | Self::AwsKeys(_) | Self::ClientCertificate(_) => None,
+        let endpoints: Vec<Endpoint> = match self {
+            Self::OAuth2(config) => config.endpoints().cloned().collect(),
+            Self::AwsSts(config) => config.endpoint().into_iter().collect(),
+            Self::StaticToken(_) | Self::AwsKeys(_) | Self::ClientCertificate(_) => Vec::new(),
         };
         let among = |endpoint: &Endpoint| {
             scope.destinations.iter().any(|one| endpoint.is_among(one, &scope.paths))
         };
-        endpoint.as_ref().is_some_and(among)
+        endpoints.iter().any(among)
     }
 
     /// Whether its values are as narrow as the capability's `session_policy`.
@@ -328,6 +342,30 @@ impl Credentials {
 
     pub(crate) fn forget(&self) {
         self.0.values().for_each(|broker| broker.forget());
+    }
+
+    /// What a switch withdraws: every value, those of one credential, or those that were lent for one provider.
+    /// The other switches stop some of those who may use a value, and the rest go on with it.
+    pub(crate) fn withdraw(
+        &self,
+        thrown: &SwitchTarget,
+        house: &Arc<House>,
+    ) -> Vec<(CredentialName, Revocation)> {
+        let of = |name: &CredentialName, broker: &Arc<dyn Broker>| match thrown {
+            SwitchTarget::Everything => broker.withdraw(None, house),
+            SwitchTarget::Credential(one) if one == name.as_str() => broker.withdraw(None, house),
+            SwitchTarget::Provider(provider) => broker.withdraw(Some(provider), house),
+            SwitchTarget::Credential(_)
+            | SwitchTarget::Tool(_)
+            | SwitchTarget::Digest(_)
+            | SwitchTarget::Capability(_)
+            | SwitchTarget::Use { .. }
+            | SwitchTarget::Principal(_) => Vec::new(),
+        };
+        let named = self.0.iter().flat_map(|(name, broker)| {
+            of(name, broker).into_iter().map(|revocation| (name.clone(), revocation))
+        });
+        named.collect()
     }
 }
 

@@ -145,6 +145,8 @@ struct Ready {
     serial: Option<Serial>,
     /// Present where the capability is metered.
     aside: Option<Aside>,
+    /// That of the call, or of the value that it carries.
+    life: Life,
 }
 
 impl std::fmt::Debug for Egress {
@@ -170,30 +172,34 @@ impl Egress {
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
         let checked = self.life.bound(checking).await.map_err(EgressError::Over)??;
-        let (signed, scanner, serial) = match self.lease(&checked).await? {
+        if !self.account.take_request() {
+            return Err(EgressError::NotAllowed(MOST_REQUESTS.to_owned()));
+        }
+        let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
+                let life = lease.life.clone();
                 let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
-                (signed, scanner, serial)
+                (signed, scanner, serial, life)
             }
             None => {
                 let scanner = self.shared.house.registry.scanner();
                 if checked.texts().any(|text| scanner.finds(text)) {
                     return Err(EgressError::CredentialInRequest);
                 }
-                (Signed::plain(checked), scanner, None)
+                (Signed::plain(checked), scanner, None, self.life.clone())
             }
         };
         let setting_aside = self.set_aside(&signed.checked);
         let aside = self.life.bound(setting_aside).await.map_err(EgressError::Over)??;
-        Ok(Ready { signed, scanner, serial, aside })
+        Ok(Ready { signed, scanner, serial, aside, life })
     }
 
     async fn exchange(&self, ready: Ready) -> Result<Shaped, EgressError> {
-        let Ready { signed, scanner, serial, aside } = ready;
+        let Ready { signed, scanner, serial, aside, life } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
         let trace = Trace::begin(self, &signed);
-        let received = self.receive(signed, &scanner, serial).await;
+        let received = self.receive(signed, &scanner, serial, &life).await;
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
         let charge = charge(&scope, &answer);
         let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
@@ -218,10 +224,11 @@ impl Egress {
         signed: Signed,
         scanner: &Scanner,
         serial: Option<Serial>,
+        life: &Life,
     ) -> Result<Scanned, NoAnswer> {
         let credential = signed.checked.scope.credential.clone();
         let sending = self.shared.transport.send(signed, scanner);
-        let raw = self.life.bound(sending).await.map_err(NoAnswer::Over)?;
+        let raw = life.bound(sending).await.map_err(NoAnswer::Over)?;
         let raw = raw.map_err(NoAnswer::Transport)?;
         if let (Some(name), Some(serial)) = (credential, serial) {
             self.shared.credentials.answered(&name, serial, raw.status);
@@ -290,18 +297,23 @@ impl Egress {
             return Ok(None);
         };
         let (scope, house) = (&*checked.scope, &self.shared.house);
-        let purpose = Purpose { credential: name, scope, principal: &self.principal, house };
+        let (capability, principal) = (&checked.capability, self.principal.as_str());
+        let purpose = Purpose { credential: name, capability, scope, principal, house };
         let minting = self.shared.credentials.mint(&purpose);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
-        let Minted { credential, serial } = minted.map_err(|error| {
+        let Minted { credential, serial, ends } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
             EgressError::CredentialUnavailable
         })?;
-        let (slot, life, now) = (slot.clone(), self.life.clone(), self.shared.clock.now());
+        let life = ends.map_or(self.life.clone(), |end| self.life.while_good(name, end));
+        let (slot, now) = (slot.clone(), self.shared.clock.now());
         let (name, registry) = (name.clone(), house.registry.clone());
         Ok(Some((Lease { name, credential, registry, slot, life, now }, serial)))
     }
 }
+
+const MOST_REQUESTS: &str =
+    "as many requests have left as the person who approved the call allowed";
 
 fn not_signed(error: &SignError) -> EgressError {
     match error {

@@ -1,11 +1,11 @@
 //! A permit, and the way out on its terms.
 use std::sync::Arc;
 
-use toolward_gate::{Call, Permit};
+use toolward_gate::{Call, CredentialName, Permit, SwitchTarget};
 
 use crate::{
     address::{Machine, Network, Own},
-    broker::{Credentials, House},
+    broker::{Credentials, House, Revocation},
     egress::{Egress, EgressSettings, Shared},
     fingerprint::FingerprintKey,
     host_request::HostRequests,
@@ -80,6 +80,18 @@ impl Vault {
                 shared.credentials.forget();
                 shared.transport.forget();
             }
+        }
+    }
+
+    /// What is to be asked with each switch that is thrown: it drops the values that the switch withdraws, and
+    /// says how each is revoked, with the name of its credential. It does not keep the vault.
+    pub fn withdrawing(
+        &self,
+    ) -> impl Fn(&SwitchTarget) -> Vec<(CredentialName, Revocation)> + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.0);
+        move |thrown| {
+            let shared = shared.upgrade();
+            shared.map_or(Vec::new(), |shared| shared.credentials.withdraw(thrown, &shared.house))
         }
     }
 

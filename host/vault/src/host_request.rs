@@ -31,6 +31,17 @@ impl Endpoint {
         self.destination == *destination && paths.iter().any(|pattern| pattern.matches(path))
     }
 
+    /// Whether there can be something below it.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.path_and_query.contains('?')
+    }
+
+    /// What lies below it: `below` is what a canonical path and query go on with.
+    pub(crate) fn below(&self, below: &str) -> Self {
+        let path_and_query = format!("{}/{below}", self.path_and_query.trim_end_matches('/'));
+        Self { destination: self.destination.clone(), path_and_query }
+    }
+
     /// As in a `Host` header.
     pub(crate) fn authority(&self) -> String {
         self.destination.authority()
@@ -138,7 +149,23 @@ impl HostRequests {
         self.in_time(from, allow_private, bare(Method::GET, from)?).await
     }
 
-    async fn in_time(
+    /// Sends what the host itself wrote. Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        to: &Endpoint,
+        allow_private: &PrivateRanges,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Vec<u8>,
+    ) -> Result<Answer, PostError> {
+        let mut request = bare(method, to)?;
+        request.headers_mut().extend(headers);
+        *request.body_mut() = Some(body.into());
+        self.in_time(to, allow_private, request).await
+    }
+
+    /// Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn in_time(
         &self,
         to: &Endpoint,
         allow_private: &PrivateRanges,
@@ -176,7 +203,7 @@ impl HostRequests {
     }
 }
 
-fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
+pub(crate) fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
     let url = to.to_string().parse().map_err(|_| PostError::Unreachable)?;
     let mut request = reqwest::Request::new(method, url);
     let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

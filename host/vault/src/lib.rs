@@ -12,6 +12,7 @@
 mod address;
 mod broker;
 mod check;
+mod courier;
 mod documents;
 mod egress;
 mod fingerprint;
@@ -21,6 +22,7 @@ mod grant;
 mod host_request;
 mod lease;
 mod marker;
+mod notice;
 mod scan;
 mod secret;
 mod secret_store;
@@ -31,10 +33,11 @@ mod transport;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
-    ClientCertificateConfig, Credential, Credentials, MintError, Minted, OAuth2Config, Purpose,
-    Serial, StaticTokenConfig,
+    ClientCertificateConfig, Credential, Credentials, House, MintError, Minted, OAuth2Config,
+    Purpose, Revocation, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
+pub use courier::{Bucket, BucketConfig, Courier, DeliveryError, Webhook, WebhookConfig};
 pub use documents::{DocumentError, Documents};
 pub use egress::{Egress, EgressError, EgressSettings, Streamed};
 pub use fingerprint::{Fingerprint, FingerprintKey};
@@ -42,6 +45,10 @@ pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
+pub use notice::{
+    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
+    verify as verify_signature,
+};
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{

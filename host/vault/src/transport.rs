@@ -1,8 +1,7 @@
 //! Sends what is signed, and reads what comes back up to its limit.
 use std::{
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{Mutex, PoisonError},
+    sync::PoisonError,
     time::Duration,
 };
 
@@ -10,7 +9,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::dns::{Name, Resolve, Resolving};
 use toolward_gate::{CapabilityName, Destination, Trust};
 
-use self::{coding::Coding, tls::Tls};
+use self::{
+    coding::Coding,
+    tls::Tls,
+    unread::{Clients, Unread},
+};
 use crate::{
     broker::ClientCertificate,
     check::Checked,
@@ -19,8 +22,10 @@ use crate::{
 };
 
 mod coding;
+mod dial;
 mod incoming;
 mod tls;
+mod unread;
 
 pub(crate) use incoming::Incoming;
 pub use tls::check as check_trust;
@@ -58,7 +63,7 @@ pub(crate) enum TransportError {
 pub(crate) struct Transport {
     tls: Tls,
     connect_timeout: Duration,
-    clients: Mutex<HashMap<Key, reqwest::Client>>,
+    clients: Clients,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -80,7 +85,7 @@ impl Transport {
         // Somebody else in the process may have chosen already: either way there is one.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let tls = Tls::new(extra_roots_pem)?;
-        Ok(Self { tls, connect_timeout, clients: Mutex::default() })
+        Ok(Self { tls, connect_timeout, clients: Clients::default() })
     }
 
     /// Sends, and searches the body while it comes in.
@@ -90,14 +95,15 @@ impl Transport {
         scanner: &Scanner,
     ) -> Result<Raw, TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let response = self.answer(signed).await?;
+        let (response, unread) = self.answer(signed).await?;
         let coding = Coding::of(response.headers())?;
         let (status, headers) = (response.status(), response.headers().clone());
+        let incoming = Incoming::of(response, unread, limit)?;
         let mut search = scanner.search();
         let (body, place) = match coding {
-            Coding::Identity => read(Incoming::of(response, limit)?, Some(&mut search)).await?,
+            Coding::Identity => read(incoming, Some(&mut search)).await?,
             Coding::Gzip | Coding::Deflate | Coding::Brotli | Coding::Zstd => {
-                (coding.decode(read(Incoming::of(response, limit)?, None).await?.0, limit)?, None)
+                (coding.decode(read(incoming, None).await?.0, limit)?, None)
             }
         };
         let rest = if coding == Coding::Identity { &[] } else { body.as_slice() };
@@ -108,19 +114,21 @@ impl Transport {
     /// Sends, and leaves the body to come. What is compressed is not let go in parts.
     pub(crate) async fn open(&self, signed: Signed) -> Result<(Raw, Incoming), TransportError> {
         let limit = signed.checked.scope.response.max_bytes;
-        let response = self.answer(signed).await?;
+        let (response, unread) = self.answer(signed).await?;
         if Coding::of(response.headers())? != Coding::Identity {
             return Err(TransportError::Encoded);
         }
         let (status, headers) = (response.status(), response.headers().clone());
-        let incoming = Incoming::of(response, limit)?;
+        let incoming = Incoming::of(response, unread, limit)?;
         Ok((Raw { status, headers, body: Vec::new(), hit: None }, incoming))
     }
 
-    async fn answer(&self, signed: Signed) -> Result<reqwest::Response, TransportError> {
+    async fn answer(&self, signed: Signed) -> Result<(reqwest::Response, Unread), TransportError> {
         let identity = signed.injection.identity.as_deref();
-        let client = self.client(key(&signed.checked, identity), identity)?;
-        execute(&client, request(signed)?).await
+        let key = key(&signed.checked, identity);
+        let client = self.client(key.clone(), identity)?;
+        let unread = Unread::of(&self.clients, key);
+        Ok((execute(&client, request(signed)?).await?, unread))
     }
 
     /// Sends what the host itself writes, to addresses that were checked.
@@ -134,13 +142,14 @@ impl Transport {
         let capability = OWN.parse().map_err(|_| TransportError::Failed)?;
         let (trust, destination) = (Trust::default(), to.clone());
         let key = Key { capability, destination, addresses, trust, identity: None };
-        let client = self.client(key, None)?;
+        let client = self.client(key.clone(), None)?;
+        let unread = Unread::of(&self.clients, key);
         let response = execute(&client, request).await?;
         if Coding::of(response.headers())? != Coding::Identity {
             return Err(TransportError::Encoded);
         }
         let (status, headers) = (response.status(), response.headers().clone());
-        let (body, _) = read(Incoming::of(response, limit)?, None).await?;
+        let (body, _) = read(Incoming::of(response, unread, limit)?, None).await?;
         Ok(Fetched { status, headers, body })
     }
 

@@ -14,7 +14,7 @@ use toolward_vault::{
     Purpose, Secret, Vault,
 };
 
-use super::yes;
+use super::{server::LIMIT, yes};
 
 pub(crate) const TOKEN: &str = "ghp_Zx81kQ7mW0pLr5vTnB4yUj9sEc2aHd6fGi3o";
 
@@ -69,7 +69,7 @@ fn scope(destination: Destination) -> HttpScope {
         max_request_bytes: 64,
         response: ResponseShape {
             content_types: ["application/json".to_owned()].into(),
-            max_bytes: 2 << 20,
+            max_bytes: LIMIT,
             ..ResponseShape::default()
         },
         meter: None,

@@ -3,12 +3,13 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
-use axum::{Router, body::Body, extract::Path, http::header, routing::get, serve::Listener};
+use axum::{Json, Router, body::Body, extract::Path, http::header, routing::get, serve::Listener};
 use futures::stream;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivatePkcs8KeyDer};
@@ -21,7 +22,11 @@ pub(crate) struct Server {
     /// Who signed its certificate, in PEM form.
     pub(crate) root: String,
     accepted: Arc<AtomicUsize>,
+    passed: Passed,
 }
+
+/// When a body that does not end was longer than a response may be.
+type Passed = Arc<Mutex<Option<Instant>>>;
 
 impl Server {
     /// Answers `GET /items/{bytes}` with a list of about so many bytes, and where there is none of that size
@@ -31,18 +36,28 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, accepted) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
         let pages: Vec<(usize, String)> = sizes.iter().map(|size| (*size, page(*size))).collect();
-        let pages = Arc::new(pages);
+        let (pages, passed) = (Arc::new(pages), Passed::default());
+        let notes = passed.clone();
         let router = Router::new().route(
             "/items/{bytes}",
             get(|Path(bytes): Path<usize>| async move {
                 let page = pages.iter().find(|(size, _)| *size == bytes);
-                let body = page.map_or_else(endless, |(_, page)| Body::from(page.clone()));
+                let body = match page {
+                    Some((_, page)) => Body::from(page.clone()),
+                    None => endless(notes.clone()),
+                };
                 ([(header::CONTENT_TYPE, "application/json")], body)
             }),
         );
+        let router = router.fallback(|| async { Json(for_examples()) });
         let listener = Tls { listener, tls, accepted: accepted.clone() };
         drop(tokio::spawn(async move { axum::serve(listener, router).await }));
-        Ok(Self { address, root, accepted })
+        Ok(Self { address, root, accepted, passed })
+    }
+
+    /// When the last body without an end went over the limit.
+    pub(crate) fn passed(&self) -> Option<Instant> {
+        self.passed.lock().unwrap().take()
     }
 
     /// How many connections were opened so far.
@@ -51,10 +66,37 @@ impl Server {
     }
 }
 
-fn endless() -> Body {
-    let pieces = std::iter::once("[0").chain(std::iter::repeat(ZEROS));
-    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+/// What every example understands that sends requests.
+fn for_examples() -> Value {
+    json!({
+        "results": [{ "name": "Berlin", "country": "Germany", "latitude": 52.5, "longitude": 13.4 }],
+        "current": { "temperature_2m": 3.5, "wind_speed_10m": 12.0 },
+        "daily": {
+            "time": ["2026-11-21"], "temperature_2m_max": [5.0], "temperature_2m_min": [-1.0],
+        },
+        "number": 1,
+        "title": "The roof leaks",
+        "state": "open",
+        "body": "It drips.",
+    })
 }
+
+/// Notes when it hands over the byte with which it is longer than a response may be: that byte leaves a little later.
+fn endless(passed: Passed) -> Body {
+    let mut length = 0;
+    let pieces = std::iter::once("[0").chain(std::iter::repeat(ZEROS)).map(move |piece| {
+        let before = length;
+        length += piece.len();
+        if before <= LIMIT && length > LIMIT {
+            *passed.lock().unwrap() = Some(Instant::now());
+        }
+        Ok::<_, Infallible>(piece)
+    });
+    Body::from_stream(stream::iter(pieces))
+}
+
+/// What a response may have at the desk, in bytes.
+pub(crate) const LIMIT: usize = 2 << 20;
 
 const ZEROS: &str = ",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0";
 

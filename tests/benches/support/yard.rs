@@ -9,13 +9,17 @@ use std::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{
-    Basis, Cost, Digest, EgressTerms, Gate, Interface, ProgressSink, Risk, SandboxTerms, Stop,
-    Switch, SwitchTarget, Terms,
+    Basis, CapabilityName, Cost, Destination, Digest, EgressTerms, Gate, HttpScope, Interface,
+    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Stop, Switch, SwitchTarget,
+    Terms, Trust,
 };
 use toolward_sandbox::{Output, Sandbox, SandboxSettings};
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
-use super::yes::{self, Office};
+use super::{
+    server::Server,
+    yes::{self, Office},
+};
 
 pub(crate) struct Yard {
     sandbox: Arc<Sandbox>,
@@ -36,10 +40,23 @@ impl Yard {
         .await
     }
 
-    /// What was compiled is in this folder.
-    pub(crate) async fn open_kept(component: &[u8], data: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// What was compiled is in this folder. Each destination that an example names is `server`.
+    pub(crate) async fn open_lending(
+        component: &[u8],
+        data: Option<PathBuf>,
+        server: &Server,
+    ) -> anyhow::Result<Self> {
         let settings = SandboxSettings { data, ..SandboxSettings::default() };
-        Self::with(component, settings, |_| ()).await
+        let mut terms = terms(usize::try_from(settings.concurrent_calls)?);
+        let scope = Arc::new(lent(server.address.port()));
+        for name in LENT {
+            let (name, http) = (name.parse::<CapabilityName>()?, Interface("http".to_owned()));
+            terms.sandbox.capabilities.insert(name.clone(), http);
+            terms.egress.http.insert(name, scope.clone());
+        }
+        terms.sandbox.defined = Arc::new(terms.sandbox.capabilities.clone());
+        let root = Some(server.root.as_bytes().to_vec());
+        Self::under(component, settings, terms, root).await
     }
 
     /// Under terms that were changed.
@@ -48,15 +65,24 @@ impl Yard {
         settings: SandboxSettings,
         change: fn(&mut Terms),
     ) -> anyhow::Result<Self> {
-        let calls = settings.concurrent_calls;
+        let mut terms = terms(usize::try_from(settings.concurrent_calls)?);
+        change(&mut terms);
+        Self::under(component, settings, terms, None).await
+    }
+
+    async fn under(
+        component: &[u8],
+        settings: SandboxSettings,
+        terms: Terms,
+        extra_roots_pem: Option<Vec<u8>>,
+    ) -> anyhow::Result<Self> {
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let digest = sandbox.install(component.to_vec()).await?.digest;
-        let mut terms = terms(usize::try_from(calls)?);
-        change(&mut terms);
         let (gate, office) = yes::gate(terms).await?;
         let heard = sandbox.clone();
         gate.switches.on_change(move || heard.interrupt());
-        let vault = Vault::new(Credentials::default(), EgressSettings::default())?;
+        let settings = EgressSettings { extra_roots_pem, ..EgressSettings::default() };
+        let vault = Vault::new(Credentials::default(), settings)?;
         Ok(Self { sandbox, gate, office, vault, digest })
     }
 
@@ -178,6 +204,35 @@ fn terms(calls: usize) -> Terms {
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
     }
 }
+
+fn lent(port: u16) -> HttpScope {
+    let path = |path: &&str| path.parse().unwrap();
+    HttpScope {
+        destinations: vec![Destination { https: true, host: "127.0.0.1".to_owned(), port }],
+        methods: ["GET".to_owned()].into(),
+        paths: PATHS.iter().map(path).collect(),
+        query: None,
+        headers: [].into(),
+        allow_private: PrivateRanges::loopback(),
+        tls: Trust::default(),
+        credential: None,
+        session_policy: None,
+        oauth_scope: [].into(),
+        slot: None,
+        max_request_bytes: 1 << 10,
+        response: ResponseShape {
+            content_types: ["application/json".to_owned()].into(),
+            max_bytes: 1 << 18,
+            ..ResponseShape::default()
+        },
+        meter: None,
+    }
+}
+
+/// What the examples ask for that send requests.
+const LENT: [&str; 3] = ["weather:geocoding:read", "weather:forecast:read", "github:issues:read"];
+const PATHS: [&str; 3] =
+    ["/v1/search", "/v1/forecast", "/repos/{owner}/{repo}/issues/{number:int}"];
 
 /// The resident memory of this process, in bytes.
 fn resident() -> anyhow::Result<u64> {

@@ -7,9 +7,9 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, BudgetLedger, Call, CallId,
-    DecideError, Decision, Digest, Facts, Filing, Gate, Identity, Kind, Notes, Policy, Principal,
-    ProgressSink, Request, Reservation, ReserveError, Switch, SwitchFeed, SwitchSet, SwitchTarget,
-    Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+    DecideError, Decision, Digest, Facts, FileError, Filing, Gate, Identity, Kind, Notes, Policy,
+    Principal, ProgressSink, Request, Reservation, ReserveError, Switch, SwitchFeed, SwitchSet,
+    SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
 };
 
 /// The gate, and the office behind it, which holds its switches.
@@ -93,8 +93,8 @@ impl BudgetLedger for Office {
 
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(closed())
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
+        Err(closed().into())
     }
     async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
         Err(closed())

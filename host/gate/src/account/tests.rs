@@ -54,7 +54,8 @@ fn name() -> CapabilityName {
 fn account(ledger: &Arc<Ledger>) -> Account {
     let most = Amount::Cost(Cost(ledger.budget));
     let budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
-    let opening = Opening { used: micros(1), ahead: [(name(), micros(10))].into() };
+    let ahead = [(name(), micros(10))].into();
+    let opening = Opening { used: micros(1), ahead, limits: Limits::default() };
     *ledger.held.lock().unwrap() = opening.total();
     Account::open(CallId::generate(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
 }
@@ -136,4 +137,20 @@ proptest! {
             assert_eq!(account.usage().cost.0.saturating_add(ahead), ledger.held());
         });
     }
+}
+
+#[tokio::test]
+async fn of_many_requests_at_once_as_many_leave_as_were_allowed() {
+    let limits = AnswerLimits { requests: Some(3), ..AnswerLimits::default() };
+    let limited = Arc::new(Limits::of(&limits));
+    let taking = (0..50).map(|_| {
+        let limited = limited.clone();
+        tokio::spawn(async move { limited.take_request() })
+    });
+    let mut taken = 0;
+    for one in taking.collect::<Vec<_>>() {
+        taken += usize::from(one.await.unwrap());
+    }
+    assert_eq!(taken, 3);
+    assert!(Limits::default().take_request(), "without a limit, all of them");
 }

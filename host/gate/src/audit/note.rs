@@ -4,10 +4,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    ApprovalId, Basis, CallId, CapabilityName, CredentialName, Digest, Recording, ToolName, Usage,
+    AnswerLimits, ApprovalId, Basis, CallId, CapabilityName, CredentialName, Digest, Recording,
+    ToolName, Usage,
 };
 
 /// One thing that happened on the way of a call.
@@ -33,6 +35,16 @@ pub enum Note {
     Approved {
         approval: ApprovalId,
         by: BTreeSet<String>,
+        /// What they narrowed their yes to.
+        #[serde(skip_serializing_if = "AnswerLimits::is_none")]
+        limits: AnswerLimits,
+    },
+    /// A capability that no policy permits, used because people allowed it for a time.
+    Exceptional {
+        approval: ApprovalId,
+        capability: CapabilityName,
+        by: BTreeSet<String>,
+        ends_at: Timestamp,
     },
     /// A request that left. Never its query, headers or body.
     Sent {

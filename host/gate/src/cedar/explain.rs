@@ -25,7 +25,8 @@ pub struct Supposition {
 impl Supposition {
     fn known(&self) -> Circumstances<'_> {
         let Self { now, approved_by, remaining } = self;
-        Circumstances { now: *now, approved_by: approved_by.as_ref(), remaining: *remaining }
+        let (now, approved_by, remaining) = (*now, approved_by.as_ref(), *remaining);
+        Circumstances { now, approved_by, remaining, exceptions: None }
     }
 }
 

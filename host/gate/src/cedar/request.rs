@@ -8,7 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
-    Call, CapabilityDefinition, ComponentName, Cost, Digest, Facts, Kind, Principal, Risk, ToolName,
+    Call, CapabilityDefinition, ComponentName, Cost, Digest, Exceptions, Facts, Kind, Principal,
+    Risk, ToolName,
 };
 
 /// What is known besides the call.
@@ -18,12 +19,13 @@ pub(super) struct Circumstances<'a> {
     /// Who said yes.
     pub(super) approved_by: Option<&'a BTreeSet<String>>,
     pub(super) remaining: Option<Cost>,
+    pub(super) exceptions: Option<&'a Exceptions>,
 }
 
 impl<'a> From<&'a Facts> for Circumstances<'a> {
-    fn from(Facts { now, approval, remaining }: &'a Facts) -> Self {
+    fn from(Facts { now, approval, remaining, exceptions }: &'a Facts) -> Self {
         let approved_by = approval.as_ref().map(|approval| approval.by());
-        Self { now: *now, approved_by, remaining: *remaining }
+        Self { now: *now, approved_by, remaining: *remaining, exceptions: Some(exceptions) }
     }
 }
 

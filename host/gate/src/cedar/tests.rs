@@ -134,7 +134,8 @@ fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
 }
 
 fn facts() -> Facts {
-    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None }
+    let exceptions = crate::Exceptions::default();
+    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, exceptions }
 }
 
 fn outcome(policy: &CedarPolicy, call: &Call) -> String {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{CapabilityName, Digest, Unavailable};
+use crate::{CapabilityName, Denials, Digest, Unavailable};
 
 /// What a kill switch stops.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,10 +98,11 @@ pub struct Switch {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Every switch that is thrown.
+/// Every switch that is thrown, and every denial: what ends calls, read at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SwitchSet {
     pub thrown: Vec<Switch>,
+    pub denials: Denials,
 }
 
 impl SwitchSet {

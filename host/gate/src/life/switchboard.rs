@@ -148,7 +148,8 @@ impl Switchboard {
         let identity = call.principal.ends_at();
         let identity = identity.map(|end| End { at: time.until(end), cause: Cause::IdentityEnded });
         let end = identity.into_iter().fold(end, End::sooner);
-        let life = Life { known: self.board.known.subscribe(), subjects: subjects.into(), end };
+        let (known, caller) = (self.board.known.subscribe(), call.principal.clone());
+        let life = Life { known, subjects: subjects.into(), caller, end };
         match &call.parent {
             Some(parent) => life.within(parent.life()),
             None => life,

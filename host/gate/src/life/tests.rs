@@ -1,5 +1,6 @@
 //! What a switch that is thrown here does at once, and what else ends a life.
 mod ending;
+mod interleaved;
 
 use std::sync::{
     Arc, Mutex,

@@ -155,3 +155,53 @@ proptest! {
         }
     }
 }
+
+fn pattern_text() -> impl Strategy<Value = String> {
+    let segment = proptest::sample::select(vec!["a", "7", "{x}", "{n:int}", "{s:slug}", "{h:hex}"]);
+    let rest = proptest::option::weighted(0.3, Just("{r...}"));
+    (proptest::collection::vec(segment, 0..4), rest).prop_map(|(segments, rest)| {
+        let all: Vec<&str> = segments.into_iter().chain(rest).collect();
+        format!("/{}", all.join("/"))
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_pattern_within_another_lets_nothing_more_through(
+        one in pattern_text(), other in pattern_text(),
+        path in proptest::collection::vec(proptest::sample::select(vec!["a", "7", "b-c", "0f", ""]), 0..5),
+    ) {
+        let (one, other): (PathPattern, PathPattern) = (one.parse().unwrap(), other.parse().unwrap());
+        let path = format!("/{}", path.join("/"));
+        prop_assert!(one.is_within(&one));
+        if one.is_within(&other) && one.matches(&path) {
+            prop_assert!(other.matches(&path), "{} within {}: {}", one, other, path);
+        }
+    }
+}
+
+#[test]
+fn a_pattern_is_within_another_segment_by_segment() {
+    let within = |one: &str, other: &str| {
+        one.parse::<PathPattern>().unwrap().is_within(&other.parse().unwrap())
+    };
+    for (one, other) in [
+        ("/a/7", "/a/{id}"),
+        ("/a/7", "/{x}/{n:int}"),
+        ("/a/{n:int}", "/a/{id}"),
+        ("/a/b/c", "/a/{rest...}"),
+        ("/a/{rest...}", "/{rest...}"),
+    ] {
+        assert!(within(one, other), "{one} within {other}");
+    }
+    for (one, other) in [
+        ("/a/{id}", "/a/7"),
+        ("/a/{id}", "/a/{n:int}"),
+        ("/a", "/a/{rest...}"),
+        ("/", "/{x}"),
+        ("/a/{rest...}", "/a/{x}"),
+        ("/a/b", "/a"),
+    ] {
+        assert!(!within(one, other), "{one} within {other}");
+    }
+}

@@ -9,11 +9,13 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Answer, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause, CedarPolicy,
-    DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal, ProgressSink, Request,
-    SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef, Verdict, Want,
+    Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
+    CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal,
+    ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
+    Verdict, Want,
 };
 
+mod bound;
 mod delegated;
 mod exchanged;
 
@@ -88,7 +90,7 @@ impl Office {
 
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable> {
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError> {
         self.open()?;
         let mut requests = self.requests();
         let stands = |one: &&Request| {
@@ -213,8 +215,10 @@ impl House {
     async fn answer(&self, id: ApprovalId, by: &str, role: &str, verdict: Verdict) {
         let answer = Answer {
             by: by.to_owned(),
+            acts_for: vec![],
             roles: [role.to_owned()].into(),
             verdict,
+            limits: AnswerLimits::default(),
             comment: "because".to_owned(),
             at: self.clock.now(),
         };
@@ -449,7 +453,7 @@ async fn every_name_of_a_call_has_a_switch_and_another_one_has_none() {
 async fn under(target: SwitchTarget) -> House {
     let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
     let switch = Switch { target, reason, by, since: noon(), expires_at: None };
-    let switches = Mutex::new(SwitchSet { thrown: vec![switch] });
+    let switches = Mutex::new(SwitchSet { thrown: vec![switch], ..SwitchSet::default() });
     House::with(Office { switches, ..Office::default() }).await
 }
 

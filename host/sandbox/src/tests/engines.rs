@@ -2,13 +2,13 @@
 use std::{fs, path::Path};
 
 use toolward_gate::Notes;
-use wasmtime::Engine;
+use wasmtime::{Config, Engine, Strategy};
 
 use super::limits::called;
 use crate::{
     ComponentError, Sandbox, SandboxSettings,
     code::Fingerprint,
-    engine::{self, Engines, Profile},
+    engine::{self, Engines, Profile, compiling},
     testing::{self, Guest, terms, with_memories},
 };
 
@@ -83,4 +83,24 @@ async fn the_next_start_runs_what_was_kept_and_compiles_what_was_changed() {
     fs::remove_file(data.path().join("cache.key")).unwrap();
     assert_eq!(started().await, 1);
     assert_eq!(started().await, 0);
+}
+
+/// [B-26] Whoever changes how code is compiled changes this file, and is seen doing so.
+#[test]
+fn how_code_is_compiled_is_written_down_and_no_change_of_it_goes_unseen() {
+    let ours = format!("{:#?}", compiling());
+    insta::assert_snapshot!(ours);
+    let changes: [fn(&mut Config); 6] = [
+        |config| _ = config.strategy(Strategy::Winch),
+        |config| _ = config.signals_based_traps(false),
+        |config| _ = config.memory_guard_size(0),
+        |config| _ = config.guard_before_linear_memory(false),
+        |config| _ = config.wasm_tail_call(true),
+        |config| _ = config.epoch_interruption(false),
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let mut changed = compiling();
+        change(&mut changed);
+        assert_ne!(format!("{changed:#?}"), ours, "change {at} is not seen");
+    }
 }

@@ -150,11 +150,7 @@ impl Inner {
             return Ok(());
         }
         let point = Checkpoint::of(kind, last.as_ref(), self.state.clock.now(), &self.state.key);
-        for place in &self.anchoring.places {
-            place.put(&point).await.map_err(|error| {
-                Unavailable::new("the checkpoints", format!("{}: {}", place.name(), error.cause))
-            })?;
-        }
+        put(&point, &self.anchoring.places).await?;
         self.anchored.store(sequence, Ordering::Release);
         Ok(())
     }
@@ -174,6 +170,24 @@ impl Inner {
             self.due.notify_one();
         }
     }
+}
+
+/// Puts it into every place, also where another one fails.
+async fn put(point: &Checkpoint, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), Unavailable> {
+    let mut failed = Vec::new();
+    for place in places {
+        let put = place.put(point).await.map_err(|error| unread(place.as_ref(), &error));
+        failed.extend(put.err().map(|error| error.cause.to_string()));
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Unavailable::new("the checkpoints", failed.join("; ")))
+    }
+}
+
+fn unread(place: &dyn CheckpointPlace, error: &Unavailable) -> Unavailable {
+    Unavailable::new("the checkpoints", format!("{}: {}", place.name(), error.cause))
 }
 
 #[async_trait]
@@ -219,7 +233,8 @@ impl State {
     /// Fails where the newest checkpoint of a place says something else than the trail.
     async fn check_against(&self, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), StateError> {
         for place in places {
-            let Some(lines) = place.lines().await? else { continue };
+            let lines = place.lines().await.map_err(|error| unread(place.as_ref(), &error))?;
+            let Some(lines) = lines else { continue };
             let Some(newest) = self.newest(&lines) else { continue };
             if !self.agrees(&newest).await? {
                 let last = self.last_link().await?.map_or(0, |link| link.sequence);
@@ -256,6 +271,16 @@ impl State {
         Ok(found.map_or(point.sequence <= through, |link| link.hash == point.head))
     }
 
+    /// Says in every place how far the trail goes now.
+    pub async fn checkpoint(&self, places: &[Arc<dyn CheckpointPlace>]) -> Result<(), Unavailable> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        let last = self.last_link().await?;
+        let kind = CheckpointKind::Running;
+        put(&Checkpoint::of(kind, last.as_ref(), self.clock.now(), &self.key), places).await
+    }
+
     /// Goes on with a trail that is shorter than its checkpoints say: what they stood for is lost, and that is
     /// said in the trail and in every place. Says whether there was anything to give up.
     pub async fn resume(
@@ -277,9 +302,7 @@ impl State {
             reason: reason.to_owned(),
         };
         self.record_change(change).await?;
-        for place in places {
-            place.put(&point).await?;
-        }
+        put(&point, places).await?;
         Ok(true)
     }
 }

@@ -8,10 +8,10 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use toolward_gate::{
-    Amount, ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit, Call, Change, Clock,
-    Cost, DecideError, Expected, Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, RateLimit,
-    Record, Refusal, Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard,
-    Usage, Verdict,
+    Amount, ApiKey, ApiKeys, ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit,
+    Call, Change, Clock, Cost, DecideError, Denial, DenialTarget, DenyList, Digest, Expected,
+    Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, Kind, RateLimit, Record, Refusal,
+    Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard, Usage, Verdict,
 };
 
 use super::{
@@ -23,7 +23,17 @@ use crate::State;
 
 /// Everything that a host asks of what remembers for it.
 trait Ports:
-    AuditLog + BudgetLedger + ApprovalBook + SwitchFeed + KeyValues + Clone + Send + Sync + 'static
+    AuditLog
+    + BudgetLedger
+    + ApprovalBook
+    + SwitchFeed
+    + DenyList
+    + ApiKeys
+    + KeyValues
+    + Clone
+    + Send
+    + Sync
+    + 'static
 {
 }
 impl<T> Ports for T where
@@ -31,6 +41,8 @@ impl<T> Ports for T where
         + BudgetLedger
         + ApprovalBook
         + SwitchFeed
+        + DenyList
+        + ApiKeys
         + KeyValues
         + Clone
         + Send
@@ -303,6 +315,39 @@ async fn one_who_waits_for_an_answer_hears_it_from_another_host<M: Maker>(maker:
     assert_eq!(waits.await.unwrap().state, ApprovalState::Approved);
 }
 
+async fn what_is_denied_is_denied_on_every_host<M: Maker>(maker: M) {
+    let (clock, here, there) = (maker.clock(), maker.host().await, maker.host().await);
+    let since = clock.now();
+    let target = DenialTarget::Issuer { issuer: "https://login.example.com".to_owned() };
+    let (reason, by) = ("it was broken into".to_owned(), "ana".to_owned());
+    let denial = Denial { target: target.clone(), reason, by, since, expires_at: None };
+    here.deny(denial.clone()).await.unwrap();
+    assert_eq!(there.denials().await.unwrap().all(), [denial]);
+    assert_eq!(there.read().await.unwrap().denials.all().len(), 1);
+    assert!(there.allow(&target, "ben", "it is mended").await.unwrap());
+    assert!(here.denials().await.unwrap().all().is_empty());
+    assert!(!here.allow(&target, "ben", "again").await.unwrap());
+    let hash = Digest::of(b"a key");
+    let key = ApiKey {
+        id: "k1".to_owned(),
+        hash: Some(hash),
+        principal: "robo".to_owned(),
+        kind: Kind::Service,
+        roles: [].into(),
+        scope: None,
+        by: "ana".to_owned(),
+        created_at: since,
+        ends_at: since.checked_add(HOUR).unwrap(),
+        revoked_at: None,
+    };
+    here.add_api_key(&key).await.unwrap();
+    assert_eq!(there.api_key("k1").await.unwrap(), Some(key));
+    assert!(there.revoke_api_key("k1", "ben", "it leaked").await.unwrap());
+    assert!(here.api_key("k1").await.unwrap().unwrap().revoked_at.is_some());
+    assert_eq!(here.denials().await.unwrap().all().len(), 1);
+    assert!(maker.holds(&here).await);
+}
+
 /// The suite, for one maker.
 macro_rules! contract {
     ($module:ident, $maker:ty, $($test:ident),* $(,)?) => {
@@ -331,6 +376,7 @@ macro_rules! all_of {
             one_yes_is_one_run_on_whichever_host,
             a_question_expires_and_a_no_stands_until_it_does,
             a_switch_holds_on_every_host_until_it_is_lifted_or_over,
+            what_is_denied_is_denied_on_every_host,
             a_value_changes_only_from_what_was_expected_and_within_its_quota,
             one_who_waits_for_an_answer_hears_it_from_another_host,
         );

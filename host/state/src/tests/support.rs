@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use toolward_gate::{
-    Answer, Arguments, Call, CallId, Clock, Closed, Cost, Digest, Ending, Identity, Kind, Notes,
-    Opened, Principal, ProgressSink, Record, ToolRef, Verdict,
+    Answer, AnswerLimits, Arguments, Call, CallId, Clock, Closed, Cost, Digest, Ending, Identity,
+    Kind, Notes, Opened, Principal, ProgressSink, Record, ToolRef, Verdict,
 };
 
 use crate::{LinkFilter, State};
@@ -153,8 +153,10 @@ pub(super) fn answer(place: &Place, by: &str, verdict: Verdict) -> Answer {
 pub(super) fn answer_at(at: Timestamp, by: &str, verdict: Verdict) -> Answer {
     Answer {
         by: by.to_owned(),
+        acts_for: vec![],
         roles: ["payer".to_owned()].into(),
         verdict,
+        limits: AnswerLimits::default(),
         comment: "as agreed".to_owned(),
         at,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use toolward_gate::{CapabilityName, Identity, Kind};
+use toolward_gate::{CapabilityName, Digest, Identity, Kind, Principal, Proven};
 
 use super::AuthnError;
 use crate::config::{IssuerConfig, MappedClaim};
@@ -15,11 +15,16 @@ pub(super) struct Claims {
     sub: String,
     exp: i64,
     iat: i64,
+    jti: Option<String>,
     kind: Option<Kind>,
     /// Who acts for the subject (RFC 8693 section 4.1).
     act: Option<Actor>,
     /// The key that the sender has to show (RFC 7800 section 3.1).
     pub(super) cnf: Option<Value>,
+    /// What it was exchanged for, the oldest first. Believed of this host's own tokens only.
+    lineage: Option<Vec<Proven>>,
+    /// The only door that it is good at. As `lineage`.
+    door: Option<String>,
     /// Everything that was signed, for the mapping.
     #[serde(flatten)]
     others: Value,
@@ -32,6 +37,36 @@ struct Actor {
 }
 
 impl Claims {
+    /// The principal of a token that this host signed: with what it was exchanged for, and at its door only.
+    pub(super) fn of_own(
+        mut self,
+        proven: Proven,
+        issuer: &IssuerConfig,
+        now: i64,
+    ) -> Result<Principal, AuthnError> {
+        let (lineage, door) = (self.lineage.take(), self.door.take());
+        let mut by =
+            lineage.ok_or(AuthnError::Token("it does not say what it was exchanged for"))?;
+        by.push(proven);
+        let principal = Principal::proven(self.identity(issuer, now)?, by);
+        Ok(match door {
+            Some(door) => principal.only_through(&door),
+            None => principal,
+        })
+    }
+
+    /// What names the token. `signed` is what its issuer signed: a signature may have several forms.
+    pub(super) fn proven(&self, issuer: &str, signed: &str) -> Result<Proven, AuthnError> {
+        let no_time = |_| AuthnError::Token("its `iat` is no time");
+        let issued_at = Timestamp::from_second(self.iat).map_err(no_time)?;
+        let id = match &self.jti {
+            None => Digest::of(signed.as_bytes()).to_string(),
+            Some(jti) if is_usable(jti) => jti.clone(),
+            Some(_) => return Err(AuthnError::Token("its `jti` is no usable name")),
+        };
+        Ok(Proven { issuer: issuer.to_owned(), id, issued_at })
+    }
+
     /// With actors, the first of them speaks, for all that follow and for the subject.
     pub(super) fn identity(self, issuer: &IssuerConfig, now: i64) -> Result<Identity, AuthnError> {
         self.check_times(issuer, now)?;
@@ -110,15 +145,17 @@ fn chain(act: Option<Actor>, subject: String) -> Result<Vec<String>, AuthnError>
         next = actor.act.map(|actor| *actor);
     }
     chain.push(subject);
-    let unusable =
-        |id: &String| id.is_empty() || id.len() > MAX_NAME || id.chars().any(char::is_control);
-    if chain.iter().any(unusable) {
+    if !chain.iter().all(|id| is_usable(id)) {
         return Err(AuthnError::Token("its subject or an actor has no usable name"));
     }
     Ok(chain)
 }
 
+fn is_usable(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
 /// Actors between the one who speaks and the subject.
-const MAX_CHAIN: usize = 8;
-/// Bytes of a principal's name.
+pub(super) const MAX_CHAIN: usize = 8;
+/// Bytes of a name of a principal or a token.
 const MAX_NAME: usize = 256;

@@ -126,13 +126,7 @@ impl DevelopmentKey {
             .chain(wanted.acts_for.iter().map(String::as_str))
             .collect();
         let (subject, actors) = chain.split_last()?;
-        let act = actors.iter().rev().fold(None, |inner, sub| match inner {
-            None => Some(json!({ "sub": sub })),
-            Some(inner) => Some(json!({ "sub": sub, "act": inner })),
-        });
-        let names = |scope: &BTreeSet<CapabilityName>| {
-            scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        };
+        let act = nested(actors);
         let claims = Claims {
             iss: ISSUER,
             aud: wanted.audience.as_deref().unwrap_or(AUDIENCE),
@@ -140,7 +134,7 @@ impl DevelopmentKey {
             act,
             kind: wanted.kind,
             roles: &wanted.roles,
-            scope: wanted.scope.as_ref().map(names),
+            scope: wanted.scope.as_ref().map(words),
             iat: wanted.issued_at,
             exp: wanted.issued_at.saturating_add(wanted.seconds.min(MAX_SECONDS)),
             jti: Uuid::new_v4().to_string(),
@@ -156,12 +150,25 @@ impl DevelopmentKey {
     }
 }
 
+/// Who acts, as a claim (RFC 8693 section 4.1): the first of them speaks, for all that follow.
+pub(super) fn nested(actors: &[&str]) -> Option<serde_json::Value> {
+    actors.iter().rev().fold(None, |inner, sub| match inner {
+        None => Some(json!({ "sub": sub })),
+        Some(inner) => Some(json!({ "sub": sub, "act": inner })),
+    })
+}
+
+/// A scope, as a claim (RFC 8693 section 4.2).
+pub(super) fn words(scope: &BTreeSet<CapabilityName>) -> String {
+    scope.iter().map(CapabilityName::as_str).collect::<Vec<_>>().join(" ")
+}
+
 fn path(config: &Config) -> PathBuf {
     config.data.join("development-token.key")
 }
 
 #[cfg(unix)]
-fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), DevelopmentKeyError> {
+pub(super) fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), DevelopmentKeyError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = found.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {
@@ -171,7 +178,7 @@ fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), DevelopmentKeyErr
 }
 
 #[cfg(not(unix))]
-fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), DevelopmentKeyError> {
+pub(super) fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), DevelopmentKeyError> {
     Ok(())
 }
 

@@ -64,7 +64,8 @@ impl Proofs {
             .map_err(|_| AuthnError::Token("its proof has not the header of a DPoP proof"))?;
         let claims = signed(&header, proof.text)?;
         is_of(&claims, proof, token, now)?;
-        if thumbprint(&header.jwk).as_deref() != confirmation.get("jkt").and_then(Value::as_str) {
+        let bound_to = confirmation.get("jkt").and_then(Value::as_str);
+        if bound_to.is_none() || thumbprint(&header.jwk).as_deref() != bound_to {
             return Err(AuthnError::Token("its proof is of another key"));
         }
         self.once(&header.jwk, &claims, now)

@@ -34,7 +34,7 @@ impl Login {
     fn authn(&self, configuration: &str) -> Result<Authn, AuthnError> {
         let path = self.folder.path().join("toolward.toml");
         fs::write(&path, configuration).unwrap();
-        Authn::from_config(&Config::load(&path).unwrap(), &nowhere())
+        testing::authn(&Config::load(&path).unwrap())
     }
 
     fn identify(&self, token: &str) -> Result<Principal, AuthnError> {
@@ -55,20 +55,6 @@ impl Login {
         change(&mut claims);
         encode(header, &claims, &self.key).unwrap()
     }
-}
-
-/// Keys in files are all there is.
-struct Nowhere;
-
-#[async_trait::async_trait]
-impl FetchKeys for Nowhere {
-    async fn fetch(&self, url: &str) -> Result<String, String> {
-        Err(format!("`{url}` is nowhere"))
-    }
-}
-
-fn nowhere() -> Arc<dyn FetchKeys> {
-    Arc::new(Nowhere)
 }
 
 fn identify(authn: &Authn, shown: Option<Shown<'_>>) -> Result<Principal, AuthnError> {
@@ -283,11 +269,7 @@ fn a_header_that_brings_a_key_or_changes_what_is_signed_is_refused() {
     let signed = |change: &dyn Fn(&mut Value)| {
         let mut header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": KEY_ID });
         change(&mut header);
-        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&good()));
-        let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &login.key, Algorithm::EdDSA).unwrap();
-        format!("{message}.{signature}")
+        testing::signed_values(&header, &good(), &login.key)
     };
     login.identify(&signed(&|_| {})).unwrap();
     login.identify(&signed(&|header| header["x5t"] = json!("abc"))).unwrap();
@@ -319,11 +301,7 @@ fn a_claim_that_stands_twice_is_refused() {
     let login = Login::new();
     let signed = |claims: &str| {
         let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": KEY_ID }).to_string();
-        let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        let message = format!("{}.{}", part(&header), part(claims));
-        let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &login.key, Algorithm::EdDSA).unwrap();
-        format!("{message}.{signature}")
+        testing::signed(&header, claims, &login.key, Algorithm::EdDSA)
     };
     let good = good().to_string();
     login.identify(&signed(&good)).unwrap();

@@ -53,6 +53,11 @@ impl<'a> Unproven<'a> {
         Ok(Self { text, header, issuer })
     }
 
+    /// What its issuer signed (RFC 7515 section 5.1).
+    pub(super) fn signed(&self) -> &'a str {
+        self.text.rsplit_once('.').map_or(self.text, |(signed, _)| signed)
+    }
+
     /// The algorithm it names; the key decides whether that is one.
     pub(super) fn algorithm(&self) -> Option<Algorithm> {
         self.header.alg.parse().ok()

@@ -1,15 +1,20 @@
 //! `toolward approval`: what waits for a person, and the person's answer.
+mod decide;
+mod listen;
+mod request;
+mod watch;
+
 use clap::{Subcommand, ValueEnum};
-use serde::Serialize;
 use serde_json::json;
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError, Request,
-    SystemClock, Verdict,
+    AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, DecideError, Request, Verdict,
 };
 use toolward_state::State;
 
 use super::{Context, Failure};
 use crate::{config::Config, wiring};
+
+pub(super) use toolward_gate::visible;
 
 #[derive(Subcommand)]
 pub(super) enum Approval {
@@ -23,20 +28,28 @@ pub(super) enum Approval {
         #[arg(value_parser = id)]
         id: ApprovalId,
     },
-    /// Say yes. It counts for one run of exactly this call.
+    /// Say yes, or a yes to less than was asked for. It counts for one run of exactly this call.
     Approve {
         #[arg(value_parser = id)]
         id: ApprovalId,
         #[arg(long, default_value = "")]
         comment: String,
+        #[command(flatten)]
+        narrower: decide::Narrower,
     },
-    /// Say no.
+    /// Say no; or end an access before its time.
     Deny {
         #[arg(value_parser = id)]
         id: ApprovalId,
         #[arg(long, default_value = "")]
         comment: String,
     },
+    /// Show new questions, and what becomes of them, until it is interrupted. With `--json`, one object a line.
+    Watch,
+    /// Ask for a capability that you do not have, for a time: two others have to agree.
+    Request(request::RequestAccess),
+    /// Tell people of questions, and take their answers from Slack and from links in mail.
+    Listen(listen::Listen),
 }
 
 fn id(text: &str) -> Result<ApprovalId, &'static str> {
@@ -68,17 +81,36 @@ impl Which {
 
 impl Approval {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let config = context.config()?;
-        let state = wiring::state(&config).await?;
         match self {
-            Self::List { state: which } => list(context, &state, which).await,
-            Self::Show { id } => show(context, &state, id).await,
-            Self::Approve { id, comment } => {
-                decide(context, &config, &state, id, Verdict::Approve, comment).await
+            Self::Request(request) => return request.run(context).await,
+            Self::Listen(listen) => return listen.run(context).await,
+            other => {
+                let config = context.config()?;
+                let state = wiring::state(&config).await?;
+                other.run_on(context, &config, &state).await
+            }
+        }
+    }
+
+    async fn run_on(
+        self,
+        context: &Context,
+        config: &Config,
+        state: &State,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::List { state: which } => list(context, state, which).await,
+            Self::Show { id } => show(context, state, id).await,
+            Self::Watch => watch::watch(context, state).await,
+            Self::Approve { id, comment, narrower } => {
+                decide::approve(context, config, state, id, (comment, narrower)).await
             }
             Self::Deny { id, comment } => {
-                decide(context, &config, &state, id, Verdict::Deny, comment).await
+                let no = (Verdict::Deny, comment, AnswerLimits::default());
+                decide::answer(context, config, state, id, no).await
             }
+            // They need more than the database.
+            Self::Request(_) | Self::Listen(_) => Ok(()),
         }
     }
 }
@@ -89,9 +121,9 @@ async fn list(context: &Context, state: &State, which: Which) -> Result<(), Fail
         format!(
             "{} {} {} until {:.0}\n",
             request.id,
-            word(&request.state),
+            request.state.word(),
             request.filing.summary(),
-            request.filing.expires_at
+            request.filing.open_until()
         )
     };
     context
@@ -104,99 +136,12 @@ async fn list(context: &Context, state: &State, which: Which) -> Result<(), Fail
 }
 
 async fn show(context: &Context, state: &State, id: ApprovalId) -> Result<(), Failure> {
-    let request = state
-        .show(id)
-        .await?
-        .ok_or_else(|| Failure::NotFound(DecideError::Unknown(id).to_string()))?;
-    context.terminal.show(&request, || described(&request))?;
+    let request = find(state, id).await?;
+    context.terminal.show(&request, || request.described())?;
     Ok(())
 }
 
-/// Everything that an answer binds, and the arguments as the very bytes that will run.
-fn described(request: &Request) -> String {
-    let filing = &request.filing;
-    let names = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
-    let roles = names(&mut filing.approvers.roles.iter().cloned());
-    let caller = filing.caller.as_ref().map(|caller| format!("called by     {caller}\n"));
-    let caller = caller.unwrap_or_default();
-    let answers: String = request
-        .answers
-        .iter()
-        .map(|answer| {
-            format!(
-                "answer        {} by {} at {:.0} {}\n",
-                word(&answer.verdict),
-                answer.by,
-                answer.at,
-                visible(&answer.comment)
-            )
-        })
-        .collect();
-    format!(
-        "approval      {}\nstate         {}\nprincipal     {}\nacts for      {}\ntool          {} ({})\n{caller}capabilities  {}\nrisk          {}\n\
-         needs         {} of {}\nfiled         {:.0}\nexpires       {:.0}\npolicies      {}\n{answers}arguments\n{}",
-        request.id,
-        word(&request.state),
-        filing.principal,
-        filing.acts_for.join(", "),
-        filing.tool,
-        filing.tool_digest,
-        names(&mut filing.capabilities.iter().map(ToString::to_string)),
-        word(&filing.risk),
-        filing.approvers.count,
-        if roles.is_empty() { "anybody else" } else { &roles },
-        filing.filed_at,
-        filing.expires_at,
-        filing.policy_version,
-        visible(&filing.arguments),
-    )
-}
-
-/// As JSON and the database write it.
-fn word(value: &impl Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// Text from elsewhere, with what a terminal would act on or hide written out.
-pub(super) fn visible(text: &str) -> String {
-    let hidden = |one: char| {
-        one.is_control()
-            || matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let mut shown = String::new();
-    for one in text.chars() {
-        if hidden(one) { shown.extend(one.escape_unicode()) } else { shown.push(one) }
-    }
-    shown
-}
-
-async fn decide(
-    context: &Context,
-    config: &Config,
-    state: &State,
-    id: ApprovalId,
-    verdict: Verdict,
-    comment: String,
-) -> Result<(), Failure> {
-    let answer = Answer {
-        by: config.operator_id(),
-        roles: config.operator.roles.clone(),
-        verdict,
-        comment,
-        at: SystemClock.now(),
-    };
-    let decided = state.decide(id, answer).await.map_err(|error| match error {
-        DecideError::Unknown(_) => Failure::NotFound(error.to_string()),
-        DecideError::Unavailable(error) => error.into(),
-        refused @ (DecideError::OwnCall(_)
-        | DecideError::NotAnApprover { .. }
-        | DecideError::AnsweredBefore(_)
-        | DecideError::NotOpen { .. }) => Failure::Refused(refused.to_string()),
-    })?;
-    context.terminal.show(&decided, || format!("{id}: {}", word(&decided.state)))?;
-    if decided.state == ApprovalState::Open {
-        context.terminal.say("another person has to agree as well");
-    }
-    Ok(())
+async fn find(state: &State, id: ApprovalId) -> Result<Request, Failure> {
+    let found = state.show(id).await?;
+    found.ok_or_else(|| Failure::NotFound(DecideError::Unknown(id).to_string()))
 }

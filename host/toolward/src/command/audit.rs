@@ -148,7 +148,7 @@ fn key(context: &Context) -> Result<(), Failure> {
 async fn resume(context: &Context, reason: &str) -> Result<(), Failure> {
     let config = context.config()?;
     let state = wiring::state(&config).await?;
-    let places = wiring::checkpoint_places(&config);
+    let places = wiring::checkpoint_places(&config, &context.passphrases())?;
     let resumed = state.resume(&places, &config.operator_id(), reason).await?;
     context.terminal.show(&json!({ "resumed": resumed }), || {
         let told = if resumed {

@@ -77,6 +77,10 @@ impl Call {
         drop(progress);
         // What fails here is in the log; the call is over either way.
         drop(host.audit.stop().await);
+        if matches!(outcome, Err(toolward_gate::Stop::Held { .. })) {
+            let state = wiring::state(&config).await?;
+            wiring::tell_once(&config, &context.passphrases(), &state).await;
+        }
         let output = outcome.map_err(|stop| Failure::Stopped { stop })?;
         let shown = || serde_json::to_string_pretty(&output.value).unwrap_or_default();
         context.terminal.show(&json!({ "result": output.value }), shown)?;

@@ -23,14 +23,15 @@ impl Credential {
 }
 
 fn data((name, credential): (&CredentialName, &CredentialConfig)) -> Value {
-    let CredentialConfig { broker, owner, .. } = credential;
-    json!({ "credential": name, "kind": broker.kind(), "from": broker.origin(), "owner": owner })
+    let CredentialConfig { broker, owner, expires, .. } = credential;
+    json!({ "credential": name, "kind": broker.kind(), "from": broker.origin(), "owner": owner, "expires": expires })
 }
 
 fn text(config: &Config) -> String {
     let line = |(name, credential): (&CredentialName, &CredentialConfig)| {
-        let CredentialConfig { broker, owner, .. } = credential;
-        format!("{name}  {}  {}  (owner: {owner})\n", broker.kind(), broker.origin())
+        let CredentialConfig { broker, owner, expires, .. } = credential;
+        let until = expires.map_or(String::new(), |end| format!(", until {end}"));
+        format!("{name}  {}  {}  (owner: {owner}{until})\n", broker.kind(), broker.origin())
     };
     config.credentials.iter().map(line).collect()
 }

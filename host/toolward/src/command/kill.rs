@@ -1,10 +1,13 @@
 //! `toolward kill`: the switches that stop what runs and keep it stopped.
+mod named;
+mod watch;
+
 use clap::Subcommand;
 use jiff::SignedDuration;
 use serde_json::json;
 use toolward_gate::{Clock as _, Switch, SwitchFeed as _, SwitchTarget, SystemClock};
 
-use super::{Context, Failure};
+use super::{Context, Failure, approval::visible};
 use crate::wiring;
 
 #[derive(Subcommand)]
@@ -19,6 +22,9 @@ pub(super) enum Kill {
         /// When it goes off by itself, as in `30m` or `2h`; never, where absent.
         #[arg(long = "for", value_name = "TIME", value_parser = time)]
         time: Option<SignedDuration>,
+        /// Also where nothing of this host has that name yet.
+        #[arg(long)]
+        anyway: bool,
     },
     /// Lift a switch.
     Off {
@@ -29,6 +35,9 @@ pub(super) enum Kill {
     },
     /// List the switches that are thrown.
     List,
+    /// Print the switches that are thrown, and each change as it is made, until it is interrupted; with `--json`, one
+    /// object a line.
+    Watch,
 }
 
 fn time(text: &str) -> Result<SignedDuration, &'static str> {
@@ -45,13 +54,15 @@ impl Kill {
         let state = wiring::state(&config).await?;
         let by = config.operator_id();
         match self {
-            Self::On { target, reason, time } => {
+            Self::On { target, reason, time, anyway } => {
                 let (target, since) = (read(&target)?, SystemClock.now());
                 let expires_at = time.map(|time| since.checked_add(time)).transpose();
                 let expires_at = expires_at.map_err(|error| Failure::Usage(error.to_string()))?;
+                let named = named::check(&config, &target, anyway)?;
                 let switch = Switch { target, reason, by, since, expires_at };
                 state.throw(switch.clone()).await?;
                 context.terminal.show(&switch, || format!("on: {}", switch.target))?;
+                context.terminal.say(named);
             }
             Self::Off { target, reason } => {
                 let target = read(&target)?;
@@ -62,24 +73,27 @@ impl Kill {
                 }
                 context.terminal.show(&json!({ "off": target }), || format!("off: {target}"))?;
             }
-            Self::List => {
-                let switches = state.read().await?.thrown;
-                let line = |switch: &Switch| {
-                    format!(
-                        "{} by {} since {}: {}\n",
-                        switch.target, switch.by, switch.since, switch.reason
-                    )
-                };
-                context.terminal.show(&json!({ "switches": switches }), || {
-                    switches.iter().map(line).collect()
-                })?;
-                if switches.is_empty() {
-                    context.terminal.say("no switch is on");
-                }
-            }
+            Self::List => return list(context, state.read().await?.thrown),
+            Self::Watch => return watch::watch(context, &state).await,
         }
+        wiring::anchor(&config, &state, &context.passphrases()).await;
         Ok(())
     }
+}
+
+fn list(context: &Context, switches: Vec<Switch>) -> Result<(), Failure> {
+    let lines = || switches.iter().map(|switch| line(switch) + "\n").collect();
+    context.terminal.show(&json!({ "switches": switches }), lines)?;
+    if switches.is_empty() {
+        context.terminal.say("no switch is on");
+    }
+    Ok(())
+}
+
+fn line(switch: &Switch) -> String {
+    let Switch { target, reason, by, since, expires_at } = switch;
+    let until = expires_at.map_or(String::new(), |end| format!(" until {end:.0}"));
+    visible(&format!("{target} by {by} since {since:.0}{until}: {reason}"))
 }
 
 fn read(words: &[String]) -> Result<SwitchTarget, Failure> {

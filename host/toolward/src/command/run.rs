@@ -21,6 +21,9 @@ impl Run {
         let (host, policies) =
             wiring::host_and_policies(&config, &context.passphrases(), program).await?;
         let host = Arc::new(host);
+        let state = wiring::state(&config).await?;
+        let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
+        let telling = tokio::spawn(tellers.follow());
         tracing::info!(
             tools = host.tools.iter().count(),
             principal.id = principal.id(),
@@ -31,6 +34,7 @@ impl Run {
         let following = tokio::spawn(reload.follow());
         let served = mcp_stdio::serve(host, principal).await;
         following.abort();
+        telling.abort();
         // What fails here is in the log.
         drop(audit.stop().await);
         Ok(served?)

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{Context, Failure};
 use crate::{
-    door::{listener::Stopping, serving::Serving},
+    authn::ExchangeKey,
+    door::{answers, listener::Stopping, serving::Serving},
     reload::Reload,
     wiring,
 };
@@ -26,15 +27,23 @@ impl Serve {
         // A host that is not ready listens nowhere.
         let mut serving = Serving::new();
         let mut told = serde_json::Map::new();
+        let state = wiring::state(&config).await?;
+        let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
         if let Some(listen) = &config.listen {
+            // Before it is read: what is signed with it is taken from the beginning.
+            ExchangeKey::make(&config)?;
             let authn = Arc::new(wiring::authn(&config)?);
-            let address = serving.agents(&config, listen, authn, host.clone()).await;
+            let state = wiring::state(&config).await?;
+            let address = serving.agents(&config, listen, authn, host.clone(), state).await;
             told.insert("listen".to_owned(), json!(address.map_err(anyhow::Error::from)?));
         }
         if let Some(administration) = &config.administration {
             let authn = Arc::new(wiring::administration_authn(&config, administration)?);
-            let state = wiring::state(&config).await?;
-            let address = serving.administration(administration, authn, state).await;
+            let passphrases = context.passphrases();
+            let desk = wiring::answer_desk(&config, &passphrases, &state, authn.clone())?;
+            let answers = answers::router(desk);
+            let address =
+                serving.administration(administration, authn, state.clone(), answers).await;
             told.insert("administration".to_owned(), json!(address.map_err(anyhow::Error::from)?));
         }
         context.terminal.show(&told, || {
@@ -45,15 +54,20 @@ impl Serve {
         })?;
         let audit = host.audit.clone();
         let following = tokio::spawn(Reload::new(config, host.clone(), policies, before).follow());
-        let stopping = Stopping::new();
-        let served = tokio::join!(serving.run(&stopping), async {
+        let telling = tokio::spawn(tellers.follow());
+        let stopping = Arc::new(Stopping::new());
+        let listening = stopping.clone();
+        let told = tokio::spawn(async move {
             asked_to_end().await;
-            stopping.stop();
+            listening.stop();
         });
+        let served = serving.run(&stopping).await;
+        told.abort();
         following.abort();
+        telling.abort();
         // What fails here is in the log.
         drop(audit.stop().await);
-        served.0.map_err(anyhow::Error::from)?;
+        served.map_err(anyhow::Error::from)?;
         Ok(())
     }
 }

@@ -1,14 +1,16 @@
-//! `toolward token`: tokens of this host's own, to try things out.
+//! `toolward token`: tokens of this host's own to try things out, and what is taken back.
+mod revoke;
+
 use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::Subcommand;
 use jiff::SignedDuration;
 use serde_json::json;
-use toolward_gate::{CapabilityName, Clock as _, Kind, SystemClock};
+use toolward_gate::{CapabilityName, Clock as _, DenyList as _, Kind, SystemClock};
 
 use super::{Context, Failure, run};
 use crate::{
-    authn::{DevelopmentKey, MAX_SECONDS, Shown, Wanted, write_private},
+    authn::{DevelopmentKey, MAX_SECONDS, Wanted, write_private},
     config::ADMINISTRATION,
     wiring,
 };
@@ -45,9 +47,15 @@ pub(super) enum Token {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Take back a token, or everything of a subject or an issuer. What runs with it ends.
+    Revoke(revoke::Revoke),
+    /// List what is taken back.
+    Denied,
+    /// Take a revocation back: what it named is good again, where it has not ended.
+    Allow(revoke::Allow),
 }
 
-fn kind(text: &str) -> Result<Kind, &'static str> {
+pub(super) fn kind(text: &str) -> Result<Kind, &'static str> {
     serde_json::from_value(text.into()).map_err(|_| "write `agent`, `user` or `service`")
 }
 
@@ -75,6 +83,9 @@ impl Token {
                 mint(context, wanted, administration, out)
             }
             Self::Inspect { file } => inspect(context, file).await,
+            Self::Revoke(revoke) => revoke.run(context).await,
+            Self::Denied => revoke::list(context).await,
+            Self::Allow(allow) => allow.run(context).await,
         }
     }
 }
@@ -112,7 +123,9 @@ async fn inspect(context: &Context, file: Option<PathBuf>) -> Result<(), Failure
             Failure::Usage("name a file with a token, or set `TOOLWARD_TOKEN_FILE`".to_owned())
         })?,
     };
-    let principal = wiring::authn(&config)?.identify(Some(Shown::bearer(&token))).await?;
+    let principal = wiring::authn(&config)?.examine(&token).await?;
+    let denials = wiring::state(&config).await?.denials().await?;
+    let denied = denials.hit(&principal);
     let told = json!({
         "id": principal.id(),
         "kind": principal.kind(),
@@ -120,6 +133,9 @@ async fn inspect(context: &Context, file: Option<PathBuf>) -> Result<(), Failure
         "acts_for": principal.acts_for(),
         "scope": principal.scope(),
         "ends_at": principal.ends_at(),
+        "door": principal.door(),
+        "proven_by": principal.proven_by(),
+        "denied": denied,
     });
     context.terminal.show(&told, || {
         let list =
@@ -128,12 +144,16 @@ async fn inspect(context: &Context, file: Option<PathBuf>) -> Result<(), Failure
             || "all that policies allow".to_owned(),
             |scope| list(scope.iter().map(CapabilityName::as_str).collect()),
         );
+        let proven = principal.proven_by().iter().map(|one| format!("{} of {}", one.id, one.issuer));
         format!(
-            "id:        {}\nacts for:  {}\nroles:     {}\nscope:     {scope}\nends at:   {}",
+            "id:        {}\nacts for:  {}\nroles:     {}\nscope:     {scope}\nends at:   {}\ndoor:      {}\nproven by: {}{}",
             principal.id(),
             list(principal.acts_for().iter().map(String::as_str).collect()),
             list(principal.roles().iter().map(String::as_str).collect()),
             principal.ends_at().map_or_else(|| "-".to_owned(), |end| end.to_string()),
+            principal.door().unwrap_or("any"),
+            proven.collect::<Vec<_>>().join(", then "),
+            denied.map(|one| format!("\nrevoked by {}: {}", one.by, one.reason)).unwrap_or_default(),
         )
     })?;
     Ok(())

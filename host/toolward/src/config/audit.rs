@@ -4,12 +4,24 @@
 //! [audit]
 //! keep = "90d"
 //! [audit.checkpoints]
-//! file = "/mnt/elsewhere/checkpoints.jsonl"
+//! file = "/mnt/elsewhere/checkpoints.jsonl"      # and, or instead, a webhook or a bucket
 //! every_records = 1000
 //! every = "1m"
 //! on_failure = "stop"
+//! [audit.checkpoints.webhook]
+//! url = "https://audit.example.com/toolward"
+//! store = "local"
+//! secret = "audit-webhook"
+//! [audit.checkpoints.bucket]
+//! url = "https://audit.s3.eu-central-1.amazonaws.com/"
+//! prefix = "host-1/"
+//! region = "eu-central-1"
+//! store = "local"
+//! access_key_id = "audit-key-id"
+//! secret_access_key = "audit-key"
 //! ```
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +29,7 @@ use std::{
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
 use toolward_state::OnFailure;
+use toolward_vault::{BucketConfig, WebhookConfig};
 
 /// The audit trail, as it was set.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +45,11 @@ pub struct AuditConfig {
 #[derive(Clone, Debug)]
 pub struct CheckpointsConfig {
     /// A file that lines are added to.
-    pub file: PathBuf,
+    pub file: Option<PathBuf>,
+    pub webhook: Option<WebhookConfig>,
+    pub bucket: Option<BucketConfig>,
+    /// Where `[audit]` stands in the file.
+    pub span: Range<usize>,
     pub every_records: u64,
     pub every: Duration,
     pub on_failure: OnFailure,
@@ -50,7 +67,9 @@ pub(super) struct Audit {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Checkpoints {
-    file: PathBuf,
+    file: Option<PathBuf>,
+    webhook: Option<WebhookConfig>,
+    bucket: Option<BucketConfig>,
     #[serde(default = "every_records")]
     every_records: u64,
     #[serde(default = "every")]
@@ -77,7 +96,7 @@ fn every() -> String {
 
 impl Audit {
     /// Fails with what to change.
-    pub(super) fn read(self, base: &Path) -> Result<AuditConfig, String> {
+    pub(super) fn read(self, base: &Path, span: Range<usize>) -> Result<AuditConfig, String> {
         let keep = self.keep.as_deref().map(|text| time("keep", text)).transpose()?;
         if self.archive.is_some() && keep.is_none() {
             return Err("`archive` says where old records go, and `keep` that they go: write `keep`, as in `keep = \"90d\"`".to_owned());
@@ -85,13 +104,17 @@ impl Audit {
         Ok(AuditConfig {
             keep,
             archive: self.archive.map(|folder| base.join(folder)),
-            checkpoints: self.checkpoints.map(|written| written.read(base)).transpose()?,
+            checkpoints: self.checkpoints.map(|written| written.read(base, span)).transpose()?,
         })
     }
 }
 
 impl Checkpoints {
-    fn read(self, base: &Path) -> Result<CheckpointsConfig, String> {
+    fn read(self, base: &Path, span: Range<usize>) -> Result<CheckpointsConfig, String> {
+        let Self { file, webhook, bucket, .. } = self;
+        if file.is_none() && webhook.is_none() && bucket.is_none() {
+            return Err("checkpoints go to a `file`, to `[audit.checkpoints.webhook]` or into `[audit.checkpoints.bucket]`: write one of them".to_owned());
+        }
         if self.every_records == 0 {
             return Err("`every_records` is at least 1".to_owned());
         }
@@ -99,8 +122,9 @@ impl Checkpoints {
             Failing::Stop => OnFailure::Stop,
             Failing::GoOn => OnFailure::GoOn,
         };
-        let (file, every) = (base.join(self.file), time("every", &self.every)?);
-        Ok(CheckpointsConfig { file, every_records: self.every_records, every, on_failure })
+        let (file, every) = (file.map(|file| base.join(file)), time("every", &self.every)?);
+        let every_records = self.every_records;
+        Ok(CheckpointsConfig { file, webhook, bucket, span, every_records, every, on_failure })
     }
 }
 

@@ -14,9 +14,12 @@ use toolward_gate::{
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 use super::{
-    AuditConfig, CallerConfig, ComponentConfig, Config, CredentialConfig, Environment,
-    OperatorConfig, StoreConfig, Unlinked,
+    ApprovalConfig, AuditConfig, AuthenticationConfig, CallerConfig, ComponentConfig, Config,
+    CredentialConfig, Environment, OperatorConfig, StoreConfig, Unlinked,
+    approval::Approval,
     audit::Audit,
+    authentication::Authentication,
+    credential,
     issuer::Issuer,
     listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
@@ -38,11 +41,13 @@ struct File {
     credential: BTreeMap<Spanned<String>, Spanned<Table>>,
     #[serde(default)]
     issuer: BTreeMap<String, Spanned<Issuer>>,
+    authentication: Option<Spanned<Authentication>>,
     caller: Option<CallerConfig>,
     #[serde(default)]
     operator: OperatorConfig,
     #[serde(default)]
     egress: Egress,
+    approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
     listen: Option<Spanned<Listen>>,
@@ -115,14 +120,21 @@ impl Reader<'_> {
             stores: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),
+            authentication: AuthenticationConfig::default(),
             caller: written.caller,
             operator: written.operator,
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
+            approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
             listen: None,
             administration: None,
         };
+        if let Some(approval) = written.approval {
+            let span = approval.span();
+            let read = approval.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.approval = self.keep(read).unwrap_or_default();
+        }
         if let Some(sandbox) = written.sandbox {
             let span = sandbox.span();
             let read = sandbox.into_inner().read().map_err(|why| self.file.error(span, why));
@@ -130,8 +142,19 @@ impl Reader<'_> {
         }
         if let Some(audit) = written.audit {
             let span = audit.span();
-            let read = audit.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
+            let read = audit
+                .into_inner()
+                .read(self.base, span.clone())
+                .map_err(|why| self.file.error(span, why));
             config.audit = self.keep(read).unwrap_or_default();
+        }
+        if let Some(authentication) = written.authentication {
+            let span = authentication.span();
+            let read = authentication
+                .into_inner()
+                .read(self.base)
+                .map_err(|why| self.file.error(span, why));
+            config.authentication = self.keep(read).unwrap_or_default();
         }
         if let Some(listen) = written.listen {
             let span = listen.span();
@@ -243,8 +266,10 @@ impl Reader<'_> {
                 ));
             }
         }
+        let expires = credential::expires(&mut table);
+        let expires = expires.map_err(|why| self.file.error(span.clone(), why))?;
         let broker = self.read::<BrokerConfig>(span.clone(), table)?;
-        Ok((name, CredentialConfig { broker, owner, span }))
+        Ok((name, CredentialConfig { broker, owner, expires, span }))
     }
 
     /// Reads a table whose form depends on its `kind`.

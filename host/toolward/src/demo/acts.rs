@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, time::Instant};
 
 use serde_json::{Value, json};
 use toolward_gate::{
-    Answer, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch, SwitchFeed as _,
-    SwitchTarget, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch,
+    SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 
@@ -277,8 +277,10 @@ async fn approve(stage: &Stage, approval: ApprovalId) -> anyhow::Result<()> {
 fn answer(stage: &Stage, by: &str, role: &str) -> Answer {
     Answer {
         by: by.to_owned(),
+        acts_for: vec![],
         roles: BTreeSet::from([role.to_owned()]),
         verdict: Verdict::Approve,
+        limits: AnswerLimits::default(),
         comment: "checked against the invoice".to_owned(),
         at: stage.now(),
     }

@@ -6,37 +6,119 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use toolward_gate::ApprovalId;
-use utoipa::ToSchema;
+use toolward_state::State as Remembered;
+use utoipa::{
+    Modify, OpenApi, ToSchema,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     guard::{self, Guard, METADATA},
+    mcp_http,
     problem::Problem,
+    rest, token,
 };
-use crate::host::Host;
+use crate::{config::LimitsConfig, host::Host};
 
 /// What the routes for agents share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Agents {
     pub host: Arc<Host>,
+    /// The same that the host remembers things in.
+    pub(super) state: Remembered,
     pub guard: Arc<Guard>,
     /// Whom to ask for a token.
     pub issuers: Arc<[String]>,
+    pub(super) mcp: mcp_http::Service,
+    /// Of a request's body.
+    pub(super) body_bytes: usize,
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agents").finish_non_exhaustive()
+    }
+}
+
+impl Agents {
+    pub fn new(
+        host: Arc<Host>,
+        state: Remembered,
+        guard: Arc<Guard>,
+        issuers: Arc<[String]>,
+        limits: LimitsConfig,
+    ) -> Self {
+        let body_bytes = limits.body_bytes;
+        Self {
+            mcp: mcp_http::service(host.clone(), body_bytes),
+            host,
+            state,
+            guard,
+            issuers,
+            body_bytes,
+        }
+    }
 }
 
 /// Paths that need no token.
-pub const OPEN: &[&str] = &["/healthz", "/readyz", METADATA, METADATA_OF_MCP];
+pub const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", METADATA, METADATA_OF_MCP];
+
+/// What the document begins with.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Toolward",
+        description = "Agent tools that run in a sandbox, under policies, with credentials they never see.",
+    ),
+    modifiers(&Token),
+    tags((name = "tools"), (name = "calls"), (name = "tokens"), (name = "mcp"), (name = "host")),
+)]
+struct Document;
 
 /// Everything behind one guard.
 pub fn router(agents: &Agents) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(ready))
-        .route(METADATA, get(metadata))
-        .route(METADATA_OF_MCP, get(metadata_of_mcp))
+    let (routes, document) = routes().split_for_parts();
+    let document = Arc::new(document);
+    routes
+        .route("/openapi.json", get(move || async move { Json(document) }))
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
         .with_state(agents.clone())
         .layer(from_fn_with_state(agents.guard.clone(), guard::admit))
+}
+
+/// A route is in the document, or is not there.
+fn routes() -> OpenApiRouter<Agents> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(rest::list_tools))
+        .routes(routes!(rest::show_tool))
+        .routes(routes!(rest::call))
+        .routes(routes!(rest::show_call))
+        .routes(routes!(token::exchange))
+        .routes(routes!(mcp_http::answer))
+        .routes(routes!(health))
+        .routes(routes!(ready))
+        .routes(routes!(metadata))
+        .routes(routes!(metadata_of_mcp))
+}
+
+/// The OpenAPI document of these routes.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (_routes, document) = routes().split_for_parts();
+    document
+}
+
+/// How requests are authenticated, as the document says it.
+pub(super) struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.bearer_format = Some("JWT".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
 }
 
 /// That the process answers.
@@ -47,11 +129,19 @@ pub struct Health {
     pub status: String,
 }
 
+/// Say that the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "host", responses(
+    (status = 200, description = "It does.", body = Health),
+))]
 pub(super) async fn health() -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
-/// Whether calls would be taken: the database answers.
+/// Say whether calls are taken: the database answers.
+#[utoipa::path(get, path = "/readyz", tag = "host", responses(
+    (status = 200, description = "They are.", body = Health),
+    (status = 503, description = "They are not.", body = Problem, content_type = "application/problem+json"),
+))]
 pub(super) async fn ready(State(agents): State<Agents>) -> Result<Json<Health>, Problem> {
     // A question that nobody asked: what counts is that there is an answer.
     let asked = agents.host.gate.approvals.show(ApprovalId::generate()).await;
@@ -74,10 +164,18 @@ pub struct Metadata {
     pub scopes_supported: Vec<String>,
 }
 
+/// Say which tokens are taken (RFC 9728).
+#[utoipa::path(get, path = "/.well-known/oauth-protected-resource", tag = "host", responses(
+    (status = 200, description = "Whom to ask for one.", body = Metadata),
+))]
 async fn metadata(State(agents): State<Agents>) -> Json<Metadata> {
     Json(agents.metadata(""))
 }
 
+/// The same, for `/mcp`.
+#[utoipa::path(get, path = "/.well-known/oauth-protected-resource/mcp", tag = "host", responses(
+    (status = 200, description = "Whom to ask for one.", body = Metadata),
+))]
 async fn metadata_of_mcp(State(agents): State<Agents>) -> Json<Metadata> {
     Json(agents.metadata("/mcp"))
 }

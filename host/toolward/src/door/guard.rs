@@ -46,6 +46,10 @@ impl Guard {
         Arc::new(Self { authn, place, open, callers, strangers: Rates::new(STRANGERS) })
     }
 
+    pub(super) fn authn(&self) -> &Authn {
+        &self.authn
+    }
+
     async fn admit(&self, request: &mut Parts) -> Result<(), Response> {
         self.place
             .check(&request.uri, &request.headers)
@@ -82,8 +86,16 @@ impl Guard {
                 self.misused("a token in an address ends up in logs: send it in `Authorization`")
             );
         }
+        let peer = request.extensions.get::<Peer>();
+        let certificates = peer.map(|peer| peer.certificates.as_ref()).unwrap_or_default();
         let (scheme, token) = match credentials(headers) {
-            Credentials::Absent => return Err(self.unauthenticated(None)),
+            Credentials::Absent if certificates.is_empty() => {
+                return Err(self.unauthenticated(None));
+            }
+            Credentials::Absent => {
+                let known = self.authn.client_certificate(certificates).await;
+                return known.map_err(|error| self.refused(&error));
+            }
             Credentials::Malformed => {
                 return Err(self.misused(
                     "send one `Authorization` field, with `Bearer` or `DPoP` and a token",
@@ -101,8 +113,17 @@ impl Guard {
                 return Err(self.misused("send one `DPoP` field with the proof"));
             }
         };
-        let known = self.authn.identify(Some(Shown { token, proof })).await;
-        known.map_err(|error| self.unauthenticated(Some(&error)))
+        let known = self.authn.identify(Some(Shown { token, proof, certificates })).await;
+        known.map_err(|error| self.refused(&error))
+    }
+
+    /// A fault of the caller's, or one of the host's: what was revoked cannot be read.
+    fn refused(&self, error: &AuthnError) -> Response {
+        if error.is_of_caller() {
+            return self.unauthenticated(Some(error));
+        }
+        tracing::error!(reason = ?error, "nobody is let in");
+        Problem::unavailable().into_response()
     }
 
     /// The same answer for every fault of a token; the reason is for the operator (RFC 6750 section 3.1).

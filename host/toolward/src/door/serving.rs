@@ -2,6 +2,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::Router;
+use rustls::server::danger::ClientCertVerifier;
 use toolward_state::State;
 
 use super::{
@@ -47,26 +48,33 @@ impl Serving {
         listen: &ListenConfig,
         authn: Arc<Authn>,
         host: Arc<Host>,
+        state: State,
     ) -> Result<SocketAddr, ServingError> {
-        let (listener, address) = bind(listen).await?;
+        let (listener, address) = bind(listen, authn.client_verifier()).await?;
         let guard = Guard::new(authn, Place::new(listen, address), agents::OPEN, listen.limits);
         let issuers = config.issuers.keys().cloned().collect();
-        self.0.push((listener, agents::router(&Agents { host, guard, issuers })));
+        let agents = Agents::new(host, state, guard, issuers, listen.limits);
+        self.0.push((listener, agents::router(&agents)));
         Ok(address)
     }
 
-    /// For people. `authn` takes tokens for the administration only.
+    /// For people. `authn` takes tokens for the administration only. `answers` come without one: what Slack signs,
+    /// and links that say themselves who has to log in.
     pub async fn administration(
         &mut self,
         config: &AdministrationConfig,
         authn: Arc<Authn>,
         state: State,
+        answers: Router,
     ) -> Result<SocketAddr, ServingError> {
-        let (listener, address) = bind(&config.listen).await?;
+        let (listener, address) = bind(&config.listen, authn.client_verifier()).await?;
         let place = Place::new(&config.listen, address);
         let guard = Guard::new(authn, place, administration::OPEN, config.listen.limits);
         let roles = Arc::new(config.roles.clone());
-        self.0.push((listener, administration::router(&Administration { state, guard, roles })));
+        let body_bytes = config.listen.limits.body_bytes;
+        let administration = Administration { state, guard, roles, body_bytes };
+        let router = administration::router(&administration).merge(answers);
+        self.0.push((listener, router));
         Ok(address)
     }
 
@@ -87,9 +95,13 @@ impl Default for Serving {
     }
 }
 
-async fn bind(listen: &ListenConfig) -> Result<(Listener, SocketAddr), ServingError> {
+async fn bind(
+    listen: &ListenConfig,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<(Listener, SocketAddr), ServingError> {
     let failed = |cause| ServingError::Address { address: listen.address, cause };
-    let tls = listen.tls.as_ref().map(tls::acceptor).transpose().map_err(ServingError::Tls)?;
+    let tls = listen.tls.as_ref().map(|tls| tls::acceptor(tls, clients));
+    let tls = tls.transpose().map_err(ServingError::Tls)?;
     let listener = Listener::bind(listen, tls).await.map_err(failed)?;
     let address = listener.address().map_err(failed)?;
     Ok((listener, address))

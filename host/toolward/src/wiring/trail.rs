@@ -2,16 +2,22 @@
 use std::{sync::Arc, time::Duration};
 
 use toolward_gate::Audit;
-use toolward_state::{
-    AnchoredLog, Anchoring, CheckpointPlace, FilePlace, OnFailure, Retention, State, StateError,
-};
+use toolward_state::{AnchoredLog, Anchoring, OnFailure, Retention, State, StateError};
+use toolward_vault::PassphraseSource;
 
+use super::{StartError, checkpoint_places};
 use crate::config::Config;
 
-/// Where checkpoints of this host go.
-pub fn checkpoint_places(config: &Config) -> Vec<Arc<dyn CheckpointPlace>> {
-    let file = config.audit.checkpoints.as_ref().map(|set| FilePlace::new(&set.file));
-    file.into_iter().map(|file| Arc::new(file) as Arc<dyn CheckpointPlace>).collect()
+/// Says in every place how far the trail goes, after what was changed at the command line. Who changed it is told
+/// in the log when that fails: the change itself is made.
+pub async fn anchor(config: &Config, state: &State, passphrases: &Arc<dyn PassphraseSource>) {
+    let anchored = async {
+        let places = checkpoint_places(config, passphrases)?;
+        Ok::<(), StartError>(state.checkpoint(&places).await?)
+    };
+    if let Err(error) = anchored.await {
+        tracing::warn!(%error, "the change is recorded, and no checkpoint was written of it");
+    }
 }
 
 /// How long this host keeps records, and where they go then.
@@ -21,8 +27,12 @@ pub fn retention(config: &Config) -> Option<Retention> {
     config.audit.keep.map(|keep| Retention { keep, archive: Some(archive) })
 }
 
-pub(super) async fn audit(config: &Config, state: State) -> Result<Audit, StateError> {
-    let (places, retention) = (checkpoint_places(config), retention(config));
+pub(super) async fn audit(
+    config: &Config,
+    state: State,
+    passphrases: &Arc<dyn PassphraseSource>,
+) -> Result<Audit, StartError> {
+    let (places, retention) = (checkpoint_places(config, passphrases)?, retention(config));
     if places.is_empty() && retention.is_none() {
         return Ok(Audit::new(Arc::new(state)));
     }
@@ -34,7 +44,12 @@ pub(super) async fn audit(config: &Config, state: State) -> Result<Audit, StateE
         on_failure: set.map_or(OnFailure::Stop, |set| set.on_failure),
         retention,
     };
-    Ok(Audit::new(Arc::new(AnchoredLog::start(state, anchoring).await?)))
+    let log = AnchoredLog::start(state, anchoring).await.map_err(|error| match error {
+        // What a place said is for the operator, who starts the host.
+        StateError::Unavailable(error) => StartError::from(error),
+        other => other.into(),
+    })?;
+    Ok(Audit::new(Arc::new(log)))
 }
 
 /// How often old records are looked for where there are no checkpoints.

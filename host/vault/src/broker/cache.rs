@@ -1,6 +1,8 @@
 //! Minted values, for as long as they are good: each is made once, for all that ask for the same.
+mod retired;
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -13,7 +15,8 @@ use futures::{
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{AskError, Credential, House, Minted, Purpose, Serial};
+use self::retired::Retired;
+use super::{AskError, Credential, House, Minted, Purpose, Revocation, Serial};
 use crate::scan::Registered;
 
 /// Everything that shapes a minted value. The request to the server is made from it and from nothing else, and
@@ -22,6 +25,14 @@ pub(crate) trait Recipe: Clone + Eq + Hash + Send + Sync + 'static {
     fn ask(self, house: Arc<House>) -> BoxFuture<'static, Result<Fresh, AskError>>;
     /// What the server gets to see of the recipe and nobody else may, in the forms in which it goes out.
     fn shown(&self) -> Vec<Zeroizing<String>>;
+    /// Whether the server can be told that a value is good no longer.
+    fn is_revocable(&self) -> bool {
+        false
+    }
+    /// Tells it so. Asked only where [`Recipe::is_revocable`].
+    fn revoke(self, _value: Credential, _house: Arc<House>) -> Revocation {
+        std::future::ready(Err(AskError::Request("there is no way to revoke it"))).boxed()
+    }
 }
 
 /// What a server gave, and for how long it says that it is good.
@@ -36,6 +47,7 @@ pub(crate) struct Cache<R>(Arc<Mutex<Shelf<R>>>);
 /// What is there, under one lock that is never held while anything is waited for.
 struct Shelf<R> {
     entries: HashMap<R, Entry>,
+    retired: Retired<R>,
     /// Counts how often everything was dropped: what was asked for before is not kept after.
     age: u64,
     serials: u64,
@@ -65,22 +77,39 @@ struct Kept {
     _known: Known,
     serial: Serial,
     since: Instant,
+    /// Until then it is used.
     until: Instant,
+    /// Until then its server takes it.
+    ends: Instant,
     /// It took the place of one that was refused.
     replaces: bool,
+    /// Whose requests it was lent for.
+    providers: Mutex<BTreeSet<String>>,
 }
 
 type Known = [Option<Arc<Registered>>; 2];
 
 impl Kept {
-    fn lend(&self) -> Minted {
-        Minted { credential: self.credential.another(), serial: Some(self.serial) }
+    fn lend(&self, purpose: &Purpose<'_>) -> Minted {
+        self.providers().insert(purpose.capability.provider().to_owned());
+        let (credential, serial) = (self.credential.another(), Some(self.serial));
+        Minted { credential, serial, ends: Some(self.ends) }
+    }
+
+    /// Whether it was lent for this provider; for any, where none is named.
+    fn is_of(&self, provider: Option<&str>) -> bool {
+        provider.is_none_or(|provider| self.providers().contains(provider))
+    }
+
+    fn providers(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.providers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: Recipe> Default for Cache<R> {
     fn default() -> Self {
-        let shelf = Shelf { entries: HashMap::new(), age: 0, serials: 0 };
+        let shelf =
+            Shelf { entries: HashMap::new(), retired: Retired::default(), age: 0, serials: 0 };
         Self(Arc::new(Mutex::new(shelf)))
     }
 }
@@ -95,8 +124,8 @@ impl<R: Recipe> Cache<R> {
     /// The kept value, or the one that is on its way, or a new one.
     pub(crate) async fn fetch(&self, recipe: R, purpose: &Purpose<'_>) -> Result<Minted, AskError> {
         match self.find(recipe, purpose) {
-            Found::Kept(kept) => Ok(kept.lend()),
-            Found::Asking(asking) => asking.await.map(|kept| kept.lend()),
+            Found::Kept(kept) => Ok(kept.lend(purpose)),
+            Found::Asking(asking) => asking.await.map(|kept| kept.lend(purpose)),
             Found::Failed(error) => Err(error),
         }
     }
@@ -116,7 +145,7 @@ impl<R: Recipe> Cache<R> {
         if let Some((recipe, kept)) = kept
             && !(kept.replaces && now < after(kept.since, PAUSE))
         {
-            shelf.entries.insert(recipe, Entry::Refused { at: now });
+            shelf.put(recipe, Entry::Refused { at: now });
         }
     }
 
@@ -124,7 +153,31 @@ impl<R: Recipe> Cache<R> {
     pub(crate) fn clear(&self) {
         let mut shelf = lock(&self.0);
         shelf.age = shelf.age.wrapping_add(1);
-        shelf.entries.clear();
+        shelf.empty();
+    }
+
+    /// Drops every value that was lent for this provider, or every one, and says how to revoke each that its
+    /// server still takes, also those that were dropped before.
+    ///
+    /// What is on its way has nobody left who waits for it: the same switch ends their calls.
+    pub(crate) fn withdraw(&self, provider: Option<&str>, house: &Arc<House>) -> Vec<Revocation> {
+        let (now, mut shelf) = (Instant::now(), lock(&self.0));
+        let withdrawn = shelf.entries.extract_if(|recipe, entry| {
+            let is_of = matches!(entry, Entry::Kept(kept) if kept.is_of(provider));
+            is_of && recipe.is_revocable()
+        });
+        let withdrawn: Vec<(R, Arc<Kept>)> = withdrawn
+            .filter_map(|(recipe, entry)| match entry {
+                Entry::Kept(kept) => Some((recipe, kept)),
+                Entry::Asking(_) | Entry::Failed { .. } | Entry::Refused { .. } => None,
+            })
+            .collect();
+        let before = shelf.retired.take(provider, now);
+        before
+            .into_iter()
+            .chain(withdrawn)
+            .map(|(recipe, kept)| revoke(recipe, kept, house))
+            .collect()
     }
 
     fn find(&self, recipe: R, purpose: &Purpose<'_>) -> Found {
@@ -148,7 +201,7 @@ impl<R: Recipe> Cache<R> {
         let asking = work.boxed().shared();
         shelf.make_room(now);
         if let Some(weak) = asking.downgrade() {
-            shelf.entries.insert(recipe, Entry::Asking(weak));
+            shelf.put(recipe, Entry::Asking(weak));
         }
         Found::Asking(asking)
     }
@@ -188,9 +241,12 @@ impl<R: Recipe> Cache<R> {
                 }
             };
             if locked.age == age {
-                locked.entries.insert(recipe, entry);
-                let until = kept.as_ref().map(|kept| kept.until);
-                until.into_iter().for_each(|until| sweep_at(until, Arc::downgrade(&shelf)));
+                let last = |kept: &Kept| if recipe.is_revocable() { kept.ends } else { kept.until };
+                let ends = kept.as_ref().map(|kept| [kept.until, last(kept)]);
+                ends.into_iter().for_each(|ends| sweep_at(ends, Arc::downgrade(&shelf)));
+                locked.put(recipe, entry);
+            } else if let Ok(kept) = &kept {
+                locked.retired.put(recipe, kept.clone());
             }
             kept
         }
@@ -200,7 +256,8 @@ impl<R: Recipe> Cache<R> {
 impl<R: Recipe> Shelf<R> {
     fn kept(&mut self, fresh: Fresh, known: Known, since: Instant, replaces: bool) -> Arc<Kept> {
         self.serials = self.serials.wrapping_add(1);
-        let until = after(since, life(fresh.lasts));
+        let (until, ends) =
+            (after(since, life(fresh.lasts)), after(since, fresh.lasts.min(MAX_END)));
         let serial = Serial(self.serials);
         Arc::new(Kept {
             credential: fresh.credential,
@@ -208,19 +265,42 @@ impl<R: Recipe> Shelf<R> {
             serial,
             since,
             until,
+            ends,
             replaces,
+            providers: Mutex::default(),
         })
+    }
+
+    /// What was there before in its place is used no longer.
+    fn put(&mut self, recipe: R, entry: Entry) {
+        if let Some(Entry::Kept(kept)) = self.entries.insert(recipe.clone(), entry) {
+            self.retired.put(recipe, kept);
+        }
+    }
+
+    fn empty(&mut self) {
+        for (recipe, entry) in self.entries.drain() {
+            if let Entry::Kept(kept) = entry {
+                self.retired.put(recipe, kept);
+            }
+        }
     }
 
     /// Lets go of what is over.
     fn sweep(&mut self, now: Instant) {
-        self.entries.retain(|_, entry| match entry {
-            Entry::Kept(kept) => now < kept.until,
-            Entry::Asking(asking) => asking.upgrade().is_some(),
+        let over = self.entries.extract_if(|_, entry| match entry {
+            Entry::Kept(kept) => now >= kept.until,
+            Entry::Asking(asking) => asking.upgrade().is_none(),
             // Twice the pause, so that a server that fails for long is asked less and less.
-            Entry::Failed { until, pause, .. } => now < after(*until, *pause),
-            Entry::Refused { at } => now < after(*at, PAUSE),
+            Entry::Failed { until, pause, .. } => now >= after(*until, *pause),
+            Entry::Refused { at } => now >= after(*at, PAUSE),
         });
+        for (recipe, entry) in over {
+            if let Entry::Kept(kept) = entry {
+                self.retired.put(recipe, kept);
+            }
+        }
+        self.retired.sweep(now);
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -228,19 +308,31 @@ impl<R: Recipe> Shelf<R> {
             self.sweep(now);
         }
         if self.entries.len() >= MAX_ENTRIES {
-            self.entries.clear();
+            self.empty();
         }
     }
 }
 
 /// Wipes what has ended, also where nobody asks for it any more.
-fn sweep_at<R: Recipe>(end: Instant, shelf: Weak<Mutex<Shelf<R>>>) {
+fn sweep_at<R: Recipe>(ends: [Instant; 2], shelf: Weak<Mutex<Shelf<R>>>) {
     tokio::spawn(async move {
-        tokio::time::sleep_until(end).await;
-        if let Some(shelf) = shelf.upgrade() {
+        for end in ends {
+            tokio::time::sleep_until(end).await;
+            let Some(shelf) = shelf.upgrade() else { return };
             lock(&shelf).sweep(Instant::now());
         }
     });
+}
+
+/// It is known until then, so that the server's answer is searched for it as well.
+fn revoke<R: Recipe>(recipe: R, kept: Arc<Kept>, house: &Arc<House>) -> Revocation {
+    let revoking = recipe.revoke(kept.credential.another(), house.clone());
+    async move {
+        let revoked = revoking.await;
+        drop(kept);
+        revoked
+    }
+    .boxed()
 }
 
 fn after(start: Instant, time: Duration) -> Instant {
@@ -260,6 +352,8 @@ fn life(lasts: Duration) -> Duration {
 }
 
 pub(crate) const MAX_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long it is remembered at most that a server may still take a value.
+const MAX_END: Duration = Duration::from_secs(24 * 60 * 60);
 const MARGIN: Duration = Duration::from_secs(60);
 /// After a first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 mod answer;
 mod assertion;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, iter, sync::Arc};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +13,7 @@ use toolward_gate::{CredentialName, PrivateRanges};
 use zeroize::Zeroizing;
 
 use super::{
-    AskError, Broker, House, MintError, Minted, Purpose, Serial,
+    AskError, Broker, Credential, House, MintError, Minted, Purpose, Revocation, Serial,
     cache::{Cache, Fresh, Recipe},
     ingredient::Ingredient,
 };
@@ -26,6 +26,7 @@ use crate::{
 #[serde(try_from = "Written")]
 pub struct OAuth2Config {
     token_endpoint: Endpoint,
+    revocation_endpoint: Option<Endpoint>,
     allow_private: PrivateRanges,
     client_id: Visible,
     pub(super) store: String,
@@ -49,7 +50,10 @@ enum Proof {
 struct Written {
     /// The only place that the client's secret is sent to.
     token_endpoint: Endpoint,
-    /// Where the endpoint may be although it is not globally reachable.
+    /// Where a token is revoked when a switch withdraws it (RFC 7009); the client proves there who it is as it does for
+    /// a token.
+    revocation_endpoint: Option<Endpoint>,
+    /// Where the endpoints may be although they are not globally reachable.
     #[serde(default)]
     allow_private: PrivateRanges,
     client_id: Visible,
@@ -100,6 +104,7 @@ impl TryFrom<Written> for OAuth2Config {
         };
         Ok(Self {
             token_endpoint: written.token_endpoint,
+            revocation_endpoint: written.revocation_endpoint,
             allow_private: written.allow_private,
             client_id: written.client_id,
             store: written.store,
@@ -120,8 +125,9 @@ impl OAuth2Config {
         Arc::new(OAuth2 { config, store, cache: Cache::default() })
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.token_endpoint
+    /// Where the client's secret goes.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        iter::once(&self.token_endpoint).chain(&self.revocation_endpoint)
     }
 
     /// What is asked for at most.
@@ -175,6 +181,10 @@ impl Broker for OAuth2 {
     fn forget(&self) {
         self.cache.clear();
     }
+
+    fn withdraw(&self, provider: Option<&str>, house: &Arc<House>) -> Vec<Revocation> {
+        self.cache.withdraw(provider, house)
+    }
 }
 
 /// A request for a token: all that it is made from.
@@ -209,6 +219,24 @@ impl Recipe for Request {
         let escaped = Zeroizing::new(escaped(&secret).to_string());
         if escaped == secret { vec![secret] } else { vec![secret, escaped] }
     }
+
+    fn is_revocable(&self) -> bool {
+        self.config.revocation_endpoint.is_some()
+    }
+
+    fn revoke(self, value: Credential, house: Arc<House>) -> Revocation {
+        async move {
+            let none = AskError::Request("there is no `revocation_endpoint`");
+            let to = self.config.revocation_endpoint.as_ref().ok_or(none)?;
+            let signed = self.signed(&house)?;
+            let _known = house.know(&self.credential, signed.as_slice());
+            let values = value.values();
+            let token = values.first().ok_or(AskError::Request("there is no token"))?;
+            let pairs = vec![("token", token.as_str()), ("token_type_hint", "access_token")];
+            answer::revoked(&house.requests.post(self.shown_to(to, pairs, signed.as_ref())?).await?)
+        }
+        .boxed()
+    }
 }
 
 impl Request {
@@ -229,6 +257,18 @@ impl Request {
         }
         pairs.extend(config.audience.iter().map(|audience| ("audience", audience.0.as_str())));
         pairs.extend(config.resource.iter().map(|resource| ("resource", resource.0.as_str())));
+        self.shown_to(&config.token_endpoint, pairs, signed)
+    }
+
+    /// A form in which the client proves who it is.
+    fn shown_to<'a>(
+        &'a self,
+        to: &'a Endpoint,
+        pairs: Vec<(&str, &str)>,
+        signed: Option<&Zeroizing<String>>,
+    ) -> Result<Post<'a>, AskError> {
+        let mut pairs = pairs;
+        let config = &*self.config;
         let mut headers = vec![(header::ACCEPT, HeaderValue::from_static("application/json"))];
         let client = ("client_id", config.client_id.0.as_str());
         match &config.proof {
@@ -240,7 +280,7 @@ impl Request {
             }
         }
         let form = form(&pairs);
-        Ok(Post { to: &config.token_endpoint, allow_private: &config.allow_private, headers, form })
+        Ok(Post { to, allow_private: &config.allow_private, headers, form })
     }
 
     fn asked(&self) -> Vec<&str> {

@@ -65,20 +65,23 @@ impl Bench {
     ) -> Result<Minted, MintError> {
         let scope = scope(session_policy);
         let (credential, house) = (&self.credential, &self.house);
-        self.broker.mint(&Purpose { credential, scope: &scope, principal, house }).await
+        let capability = &"crm:contacts:read".parse().unwrap();
+        self.broker.mint(&Purpose { credential, capability, scope: &scope, principal, house }).await
     }
 
     /// For a capability that asks for a part of a scope.
     pub(crate) async fn mint_scoped(&self, part: &str) -> Result<Minted, MintError> {
         let scope = HttpScope { oauth_scope: [part.to_owned()].into(), ..scope(None) };
         let (credential, house) = (&self.credential, &self.house);
-        let purpose = Purpose { credential, scope: &scope, principal: "agent-7", house };
+        let (capability, principal) = (&"crm:contacts:read".parse().unwrap(), "agent-7");
+        let purpose = Purpose { credential, capability, scope: &scope, principal, house };
         self.broker.mint(&purpose).await
     }
 
     pub(crate) async fn with_purpose<T>(&self, work: impl AsyncFnOnce(&Purpose<'_>) -> T) -> T {
         let (scope, credential, house) = (scope(None), &self.credential, &self.house);
-        work(&Purpose { credential, scope: &scope, principal: "agent-7", house }).await
+        let capability = &"crm:contacts:read".parse().unwrap();
+        work(&Purpose { credential, capability, scope: &scope, principal: "agent-7", house }).await
     }
 
     /// The value of a token, or what is told the operator.

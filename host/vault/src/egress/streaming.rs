@@ -4,7 +4,7 @@
 //! nothing that is still to be found; what was let go before a hit holds nothing of the value.
 use std::sync::Arc;
 
-use toolward_gate::{CapabilityName, HttpScope, Note};
+use toolward_gate::{CapabilityName, HttpScope, Life, Note};
 
 use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace};
 use crate::{
@@ -35,6 +35,7 @@ struct Coming {
     incoming: Incoming,
     held: Held,
     trace: Trace,
+    life: Life,
 }
 
 impl std::fmt::Debug for Streamed {
@@ -87,7 +88,7 @@ impl Streamed {
         let told = EgressError::from(&error);
         if let Body::Coming(coming) = std::mem::replace(&mut self.body, Body::Broken(told.clone()))
         {
-            let Coming { egress, capability, scope, incoming, held, trace } = *coming;
+            let Coming { egress, capability, scope, incoming, held, trace, life: _ } = *coming;
             drop((incoming, held));
             let told = egress.unanswered(trace, error, &scope, capability).await;
             self.body = Body::Broken(told.clone());
@@ -105,7 +106,7 @@ struct Step {
 
 impl Coming {
     async fn step(&mut self) -> Result<Step, NoAnswer> {
-        let coming = self.egress.life.bound(self.incoming.next()).await.map_err(NoAnswer::Over)?;
+        let coming = self.life.bound(self.incoming.next()).await.map_err(NoAnswer::Over)?;
         let came = coming.map_err(NoAnswer::Transport)?;
         self.trace.received(self.incoming.received());
         let is_last = came.is_none();
@@ -145,11 +146,11 @@ impl Egress {
     }
 
     async fn begin(self: &Arc<Self>, ready: Ready) -> Result<Streamed, EgressError> {
-        let Ready { signed, scanner, serial, aside: _ } = ready;
+        let Ready { signed, scanner, serial, aside: _, life } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
         let mut trace = Trace::begin(self, &signed);
-        let opened = self.open(signed, &scanner, serial).await;
+        let opened = self.open(signed, &scanner, serial, &life).await;
         let begun = opened.and_then(|(scanned, incoming)| {
             let head = shape::head(scanned, incoming.is_empty(), &scope, &from);
             Ok((head.map_err(NoAnswer::Misfit)?, incoming))
@@ -160,7 +161,7 @@ impl Egress {
         };
         trace.answered(head.status());
         let (egress, held) = (self.clone(), Held::of(&scanner));
-        let coming = Coming { egress, capability, scope, incoming, held, trace };
+        let coming = Coming { egress, capability, scope, incoming, held, trace, life };
         Ok(Streamed { head, body: Body::Coming(Box::new(coming)) })
     }
 
@@ -170,10 +171,11 @@ impl Egress {
         signed: Signed,
         scanner: &Scanner,
         serial: Option<Serial>,
+        life: &Life,
     ) -> Result<(Scanned, Incoming), NoAnswer> {
         let credential = signed.checked.scope.credential.clone();
         let opening = self.shared.transport.open(signed);
-        let opened = self.life.bound(opening).await.map_err(NoAnswer::Over)?;
+        let opened = life.bound(opening).await.map_err(NoAnswer::Over)?;
         let (raw, incoming) = opened.map_err(NoAnswer::Transport)?;
         if let (Some(name), Some(serial)) = (credential, serial) {
             self.shared.credentials.answered(&name, serial, raw.status);

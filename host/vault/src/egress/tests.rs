@@ -6,6 +6,7 @@
     reason = "small numbers and ASCII, and what is of no other kind fails the test"
 )]
 mod hits;
+mod http2;
 mod metered;
 mod minted;
 mod responses;

@@ -1,17 +1,25 @@
 //! A body that is still coming in, up to its limit.
-use super::TransportError;
+use super::{TransportError, unread::Unread};
 
 /// It may hold anything.
 pub(crate) struct Incoming {
     response: reqwest::Response,
     limit: usize,
     received: usize,
+    unread: Option<Unread>,
 }
 
 impl Incoming {
     /// Fails where the body is announced to be longer than the limit.
-    pub(super) fn of(response: reqwest::Response, limit: usize) -> Result<Self, TransportError> {
-        let incoming = Self { response, limit, received: 0 };
+    pub(super) fn of(
+        response: reqwest::Response,
+        unread: Unread,
+        limit: usize,
+    ) -> Result<Self, TransportError> {
+        let mut incoming = Self { response, limit, received: 0, unread: Some(unread) };
+        if incoming.is_empty() {
+            incoming.is_read();
+        }
         match incoming.announced() {
             Some(length) if length > limit => Err(TransportError::TooLarge(limit)),
             _ => Ok(incoming),
@@ -23,12 +31,19 @@ impl Incoming {
         &mut self,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, TransportError> {
         let piece = self.response.chunk().await.map_err(|_| TransportError::Failed)?;
-        let Some(piece) = piece else { return Ok(None) };
+        let Some(piece) = piece else {
+            self.is_read();
+            return Ok(None);
+        };
         self.received = self.received.saturating_add(piece.len());
         if self.received > self.limit {
             return Err(TransportError::TooLarge(self.limit));
         }
         Ok(Some(piece))
+    }
+
+    fn is_read(&mut self) {
+        self.unread.take().into_iter().for_each(Unread::is_read);
     }
 
     /// How long it will be, in bytes, where that is known.

@@ -58,6 +58,42 @@ struct Nest {
     text: Nested,
 }
 
+#[derive(Deserialize, ToolType)]
+struct Shape {
+    /// Of what it is made.
+    of: String,
+    count: u64,
+}
+
+/// A text by its schema; by what it writes, so many zeros, keys or characters that need escapes.
+struct Wide(Shape);
+
+impl ToolType for Wide {
+    const SCHEMA: &'static toolward_sdk::Schema = <String as ToolType>::SCHEMA;
+}
+
+impl Serialize for Wide {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Shape { of, count } = &self.0;
+        match of.as_str() {
+            "zeros" => serializer.collect_seq((0..*count).map(|_| 0)),
+            "keys" => serializer.collect_map((0..*count).map(|key| (format!("{key:x}"), 0))),
+            _ => serializer.collect_str(&"\0".repeat(usize::try_from(*count).unwrap_or_default())),
+        }
+    }
+}
+
+#[derive(Serialize, ToolType)]
+struct Width {
+    text: Wide,
+}
+
+/// Answers with very many small things.
+#[tool]
+fn widen(shape: Shape) -> Result<Width, ToolError> {
+    Ok(Width { text: Wide(shape) })
+}
+
 /// Answers with lists within lists.
 #[tool]
 fn nest(of: Depth) -> Result<Nest, ToolError> {

@@ -191,7 +191,7 @@ proptest! {
             Cause::TimeOver => Some(time),
             Cause::IdentityEnded => token,
             Cause::CredentialEnded(_) => credential,
-            Cause::SwitchThrown(_) | Cause::SwitchesUnreadable => None,
+            Cause::SwitchThrown(_) | Cause::SwitchesUnreadable | Cause::IdentityDenied => None,
         };
         prop_assert_eq!(of, Some(at));
     }

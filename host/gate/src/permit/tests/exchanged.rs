@@ -43,15 +43,22 @@ struct Hasty {
 
 #[async_trait]
 impl ApprovalBook for Hasty {
-    async fn file(&self, filing: &Filing) -> Result<ApprovalId, Unavailable> {
+    async fn file(&self, filing: &Filing) -> Result<ApprovalId, FileError> {
         self.office.file(filing).await
     }
     async fn wait(&self, id: ApprovalId, patience: Duration) -> Result<Request, Unavailable> {
         let next = self.next.lock().unwrap().take();
         if let Some(next) = next {
             let (by, roles) = ("ana".to_owned(), ["payer".to_owned()].into());
-            let answer =
-                Answer { by, roles, verdict: Verdict::Approve, comment: String::new(), at: noon() };
+            let answer = Answer {
+                by,
+                acts_for: vec![],
+                roles,
+                verdict: Verdict::Approve,
+                limits: AnswerLimits::default(),
+                comment: String::new(),
+                at: noon(),
+            };
             self.office.decide(id, answer).await.unwrap();
             self.exchange.put(next);
         }

@@ -1,19 +1,8 @@
 //! Tokens of the host itself: what they say, how long they live, and where there are none.
-use std::sync::Arc;
-
 use tempfile::TempDir;
 
 use super::*;
-use crate::authn::{Authn, AuthnError, FetchKeys, Shown};
-
-struct Nowhere;
-
-#[async_trait::async_trait]
-impl FetchKeys for Nowhere {
-    async fn fetch(&self, url: &str) -> Result<String, String> {
-        Err(format!("`{url}` is nowhere"))
-    }
-}
+use crate::authn::{AuthnError, Shown, testing::authn};
 
 fn place(environment: &str) -> (TempDir, Config) {
     let folder = tempfile::tempdir().unwrap();
@@ -22,11 +11,6 @@ fn place(environment: &str) -> (TempDir, Config) {
     fs::create_dir(folder.path().join("data")).unwrap();
     let config = Config::load(&path).unwrap();
     (folder, config)
-}
-
-fn authn(config: &Config) -> Result<Authn, AuthnError> {
-    let nowhere: Arc<dyn FetchKeys> = Arc::new(Nowhere);
-    Authn::from_config(config, &nowhere)
 }
 
 fn wanted() -> Wanted {

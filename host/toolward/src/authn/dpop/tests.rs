@@ -1,8 +1,8 @@
 //! Which proofs show that a token is its holder's. Each refused one is the good one with one thing changed.
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::EncodingKey;
 use serde_json::json;
 
-use super::*;
+use super::{super::testing, *};
 
 const NOW: i64 = 1_800_000_000;
 const TOKEN: &str = "a.token.of-the-holder";
@@ -32,11 +32,7 @@ impl Holder {
         let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(TOKEN));
         let mut claims = json!({ "jti": "1", "htm": "POST", "htu": URL, "iat": NOW, "ath": hash });
         change(&mut header, &mut claims);
-        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&claims));
-        let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, Algorithm::EdDSA).unwrap();
-        format!("{message}.{signature}")
+        testing::signed_values(&header, &claims, &self.key)
     }
 }
 

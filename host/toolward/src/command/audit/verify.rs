@@ -10,7 +10,8 @@ use crate::{config::Config, wiring};
 
 #[derive(Args)]
 pub(in super::super) struct Verify {
-    /// Checkpoints, one a line, as they came to a place elsewhere; those of the configuration, where absent.
+    /// Checkpoints, one a line, as they came to a place elsewhere or as a webhook was told of them; those of the
+    /// configuration, where absent.
     #[arg(long, value_name = "FILE")]
     checkpoints: Option<PathBuf>,
     /// What they must be signed with, as `toolward audit key` printed it when the host was new.
@@ -22,7 +23,7 @@ impl Verify {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         // Read before the trail: one that is written meanwhile is not missed there.
-        let checkpoints = self.checkpoints(&config).await?;
+        let checkpoints = self.checkpoints(&config, context).await?;
         let state = wiring::state(&config).await?;
         let progress = context.terminal.progress();
         let evidence = Evidence { checkpoints, key: self.key };
@@ -37,10 +38,14 @@ impl Verify {
         if verified.holds() { Ok(()) } else { Err(Failure::Silent(Exit::Failure)) }
     }
 
-    async fn checkpoints(&self, config: &Config) -> Result<Vec<String>, Failure> {
+    async fn checkpoints(
+        &self,
+        config: &Config,
+        context: &Context,
+    ) -> Result<Vec<String>, Failure> {
         let Some(file) = &self.checkpoints else {
             let mut lines = Vec::new();
-            for place in wiring::checkpoint_places(config) {
+            for place in wiring::checkpoint_places(config, &context.passphrases())? {
                 lines.extend(place.lines().await?.unwrap_or_default());
             }
             return Ok(lines);
@@ -48,8 +53,15 @@ impl Verify {
         let text = fs::read(file).map_err(|error| {
             Failure::NotFound(format!("`{}` cannot be read: {error}", file.display()))
         })?;
-        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&text).lines().map(unwrapped).collect())
     }
+}
+
+/// A checkpoint as it stands in a file or a bucket, or as a webhook was told of it.
+fn unwrapped(line: &str) -> String {
+    let told: Option<Value> = serde_json::from_str(line).ok();
+    let data = told.as_ref().and_then(|told| told.get("data")).map(Value::to_string);
+    data.unwrap_or_else(|| line.to_owned())
 }
 
 fn data(verified: &Verified) -> Value {

@@ -22,6 +22,9 @@ struct Dish {
 
 struct Kitchen {
     asked: AtomicUsize,
+    /// Whether dishes can be taken back, and those that were.
+    takes_back: bool,
+    taken_back: Mutex<Vec<String>>,
     lasts: Mutex<Result<Duration, AskError>>,
     open: Semaphore,
 }
@@ -52,6 +55,16 @@ impl Recipe for Dish {
     fn shown(&self) -> Vec<Zeroizing<String>> {
         Vec::new()
     }
+    fn is_revocable(&self) -> bool {
+        self.kitchen.takes_back
+    }
+    fn revoke(self, value: Credential, _: Arc<House>) -> Revocation {
+        async move {
+            self.kitchen.taken_back.lock().unwrap().push(value.values()[0].to_string());
+            Ok(())
+        }
+        .boxed()
+    }
 }
 
 struct Table {
@@ -69,8 +82,14 @@ impl Table {
 
     /// Nothing comes out of the kitchen before it is opened.
     fn waiting(lasts: Duration) -> Self {
+        Self::of(lasts, false)
+    }
+
+    fn of(lasts: Duration, takes_back: bool) -> Self {
         let kitchen = Kitchen {
             asked: AtomicUsize::new(0),
+            takes_back,
+            taken_back: Mutex::default(),
             lasts: Mutex::new(Ok(lasts)),
             open: Semaphore::new(0),
         };
@@ -239,4 +258,84 @@ async fn what_nobody_waits_for_any_more_is_asked_for_anew() {
     table.kitchen.open.add_permits(1);
     table.value("a").await;
     assert_eq!(table.asked(), 2);
+}
+
+/// A table whose dishes can be taken back.
+fn revocable(lasts: Duration) -> Table {
+    let table = Table::of(lasts, true);
+    table.kitchen.open.add_permits(1 << 20);
+    table
+}
+
+impl Table {
+    /// What is taken back with a switch, in any order.
+    async fn withdrawn(&self, provider: Option<&str>) -> Vec<String> {
+        let revoking = self.cache.withdraw(provider, &self.bench.house);
+        assert!(join_all(revoking).await.iter().all(Result::is_ok));
+        let mut taken = std::mem::take(&mut *self.kitchen.taken_back.lock().unwrap());
+        taken.sort();
+        taken
+    }
+}
+
+/// H-24: also what was dropped before, as long as its server takes it.
+#[tokio::test(start_paused = true)]
+async fn a_switch_withdraws_what_its_server_still_takes_and_nothing_twice() {
+    let table = revocable(Duration::from_secs(3600));
+    let first = table.value("a").await;
+    table.cache.clear();
+    let second = table.value("a").await;
+    let refused = table.fetch("b").await.ok().unwrap();
+    table.cache.refused(refused.serial.unwrap());
+    let mut all = vec![first, second, refused.credential.values()[0].to_string()];
+    all.sort();
+    assert_eq!(table.withdrawn(None).await, all);
+    assert!(table.withdrawn(None).await.is_empty());
+    let third = table.value("a").await;
+    assert!(!all.contains(&third), "none of them is used again");
+    assert_eq!(table.withdrawn(None).await, [third]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_by_itself_is_not_withdrawn_and_not_kept() {
+    let table = revocable(Duration::from_secs(3600));
+    let first = table.value("a").await;
+    pass(15 * 60).await;
+    assert_eq!((table.kept(), lock(&table.cache.0).retired.len()), (0, 1), "it is used no longer");
+    let second = table.value("a").await;
+    pass(40 * 60).await;
+    assert_eq!(table.withdrawn(None).await, [first, second]);
+    table.value("a").await;
+    pass(3600).await;
+    assert_eq!((table.kept(), lock(&table.cache.0).retired.len()), (0, 0));
+    assert!(table.withdrawn(None).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_for_one_provider_withdraws_what_was_lent_for_it() {
+    let table = revocable(LONG);
+    let value = table.value("a").await;
+    assert!(table.withdrawn(Some("shop")).await.is_empty());
+    assert_eq!(table.value("a").await, value, "and leaves the rest");
+    assert_eq!(table.withdrawn(Some("crm")).await, [value]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_nobody_takes_back_is_forgotten_as_it_was() {
+    let table = Table::set(LONG);
+    let first = table.value("a").await;
+    assert!(table.withdrawn(None).await.is_empty());
+    assert_eq!(table.value("a").await, first, "dropping it is another step");
+    table.cache.clear();
+    assert_eq!(lock(&table.cache.0).retired.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_so_many_values_are_remembered_for_a_switch() {
+    let table = revocable(LONG);
+    for _ in 0..300 {
+        table.value("a").await;
+        table.cache.clear();
+    }
+    assert_eq!(table.withdrawn(None).await.len(), 256);
 }

@@ -29,6 +29,15 @@ pub(super) fn read(answer: &Answer, asked: &[&str]) -> Result<Fresh, AskError> {
     }
 }
 
+/// Whether the token is good no longer (RFC 7009 section 2.2): also where the server does not know it.
+pub(super) fn revoked(answer: &Answer) -> Result<(), AskError> {
+    match answer.status {
+        StatusCode::OK => Ok(()),
+        status if status.is_server_error() => Err(AskError::Fault),
+        _ => Err(refusal(answer)),
+    }
+}
+
 fn given(answer: &Answer, asked: &[&str]) -> Result<Fresh, AskError> {
     if answer.media_type != "application/json" {
         return Err(AskError::Answer("it is not JSON"));
@@ -70,8 +79,8 @@ fn refusal(answer: &Answer) -> AskError {
     AskError::refused(code.as_deref().unwrap_or_default(), &KNOWN)
 }
 
-/// RFC 6749 section 5.2, RFC 8707 section 2.
-const KNOWN: [(&str, &str); 7] = [
+/// RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1.
+const KNOWN: [(&str, &str); 8] = [
     ("invalid_request", "`invalid_request`; it wants other parameters than it was sent"),
     (
         "invalid_client",
@@ -84,6 +93,10 @@ const KNOWN: [(&str, &str); 7] = [
         "`unsupported_grant_type`; the server does not offer client credentials",
     ),
     ("invalid_scope", "`invalid_scope`; check `scope`"),
+    (
+        "unsupported_token_type",
+        "`unsupported_token_type`; the server does not revoke access tokens",
+    ),
     ("invalid_target", "`invalid_target`; check `resource` and `audience`"),
 ];
 /// How long a token is used of which the server does not say how long it is good.

@@ -203,6 +203,63 @@ async fn what_a_token_endpoint_says_is_in_no_error_and_its_known_codes_are_expla
     assert!(error.contains("longer than 64 KiB"), "{error}");
 }
 
+/// A server that gives tokens, and says this of their revocation.
+async fn revoking(status: &'static str, body: &'static str) -> Endpoint {
+    Endpoint::start(move |request, _| match request.line.starts_with("POST /oauth2/revoke ") {
+        true => answer(status, "application/json", body),
+        false => answer("200 OK", "application/json", &given().to_string()),
+    })
+    .await
+}
+
+async fn revoked(endpoint: &Endpoint, more: &str) -> Vec<Result<(), String>> {
+    let bench = bench(endpoint, more);
+    assert_eq!(bench.token().await.as_deref(), Ok(TOKEN));
+    let told = futures::future::join_all(bench.broker.withdraw(None, &bench.house)).await;
+    told.into_iter().map(|one| one.map_err(|error| error.to_string())).collect()
+}
+
+/// RFC 7009 section 2.1.
+#[tokio::test]
+async fn a_token_is_revoked_where_the_configuration_says_and_with_the_clients_own_proof() {
+    let endpoint = revoking("200 OK", "").await;
+    let more = format!("revocation_endpoint = \"{}\"\n", endpoint.url("/oauth2/revoke"));
+    let post = format!("{more}authentication = \"client-secret-post\"");
+    for more in [more.as_str(), &post] {
+        assert_eq!(revoked(&endpoint, more).await, [Ok(())]);
+    }
+    let [first, basic, second, post] = endpoint.seen().try_into().unwrap();
+    for seen in [&basic, &post] {
+        assert_eq!(seen.line, "POST /oauth2/revoke HTTP/1.1");
+        assert_eq!(seen.field("token").as_deref(), Some(TOKEN));
+        assert_eq!(seen.field("token_type_hint").as_deref(), Some("access_token"));
+        assert_eq!(seen.field("grant_type"), None);
+    }
+    assert_eq!(basic.header("authorization"), first.header("authorization"));
+    assert_eq!(post.field("client_secret"), second.field("client_secret"));
+    assert!(post.header("authorization").is_none() && basic.field("client_secret").is_none());
+    assert!(revoked(&endpoint, "").await.is_empty(), "nobody is asked that nobody named");
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_a_revocation_is_explained_and_not_repeated() {
+    for (status, body, expected) in [
+        ("400 Bad Request", r#"{"error":"unsupported_token_type"}"#, "does not revoke"),
+        ("401 Unauthorized", r#"{"error":"invalid_client"}"#, "check `client_id`"),
+        ("404 Not Found", "m4rk", "no reason that is known here"),
+        ("302 Found", "m4rk", "no reason that is known here"),
+        ("503 Service Unavailable", "m4rk", "a fault of its own"),
+    ] {
+        let endpoint = revoking(status, body).await;
+        let more = format!("revocation_endpoint = \"{}\"", endpoint.url("/oauth2/revoke"));
+        let told = revoked(&endpoint, &more).await.remove(0).unwrap_err();
+        assert!(
+            told.contains(expected) && !told.contains("m4rk") && !told.contains(TOKEN),
+            "{told}"
+        );
+    }
+}
+
 /// SSRF of the host itself: the endpoint's address is checked as a tool's destination is.
 #[tokio::test]
 async fn a_private_endpoint_is_asked_only_where_the_credential_says_so_and_never_under_another_name()
@@ -252,6 +309,7 @@ fn what_is_configured_is_checked_before_anything_is_asked() {
     assert!(parse("", "").is_ok());
     for (from, to, why) in [
         ("https://", "http://", "over `https`"),
+        ("store =", "revocation_endpoint = \"http://a.example.com/\"\nstore =", "over `https`"),
         ("/token", "/a/../token", "dot segment"),
         ("\"read\"", "\"read write\"", "without spaces"),
         ("\"toolward\"", "\"\"", "visible ASCII"),

@@ -28,6 +28,8 @@ type Api = fn(token: &str) -> Vec<u8>;
 struct Site {
     endpoint: Endpoint,
     minted: Arc<AtomicUsize>,
+    /// For how many seconds a token is good.
+    lasts: Arc<AtomicUsize>,
 }
 
 impl Site {
@@ -39,18 +41,20 @@ impl Site {
 
     async fn held(api: Api) -> Self {
         let minted = Arc::new(AtomicUsize::new(0));
-        let counted = minted.clone();
+        let lasts = Arc::new(AtomicUsize::new(900));
+        let (counted, seconds) = (minted.clone(), lasts.clone());
         let answers = move |request: &Request, _| {
             if request.line.starts_with("POST /token ") {
                 let token = token(counted.fetch_add(1, Ordering::SeqCst));
+                let seconds = seconds.load(Ordering::SeqCst);
                 let body = format!(
-                    "{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":900}}"
+                    "{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":{seconds}}}"
                 );
                 return answer("200 OK", "application/json", &body);
             }
             api(request.header("authorization").unwrap().strip_prefix("Bearer ").unwrap())
         };
-        Self { endpoint: Endpoint::held(answers).await, minted }
+        Self { endpoint: Endpoint::held(answers).await, minted, lasts }
     }
 
     /// A call whose credential is minted here and used here.
@@ -263,4 +267,50 @@ async fn a_token_that_cannot_be_had_sends_nothing() {
     assert!(endpoint.endpoint.seen().is_empty());
     store.put("crm-secret", SECRET);
     sends(&desk, SENT, "with it").await;
+}
+
+/// H-24: what a switch withdraws is known by its credential, and is revoked where the provider can.
+#[tokio::test]
+async fn a_switch_withdraws_the_values_of_what_it_names_and_of_nothing_else() {
+    let site = Site::with(|_| told("{}")).await;
+    let config = format!(
+        "kind = \"oauth2-client-credentials\"\nstore = \"local\"\ntoken_endpoint = \"{}\"\n\
+         revocation_endpoint = \"{}\"\nallow_private = true\nclient_id = \"toolward\"\n\
+         client_secret = \"crm-secret\"",
+        site.endpoint.url("/token"),
+        site.endpoint.url("/revoke")
+    );
+    for (target, withdrawn) in [
+        ("everything", 1),
+        ("credential github", 1),
+        ("provider shop", 1),
+        ("provider other", 0),
+        ("credential other", 0),
+        ("tool shop", 0),
+        ("capability shop:items:read", 0),
+        ("principal agent-7", 0),
+    ] {
+        let store = Arc::new(Drawer::default());
+        store.put("crm-secret", SECRET);
+        let desk = site.desk_with(&config, store).await;
+        sends(&desk, SENT, "before").await;
+        let named = desk.withdraw(&target.parse().unwrap());
+        let names: Vec<String> = named.iter().map(|(name, _)| name.to_string()).collect();
+        assert_eq!(names, vec!["github"; withdrawn], "{target}");
+    }
+}
+
+/// A value that ends in mid-flight ends the request that uses it.
+#[tokio::test]
+async fn a_request_does_not_outlive_the_value_that_it_carries() {
+    let site = Site::held(|_| told("{}")).await;
+    site.lasts.store(3, Ordering::SeqCst);
+    let desk = site.desk().await;
+    site.endpoint.let_one_go();
+    let outcome = desk.outcome(outbound()).await;
+    is(&outcome, ("credential-ended", "unanswered /items/{id} credential-ended"), "held");
+    assert_eq!(site.shown().len(), 1, "it had left");
+    site.lasts.store(900, Ordering::SeqCst);
+    site.endpoint.let_go();
+    sends(&desk, SENT, "with a value that is good").await;
 }

@@ -8,17 +8,18 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
-    BudgetLimit, Call, CallId, Clock as _, Cost, DecideError, Decision, Destination, Digest,
-    EgressTerms, Facts, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes, Policy,
-    Principal, PrivateRanges, ProgressSink, Recording, Refusal, Request, Reservation, ReserveError,
-    ResponseShape, Risk, SandboxTerms, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget,
-    Switchboard, SystemClock, Terms, ToolRef, Trust, Unavailable, Usage,
+    BudgetLimit, Call, CallId, Clock as _, Cost, CredentialName, DecideError, Decision,
+    Destination, Digest, EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope,
+    Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges, ProgressSink, Recording,
+    Refusal, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch,
+    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
+    Unavailable, Usage,
 };
 
 use super::server::Server;
 use crate::{
     Broker, Credential, Credentials, EgressError, EgressSettings, Grant, MintError, Minted,
-    Narrowing, Outbound, Purpose, Secret, Shaped, Vault,
+    Narrowing, Outbound, Purpose, Revocation, Secret, Shaped, Vault,
     address::{Machine, Network},
 };
 
@@ -36,7 +37,10 @@ pub(super) struct Desk {
     office: Arc<Office>,
     /// Switches are followed while it stands.
     gate: Gate,
+    withdrawing: Withdrawing,
 }
+
+type Withdrawing = Box<dyn Fn(&SwitchTarget) -> Vec<(CredentialName, Revocation)> + Send + Sync>;
 
 /// What a desk is made of.
 pub(super) struct Setup {
@@ -118,7 +122,8 @@ impl Setup {
         let network = self.network.unwrap_or_else(|| Box::new(Machine::default()));
         let vault = Vault::on(credentials, self.settings, network).unwrap();
         gate.switches.on_change(vault.forgetting());
-        Desk { grant: vault.equip(permit), office, gate }
+        let withdrawing = Box::new(vault.withdrawing());
+        Desk { grant: vault.equip(permit), office, gate, withdrawing }
     }
 }
 
@@ -178,6 +183,10 @@ impl Desk {
         self.gate.switches.throw(switch).await.unwrap();
     }
 
+    pub(super) fn withdraw(&self, thrown: &SwitchTarget) -> Vec<(CredentialName, Revocation)> {
+        (self.withdrawing)(thrown)
+    }
+
     pub(super) async fn throw(&self, target: SwitchTarget) {
         let (reason, by) = ("a drill".to_owned(), "ana".to_owned());
         let switch = Switch { target, reason, by, since: SystemClock.now(), expires_at: None };
@@ -207,6 +216,7 @@ fn kind(note: &Note) -> Option<String> {
         Note::Allowed(_)
         | Note::Asked { .. }
         | Note::Approved { .. }
+        | Note::Exceptional { .. }
         | Note::Arguments { .. }
         | Note::Called { .. }
         | Note::Refused { .. }
@@ -338,8 +348,8 @@ impl BudgetLedger for Office {
 /// Nobody is asked.
 #[async_trait]
 impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, Unavailable> {
-        Err(closed())
+    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
+        Err(closed().into())
     }
     async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
         Err(closed())

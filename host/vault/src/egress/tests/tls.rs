@@ -25,13 +25,13 @@ use crate::{ClientCertificate, Credential, Credentials, EgressSettings, Secret, 
 const FAILED: (&str, &str) = ("connection-failed", "unanswered /items/{id} connection-failed");
 
 /// Who signs certificates.
-struct Authority {
-    pem: String,
+pub(super) struct Authority {
+    pub(super) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -78,6 +78,24 @@ impl Authority {
         let tls = TlsAcceptor::from(Arc::new(config));
         let digest = Sha256::digest(key.subject_public_key_info()).into();
         (Server::start(Script::Write(vec![json("{}")]), Some(tls)).await, digest)
+    }
+
+    /// What a server on this machine needs that speaks HTTP/2 only.
+    pub(super) fn speaking_http2(&self) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 
     fn der(&self) -> CertificateDer<'static> {

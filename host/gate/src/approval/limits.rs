@@ -1,0 +1,225 @@
+//! How much less than was asked for does a person allow?
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CapabilityName, Cost, HttpScope, PathPattern, Terms};
+
+/// What a yes is narrowed to. Absent: as the policies allow. It takes away and never gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnswerLimits {
+    /// From admission to the end of the run, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+    /// All that the call may come to, what metered requests use included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// Requests that leave the host, under all capabilities together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// Of the body of each request, and of each response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub capabilities: BTreeMap<CapabilityName, RequestLimits>,
+}
+
+/// What is left of one capability.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestLimits {
+    /// Upper case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub methods: Option<BTreeSet<String>>,
+    /// A pattern that is not within one of the capability's own lets nothing through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<PathPattern>>,
+}
+
+impl AnswerLimits {
+    /// Whether nothing is narrowed.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Reads `usd:` and dollars, as in `usd:0.50`.
+    pub fn cost_of(text: &str) -> Option<Cost> {
+        Cost::parse(text)
+    }
+
+    /// Both together: what each of them leaves.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.time_ms = least(self.time_ms, other.time_ms);
+        self.cost = least(self.cost, other.cost);
+        self.requests = least(self.requests, other.requests);
+        self.max_bytes = least(self.max_bytes, other.max_bytes);
+        for (name, limits) in &other.capabilities {
+            let mine = self.capabilities.remove(name).unwrap_or_default();
+            self.capabilities.insert(name.clone(), mine.and(limits));
+        }
+        self
+    }
+
+    /// The terms with less. What the account of the call enforces, cost and requests, it takes from here itself.
+    pub(crate) fn narrow(&self, mut terms: Terms) -> Terms {
+        if let Some(most) = self.time_ms {
+            terms.time = terms.time.min(Duration::from_millis(most));
+        }
+        for (name, scope) in &mut terms.egress.http {
+            let own = self.capabilities.get(name);
+            if own.is_some() || self.max_bytes.is_some() {
+                *scope = Arc::new(self.narrowed(scope, own));
+            }
+        }
+        terms
+    }
+
+    fn narrowed(&self, scope: &HttpScope, own: Option<&RequestLimits>) -> HttpScope {
+        let mut less = scope.clone();
+        if let Some(most) = self.max_bytes {
+            less.max_request_bytes = less.max_request_bytes.min(most);
+            less.response.max_bytes = less.response.max_bytes.min(most);
+        }
+        if let Some(methods) = own.and_then(|own| own.methods.as_ref()) {
+            less.methods.retain(|method| methods.contains(method));
+        }
+        if let Some(paths) = own.and_then(|own| own.paths.as_ref()) {
+            less.paths = within(paths, &scope.paths);
+        }
+        less
+    }
+}
+
+impl RequestLimits {
+    fn and(self, other: &Self) -> Self {
+        let methods = match (self.methods, &other.methods) {
+            (Some(mine), Some(theirs)) => Some(mine.intersection(theirs).cloned().collect()),
+            (mine, theirs) => mine.or_else(|| theirs.clone()),
+        };
+        let paths = match (self.paths, &other.paths) {
+            (Some(mine), Some(theirs)) => {
+                let mut both = within(&mine, theirs);
+                both.extend(within(theirs, &mine));
+                both.dedup();
+                Some(both)
+            }
+            (mine, theirs) => mine.or_else(|| theirs.clone()),
+        };
+        Self { methods, paths }
+    }
+}
+
+/// Those that let nothing through that `wider` does not.
+fn within(paths: &[PathPattern], wider: &[PathPattern]) -> Vec<PathPattern> {
+    paths.iter().filter(|path| wider.iter().any(|one| path.is_within(one))).cloned().collect()
+}
+
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// As a person reads it, and as it stands in the trail.
+impl fmt::Display for AnswerLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.time_ms.map(|time| format!("{time} ms")));
+        parts.extend(self.cost.map(|cost| cost.to_string()));
+        parts.extend(self.requests.map(|requests| format!("{requests} requests")));
+        parts.extend(self.max_bytes.map(|bytes| format!("{bytes} bytes")));
+        parts.extend(self.capabilities.iter().map(|(name, own)| format!("{name}{own}")));
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl fmt::Display for RequestLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(methods) = &self.methods {
+            let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+            write!(f, " {}", methods.join(" "))?;
+        }
+        for path in self.paths.iter().flatten() {
+            write!(f, " {path}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits() -> impl Strategy<Value = AnswerLimits> {
+        let path = proptest::sample::select(vec!["/a", "/{x}", "/{n:int}", "/a/{r...}", "/7"]);
+        let paths = proptest::option::of(proptest::collection::vec(path, 0..3));
+        let method = proptest::sample::select(vec!["GET", "POST", "PUT"]);
+        let methods = proptest::option::of(proptest::collection::btree_set(method, 0..3));
+        (
+            any::<Option<u64>>(),
+            any::<Option<u64>>(),
+            any::<Option<u32>>(),
+            any::<Option<usize>>(),
+            methods,
+            paths,
+        )
+            .prop_map(|(time_ms, cost, requests, max_bytes, methods, paths)| {
+                let own = RequestLimits {
+                    methods: methods.map(|all| all.into_iter().map(str::to_owned).collect()),
+                    paths: paths
+                        .map(|all| all.into_iter().map(|one| one.parse().unwrap()).collect()),
+                };
+                let name = "shop:things:write".parse().unwrap();
+                let capabilities = [(name, own)].into();
+                AnswerLimits { time_ms, cost: cost.map(Cost), requests, max_bytes, capabilities }
+            })
+    }
+
+    fn lets(limits: &AnswerLimits, method: &str, path: &str) -> bool {
+        limits.capabilities.values().all(|own| {
+            own.methods.as_ref().is_none_or(|all| all.contains(method))
+                && own.paths.as_ref().is_none_or(|all| all.iter().any(|one| one.matches(path)))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn two_limits_together_let_through_only_what_each_of_them_does(one in limits(), two in limits()) {
+            let both = one.clone().and(&two);
+            for (mine, all) in [(one.time_ms, both.time_ms), (two.time_ms, both.time_ms)] {
+                prop_assert!(mine.is_none_or(|mine| all.is_some_and(|all| all <= mine)));
+            }
+            prop_assert_eq!(both.requests, least(one.requests, two.requests));
+            prop_assert_eq!(both.cost, least(one.cost, two.cost));
+            prop_assert_eq!(both.max_bytes, least(one.max_bytes, two.max_bytes));
+            for method in ["GET", "POST", "PUT"] {
+                for path in ["/a", "/7", "/b", "/a/b", "/a/b/c", "/"] {
+                    let passes = lets(&both, method, path);
+                    prop_assert!(!passes || (lets(&one, method, path) && lets(&two, method, path)));
+                }
+            }
+        }
+
+        #[test]
+        fn limits_are_read_as_they_were_written(one in limits()) {
+            let text = serde_json::to_string(&one).unwrap();
+            prop_assert_eq!(serde_json::from_str::<AnswerLimits>(&text).unwrap(), one);
+        }
+    }
+
+    #[test]
+    fn limits_that_hold_an_unknown_word_are_refused() {
+        assert!(serde_json::from_str::<AnswerLimits>(r#"{"requests":1}"#).is_ok());
+        assert!(serde_json::from_str::<AnswerLimits>(r#"{"request":1}"#).is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! What MCP asks of the host, whatever it comes in by: lists and calls, for one principal each.
+use std::sync::Arc;
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+        CompleteRequestParams, CompleteResult, ContentBlock, Implementation, JsonObject,
+        ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+        ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
+        ListToolsResult, MetaObject, NotificationMetaObject, PaginatedRequestParams,
+        ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig,
+        ToolAnnotations,
+    },
+    service::{Peer, RequestContext},
+};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop, ToolName};
+use toolward_sandbox::Output;
+
+use crate::{
+    host::Host,
+    tools::{ReadError, Tool},
+};
+
+/// Answers one client, or one request.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub(super) host: Arc<Host>,
+    pub(super) speaker: Speaker,
+}
+
+/// Who speaks through it.
+#[derive(Clone, Debug)]
+pub(super) enum Speaker {
+    /// The one who started the host. The other end is told when nothing is being answered any more.
+    Connected { principal: Principal, _serving: mpsc::Sender<()> },
+    /// Whom the guard of the listener found in each request.
+    Requesting,
+}
+
+impl Speaker {
+    fn principal(&self, context: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
+        match self {
+            Self::Connected { principal, .. } => Ok(principal.clone()),
+            Self::Requesting => {
+                let request = context.extensions.get::<http::request::Parts>();
+                let principal = request.and_then(|request| request.extensions.get::<Principal>());
+                principal.cloned().ok_or_else(|| ErrorData::internal_error("nobody speaks", None))
+            }
+        }
+    }
+
+    /// As policies and the trail name it.
+    fn door(&self) -> &'static str {
+        match self {
+            Self::Connected { .. } => "mcp-stdio",
+            Self::Requesting => "mcp-http",
+        }
+    }
+}
+
+impl ServerHandler for Door {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        info.server_info = Implementation::new("toolward", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(INSTRUCTIONS.to_owned());
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let principal = self.speaker.principal(&context)?;
+        let cursor = request.and_then(|request| request.cursor);
+        let after = cursor.map(|cursor| after(&cursor)).transpose()?;
+        let page = self.host.page(&principal, after.as_ref(), PAGE);
+        let mut listed =
+            ListToolsResult::with_all_items(page.tools.into_iter().map(described).collect());
+        listed.next_cursor = page.next.map(|name| format!("{AFTER}{name}"));
+        // What one principal may call is nothing to keep for another.
+        listed.cache_scope = Some(CacheScope::Private);
+        listed.ttl_ms = Some(FRESH);
+        Ok(listed)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        self.host.tools.find(name).map(described)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (principal, door) = (self.speaker.principal(&context)?, self.speaker.door());
+        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
+        let token = context.meta.get_progress_token();
+        let (progress, telling) = token.map_or_else(Default::default, |token| {
+            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
+            (ProgressSink::to(sender), Some(telling))
+        });
+        let read = self.host.tools.read(&principal, door, &request.name, &arguments, progress);
+        let call = match read {
+            Ok(call) => call,
+            // A model can mend its arguments; a tool that is not there is the client's mistake.
+            Err(error @ ReadError::NoSuchTool { .. }) => {
+                return Err(ErrorData::invalid_params(error.to_string(), None));
+            }
+            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
+        };
+        let cancelled = context.ct.clone();
+        let outcome =
+            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        if let Some(telling) = telling {
+            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
+            let _told = telling.await;
+        }
+        Ok(answered(outcome).into())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+/// A cursor names the last tool of the page before: it still holds when tools come and go.
+fn after(cursor: &str) -> Result<ToolName, ErrorData> {
+    let name = cursor.strip_prefix(AFTER).and_then(|name| name.parse().ok());
+    name.ok_or_else(|| ErrorData::invalid_params("it is no cursor of this list", None))
+}
+
+fn described(tool: &Tool) -> rmcp::model::Tool {
+    let manifest = &tool.manifest;
+    let hints = &manifest.annotations;
+    let annotations = ToolAnnotations::new()
+        .read_only(hints.read_only)
+        .destructive(hints.destructive)
+        .idempotent(hints.idempotent)
+        .open_world(hints.open_world);
+    let mut described = rmcp::model::Tool::new(
+        manifest.name.to_string(),
+        manifest.description.clone(),
+        object(&manifest.input_schema),
+    );
+    described.title.clone_from(&manifest.title);
+    described.annotations = Some(annotations);
+    // Structured results are objects; a tool that answers with something else answers in text.
+    let structured = manifest.output_schema.get("type").is_some_and(|kind| kind == "object");
+    described.output_schema = structured.then(|| object(&manifest.output_schema));
+    described
+}
+
+fn object(schema: &Value) -> Arc<JsonObject> {
+    Arc::new(schema.as_object().cloned().unwrap_or_default())
+}
+
+fn answered(outcome: Result<Output, Stop>) -> CallToolResult {
+    match outcome {
+        Ok(Output { value: value @ Value::Object(_) }) => CallToolResult::structured(value),
+        Ok(Output { value }) => {
+            CallToolResult::success(vec![ContentBlock::text(value.to_string())])
+        }
+        Err(Stop::Failed(failure)) => failed(&failure.code, &failure.message, None),
+        Err(stop) => failed(stop.code(), &stop.to_string(), approval(&stop)),
+    }
+}
+
+fn approval(stop: &Stop) -> Option<String> {
+    if let Stop::Held { approval, .. } = stop { Some(approval.to_string()) } else { None }
+}
+
+/// A failure that a model reads and a program can match on.
+///
+/// It is not structured content: some clients hold that to the tool's output schema, failure or not, and would
+/// show a model their own complaint in place of the reason.
+fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]);
+    let mut meta = MetaObject::new();
+    meta.0.insert(CODE.to_owned(), code.into());
+    meta.0.extend(approval.map(|approval| (APPROVAL.to_owned(), approval.into())));
+    result.meta = Some(meta);
+    result
+}
+
+/// Passes on what a tool says, as fast as the client reads.
+async fn tell(peer: Peer<RoleServer>, token: ProgressToken, mut said: mpsc::Receiver<Said>) {
+    let mut reached = None;
+    while let Some(said) = said.recv().await {
+        let mut note = notification(token.clone(), said);
+        note.progress = rising(reached, note.progress);
+        reached = Some(note.progress);
+        if peer.notify_progress(note).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn notification(token: ProgressToken, said: Said) -> ProgressNotificationParam {
+    match said {
+        Said::Progress(Progress { done, total, message }) => {
+            let mut note = ProgressNotificationParam::new(token, count(done));
+            note.total = total.map(count);
+            note.message = Some(message);
+            note
+        }
+        Said::Part(text) => {
+            let mut meta = MetaObject::new();
+            meta.0.insert(PART.to_owned(), true.into());
+            let mut note = ProgressNotificationParam::new(token, 0.0);
+            note.message = Some(text);
+            note.meta = Some(NotificationMetaObject(meta));
+            note
+        }
+    }
+}
+
+/// MCP wants each notification to tell of more progress than the one before; a part is less than a step.
+fn rising(reached: Option<f64>, progress: f64) -> f64 {
+    reached.map_or(progress, |reached| progress.max((reached + SLIVER).max(reached.next_up())))
+}
+
+/// MCP counts in floating point.
+#[expect(clippy::cast_precision_loss, reason = "nobody sees the difference beyond 2^53 steps")]
+fn count(steps: u64) -> f64 {
+    steps as f64
+}
+
+const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that answers `held` waits for a person: \
+     call again with the same arguments once it is approved. A call that answers `forbidden` or `not-granted` does not \
+     become possible by asking again.";
+/// Where programs find the code of a failure, and the approval that a held call waits for.
+const CODE: &str = "toolward/code";
+const APPROVAL: &str = "toolward/approval";
+/// On a notification whose message is a part of the result.
+const PART: &str = "toolward/part";
+/// Of a step.
+const SLIVER: f64 = 1.0 / 1024.0;
+/// Messages and parts that wait for the client; then the tool waits.
+const PROGRESS_WAITING: usize = 16;
+/// Tools on one page.
+const PAGE: usize = 100;
+const AFTER: &str = "after:";
+/// Milliseconds for which a list may be taken as it was.
+const FRESH: u64 = 10_000;

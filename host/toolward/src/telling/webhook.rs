@@ -1,0 +1,45 @@
+//! A message to a machine of the operator's: signed, so that it knows who speaks.
+use async_trait::async_trait;
+use serde::Deserialize;
+use toolward_gate::PrivateRanges;
+use toolward_state::Telling;
+use toolward_vault::{Notice, NoticeUrl, Proof, SecretName};
+use uuid::Uuid;
+
+use super::{Arguments, Means, TellError, Teller, message};
+use crate::config::ApprovalConfig;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    url: NoticeUrl,
+    #[serde(default)]
+    allow_private: PrivateRanges,
+    store: String,
+    /// The secret that both sides know.
+    key: SecretName,
+    #[serde(default)]
+    arguments: Arguments,
+}
+
+#[async_trait]
+impl Teller for WebhookConfig {
+    fn check(&self, _: &ApprovalConfig) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn store(&self) -> Option<&str> {
+        Some(&self.store)
+    }
+
+    async fn tell(&self, telling: &Telling, means: &Means) -> Result<(), TellError> {
+        let key = means.secret(&self.store, &self.key).await?;
+        let mut said = message(telling, self.arguments);
+        // One who sees it twice can tell.
+        said["message"] = Uuid::new_v4().to_string().into();
+        let (json, proof) = (said.to_string(), Proof::Signed(&key));
+        let notice =
+            Notice { to: &self.url, allow_private: &self.allow_private, json: &json, proof };
+        Ok(means.notices.post(notice).await?)
+    }
+}

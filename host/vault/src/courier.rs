@@ -1,0 +1,149 @@
+//! What the host itself brings elsewhere: it tells a webhook, or puts an object into a bucket.
+//!
+//! It goes the way of every request of the host's own: to the one URL that is configured, over TLS, from an address
+//! that was checked, without redirects, within 10 seconds.
+mod bucket;
+mod listing;
+
+pub use bucket::{Bucket, BucketConfig};
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac as _};
+use http::{HeaderName, HeaderValue, Method, header};
+use serde::Deserialize;
+use sha2::Sha256;
+use toolward_gate::PrivateRanges;
+use zeroize::Zeroizing;
+
+use crate::{
+    SecretName, SecretStore, SecretStoreError,
+    address::{Machine, Own},
+    egress::EgressSettings,
+    grant::VaultError,
+    host_request::{Endpoint, HostRequests, PostError},
+    transport::Transport,
+};
+
+/// Why something was not brought. Nothing here repeats what a server said.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error(transparent)]
+    Store(#[from] SecretStoreError),
+    #[error(transparent)]
+    Request(#[from] PostError),
+    #[error("the server answers {0}")]
+    Status(u16),
+    #[error("the server's answer cannot be used: {0}")]
+    Answer(&'static str),
+    #[error("the key cannot be used: {0}")]
+    Key(&'static str),
+}
+
+/// The way out.
+pub struct Courier(HostRequests);
+
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Courier").finish_non_exhaustive()
+    }
+}
+
+impl Courier {
+    /// Fails when the extra roots are not certificates in PEM form.
+    pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints: _ } =
+            settings;
+        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
+        Ok(Self(HostRequests::new(transport, own, clock)))
+    }
+}
+
+/// Who is told, and with which key it can be told who spoke.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    url: Endpoint,
+    /// Where it may be although it is not globally reachable.
+    #[serde(default)]
+    allow_private: PrivateRanges,
+    /// The secret store that holds the key.
+    pub store: String,
+    /// The name of the key there: any text, or `whsec_` and Base64.
+    secret: SecretName,
+}
+
+/// A webhook as <https://www.standardwebhooks.com> defines it: `webhook-id`, `webhook-timestamp`, and
+/// `webhook-signature`, an HMAC with SHA-256 over the three of id, time and body.
+pub struct Webhook {
+    config: WebhookConfig,
+    store: Arc<dyn SecretStore>,
+    courier: Arc<Courier>,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Webhook {
+    pub fn new(config: WebhookConfig, store: Arc<dyn SecretStore>, courier: Arc<Courier>) -> Self {
+        Self { config, store, courier }
+    }
+
+    /// For an operator.
+    pub fn name(&self) -> String {
+        format!("the webhook `{}`", self.config.url)
+    }
+
+    /// Tells it a JSON text. Who hears the same `id` twice has heard it once. Fails unless the server says that it
+    /// took it.
+    pub async fn tell(&self, id: &str, json: &str) -> Result<(), DeliveryError> {
+        let requests = &self.courier.0;
+        let key = self.store.read(&self.config.secret).await?;
+        let at = requests.clock.now().as_second().to_string();
+        let signature = signature(&key_bytes(key.expose())?, id, &at, json)?;
+        let headers = [
+            (header::CONTENT_TYPE, text("application/json")?),
+            (HeaderName::from_static("webhook-id"), text(id)?),
+            (HeaderName::from_static("webhook-timestamp"), text(&at)?),
+            (HeaderName::from_static("webhook-signature"), text(&signature)?),
+        ];
+        let Self { config, .. } = self;
+        let body = json.as_bytes().to_vec();
+        let answer = requests
+            .send(Method::POST, &config.url, &config.allow_private, headers.into(), body)
+            .await?;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(DeliveryError::Status(answer.status.as_u16()))
+        }
+    }
+}
+
+fn signature(key: &[u8], id: &str, at: &str, body: &str) -> Result<String, DeliveryError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .map_err(|_| DeliveryError::Key("it has no length that HMAC takes"))?;
+    mac.update(format!("{id}.{at}.{body}").as_bytes());
+    Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+}
+
+fn key_bytes(key: &str) -> Result<Zeroizing<Vec<u8>>, DeliveryError> {
+    let Some(coded) = key.strip_prefix("whsec_") else {
+        return Ok(Zeroizing::new(key.as_bytes().to_vec()));
+    };
+    let decoded = STANDARD.decode(coded).map(Zeroizing::new);
+    decoded.map_err(|_| DeliveryError::Key("what follows `whsec_` is not Base64"))
+}
+
+fn text(value: &str) -> Result<HeaderValue, DeliveryError> {
+    HeaderValue::from_str(value).map_err(|_| DeliveryError::Key("a header cannot hold it"))
+}
+
+#[cfg(test)]
+mod tests;

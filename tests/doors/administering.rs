@@ -1,0 +1,144 @@
+//! Deciding, stopping and looking, on an address of its own.
+use serde_json::{Value, json};
+
+use super::{server::Server, wire::Request};
+use crate::cli::Place;
+
+fn charge(server: &Server) -> Value {
+    let arguments = json!({ "amount": 1000, "currency": "eur", "description": "Rent" });
+    let call = json!({ "tool": "create_charge", "arguments": arguments });
+    server.ask(Request::post("/v1/calls", &call)).json()
+}
+
+#[test]
+fn a_question_is_shown_whole_and_answered_by_one_who_may() {
+    let server = Server::at(Place::with(&["payments"]), "");
+    let id = charge(&server)["approval"].as_str().unwrap().to_owned();
+    let open = server.administer(Request::get("/v1/approvals?state=open")).json();
+    assert_eq!(open["approvals"][0]["id"], id);
+    let shown = server.administer(Request::get(&format!("/v1/approvals/{id}"))).json();
+    assert_eq!(
+        shown["arguments"],
+        "{\"amount\":1000,\"currency\":\"eur\",\"description\":\"Rent\"}"
+    );
+    let decide = |token: &str, word: &str| {
+        let request = Request::post(&format!("/v1/approvals/{id}/{word}"), &json!({}));
+        let answer = request.token(token).send(server.people);
+        if answer.status == 200 { "ok".to_owned() } else { answer.problem() }
+    };
+    let agent = server.mint("--id agent-1 --role payer --administration");
+    assert_eq!(decide(&agent, "approve"), "not-a-person");
+    let through = server.mint("--id ben --kind user --role payer --acts-for ana --administration");
+    assert_eq!(decide(&through, "approve"), "not-a-person");
+    let caller = server.mint("--id agent-7 --kind user --role payer --administration");
+    assert_eq!(decide(&caller, "approve"), "own-call");
+    let another = server.mint("--id cleo --kind user --role cook --administration");
+    assert_eq!(decide(&another, "approve"), "not-an-approver");
+    assert_eq!(decide(&server.person, "deny"), "ok");
+    assert_eq!(decide(&server.person, "approve"), "not-open");
+    assert_eq!(charge(&server)["type"], "urn:toolward:problem:denied");
+    for (target, status) in [
+        ("/v1/approvals/00000000-0000-4000-8000-000000000000", 404),
+        ("/v1/approvals/x", 400),
+        ("/v1/approvals?state=lost", 400),
+    ] {
+        assert_eq!(server.administer(Request::get(target)).status, status, "{target}");
+    }
+    server.end();
+}
+
+#[test]
+fn a_switch_stops_calls_until_it_is_lifted_and_both_are_on_record() {
+    let server = Server::with(&["teller"]);
+    let say = || {
+        server
+            .ask(Request::post(
+                "/v1/calls",
+                &json!({ "tool": "say", "arguments": { "text": "x" } }),
+            ))
+            .status
+    };
+    let ask = |target: &str, body: Value| server.administer(Request::post(target, &body));
+    assert_eq!(say(), 200);
+    let thrown = ask("/v1/switches", json!({ "target": "tool say", "reason": "it is odd" }));
+    assert_eq!(thrown.status, 200, "{thrown:?}");
+    let place = &server.place;
+    // The switches of other processes are read several times a second.
+    while say() == 200 {
+        std::thread::yield_now();
+    }
+    let listed = server.administer(Request::get("/v1/switches")).json();
+    assert_eq!(listed["switches"][0]["by"], "ben");
+    let lift =
+        || ask("/v1/switches/lift", json!({ "target": "tool say", "reason": "it was not" })).status;
+    assert_eq!((lift(), lift()), (200, 404));
+    while say() != 200 {
+        std::thread::yield_now();
+    }
+    for wrong in [
+        json!({ "target": "cup tea", "reason": "r" }),
+        json!({ "target": "tool say", "reason": " " }),
+        json!({ "target": "tool say" }),
+        json!({ "target": "tool say", "reason": "r", "seconds": 0 }),
+        json!({ "target": "tool say", "reason": "r", "for": 1 }),
+    ] {
+        assert_eq!(ask("/v1/switches", wrong.clone()).status, 400, "{wrong}");
+    }
+    let found = server.administer(Request::get("/v1/audit?principal=ben")).json();
+    let actions: Vec<&Value> = found["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| &record["record"]["action"])
+        .collect();
+    assert_eq!(actions, ["kill-on", "kill-off"]);
+    place.run("audit verify").exits(0);
+    server.end();
+}
+
+#[test]
+fn who_has_no_role_for_it_throws_no_switch_and_reads_no_trail() {
+    let server = Server::with(&["teller"]);
+    let payer = server.mint("--id ben --kind user --role payer --administration");
+    let switch = json!({ "target": "everything", "reason": "r" });
+    for request in [
+        Request::get("/v1/switches"),
+        Request::post("/v1/switches", &switch),
+        Request::post("/v1/switches/lift", &switch),
+        Request::get("/v1/audit"),
+    ] {
+        let told = format!("{request:?}");
+        let answer = request.token(&payer).send(server.people);
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "no-role"), "{told}");
+    }
+    assert_eq!(server.administer(Request::get("/v1/audit?most=1")).status, 200);
+    assert!(!server.place.run("kill list").exits(0).out.contains("everything"));
+    server.end();
+}
+
+#[test]
+fn a_configuration_that_would_let_others_in_is_not_served() {
+    let place = Place::without_secrets(&["teller"]);
+    let whole = place.read("toolward.toml");
+    for (listening, told) in [
+        ("", "nothing is to be served"),
+        ("[listen]\naddress = \"0.0.0.0:0\"\n", "tokens would travel in the clear"),
+        ("[listen]\naddress = \"localhost\"\n", "is no address"),
+        ("[listen]\naddress = \"0.0.0.0:0\"\nbehind_proxy = true\n", "write `url`"),
+        ("[listen]\naddress = \"127.0.0.1:0\"\nadress = 1\n", "unknown field `adress`"),
+        (
+            "[listen]\naddress = \"127.0.0.1:0\"\n[listen.tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n",
+            "the certificate `",
+        ),
+        ("[administration]\naddress = \"[::]:0\"\n", "tokens would travel in the clear"),
+        (
+            "[administration]\naddress = \"127.0.0.1:0\"\naudience = \"urn:a\"\n[issuer.\"https://a.test\"]\njwks = { keys = [] }\naudience = \"urn:a\"\n",
+            "an agent could approve its own calls",
+        ),
+    ] {
+        place.write("toolward.toml", &format!("{whole}\n{listening}"));
+        let ran = place.run("serve");
+        assert_ne!(ran.exit, 0, "{listening}");
+        assert!(ran.err.contains(told), "{listening}: {}", ran.err);
+    }
+}
