@@ -61,7 +61,20 @@
 //! | B-27 two engines | by construction: a store is made from the engine that loaded the component; `sandbox` tests/engines |
 //! | B-28 a vulnerable engine | `.ci/run`, advisories |
 //! | B-29 files | `wasi/files` no_path_leads_out_of_it, no_link_leads_out_of_it…, a_directory_does_not_grow… |
-//! | C-02, C-06 header fields, cookies | `vault` shape/tests, `escape/reflection` cookies_and_challenges… |
+//! | C-02, C-06 header fields, cookies | `vault` shape/tests, `escape/reflection` cookies_and_challenges…, sockets |
+//! | C-03 reason, C-04 trailers, C-12 the corners of HTTP/2 and of chunks, C-29 parts | `escape/reflection/sockets` |
+//! | C-08 TRACE and its like | `gate` capability/tests every_mistake…, `vault` egress/tests/smuggling a_method… |
+//! | C-13 upgrades | `escape/reflection/sockets`, `vault` egress/tests/smuggling a_header_that_forwards… |
+//! | C-27 ranges | `vault` egress/tests/smuggling a_header_that_forwards…, egress/tests/responses …does_not_take… |
+//! | C-36 hashes of it | named as not found: `escape/reflection/matrix`; weak values: `vault` secret.rs |
+//! | C-40 signatures for AWS | `vault` egress/tests/slots a_signature…, a_server_that_writes_back_the_signature… |
+//! | C-42 a field that is the slot | `vault` egress/tests a_header_that_is_the_slot…, egress/tests/slots |
+//! | C-43 placeholders | `vault` egress/tests/smuggling a_placeholder…; stand-ins: `wasi/stand_ins` |
+//! | C-44 line breaks in a request | `vault` egress/tests a_header_that_routes…, target/tests |
+//! | C-45, C-47 other forms of a target | `vault` egress/tests/smuggling a_target_of_another_form…, target/tests |
+//! | C-46 headers that route | `vault` egress/tests a_header_that_routes…, egress/tests/smuggling |
+//! | C-48 a credential in the query | `vault` egress/tests/smuggling a_credential_in_the_query… |
+//! | C-51 which credential? | by construction: a request names its capability, and that has one credential |
 //! | C-05, C-49, C-50 redirects | `vault` shape/tests, egress/tests/responses a_redirect…, `escape/requests` a_redirect… |
 //! | C-10 challenges | `vault` egress/tests/responses a_tool_sees_no_cookie…, shape/tests no_scope_shows… |
 //! | C-37 length and status as a signal | `escape/shaping` what_a_server_that_colludes_can_say_is_bounded… |
@@ -205,7 +218,7 @@ mod authority;
 mod exhaustion;
 mod extremes;
 mod floods;
-mod reflection;
+pub(crate) mod reflection;
 mod requests;
 mod shaping;
 

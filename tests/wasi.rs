@@ -4,6 +4,7 @@ mod files;
 mod plain;
 mod requests;
 mod stand_ins;
+mod streaming;
 mod unlinked;
 
 use toolward_gate::{Refusal, Stop};

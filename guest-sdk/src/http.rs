@@ -130,9 +130,10 @@ fn refused(error: HttpError) -> ToolError {
     match error {
         HttpError::Refused(why) => ToolError::new("refused", why),
         HttpError::NotAllowed(why) => ToolError::new("not-allowed", why),
-        HttpError::AddressDenied => {
-            ToolError::new("address-denied", "the server's address may not be dialled")
-        }
+        HttpError::AddressDenied => ToolError::new(
+            "address-denied",
+            "the server's address may not be dialled; the operator opens private networks with `allow_private`",
+        ),
         HttpError::ConnectionFailed => ToolError::new(
             "connection-failed",
             "there is no connection to the server, or it broke off",
@@ -140,7 +141,9 @@ fn refused(error: HttpError) -> ToolError {
         HttpError::ResponseRefused(why) => ToolError::new("response-refused", why),
         HttpError::ResponseTooLarge(limit) => ToolError::new(
             "response-too-large",
-            format!("the server's answer is longer than {limit} bytes"),
+            format!(
+                "the server's answer is longer than {limit} bytes; ask for less, or the operator raises `max_bytes`"
+            ),
         ),
         HttpError::Withheld => {
             ToolError::new("withheld", "the server's answer held a credential and was kept back")

@@ -1,5 +1,6 @@
 // An OAuth 2.0 server, and an API that takes its tokens. Ends when its standard input does.
 // Usage: node oidc.mjs FOLDER-OF-NODE-MODULES CLIENT-SECRET
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -19,6 +20,10 @@ const client = (client_id, token_endpoint_auth_method) => ({
   token_endpoint_auth_method,
   scope: 'read write',
 });
+// A client without a secret: it signs with a key, of which the server knows the public half.
+const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'key-1', alg: 'ES256', use: 'sig' };
+const { client_secret: _, ...signing } = client('signed', 'private_key_jwt');
 const api = {
   scope: 'read write',
   audience: 'urn:api',
@@ -41,7 +46,8 @@ const issuer = createServer((request, response) => handle(request, response));
 const port = await listen(issuer);
 const url = `http://127.0.0.1:${port}`;
 const provider = new Provider(url, {
-  clients: [client('basic', 'client_secret_basic'), client('post', 'client_secret_post')],
+  clients: [client('basic', 'client_secret_basic'), client('post', 'client_secret_post'),
+    { ...signing, jwks: { keys: [jwk] } }],
   scopes: ['read', 'write'],
   features: {
     clientCredentials: { enabled: true },
@@ -75,6 +81,7 @@ const shop = createServer(async (request, response) => {
 });
 const shopPort = await listen(shop);
 
-console.log(JSON.stringify({ token_endpoint: `${url}/token`, shop: `http://127.0.0.1:${shopPort}` }));
+const key = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
+console.log(JSON.stringify({ token_endpoint: `${url}/token`, shop: `http://127.0.0.1:${shopPort}`, key }));
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));

@@ -3,7 +3,7 @@ mod doors;
 mod matrix;
 mod placements;
 mod sockets;
-mod wire;
+pub(crate) mod wire;
 mod writings;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -13,7 +13,7 @@ use super::{get, told};
 use crate::world::{self, ECHOES, MARKER, World};
 
 /// The forms of a secret that stand in the bytes. It shares no code with the scanner of the vault.
-fn traces(secret: &str, bytes: &[u8]) -> Vec<String> {
+pub(crate) fn traces(secret: &str, bytes: &[u8]) -> Vec<String> {
     let reversed: String = secret.chars().rev().collect();
     let mut forms = vec![secret.to_owned(), reversed, hex::encode(secret)];
     forms.push(hex::encode(secret).to_uppercase());

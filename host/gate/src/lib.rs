@@ -27,6 +27,7 @@ mod name;
 mod ownership;
 mod path;
 mod permit;
+pub mod private_file;
 mod projection;
 mod recording;
 mod source;

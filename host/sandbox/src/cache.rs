@@ -11,7 +11,7 @@ use std::{
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
-use toolward_gate::Digest;
+use toolward_gate::{Digest, private_file};
 
 use crate::{code::Fingerprint, engine::SandboxError};
 
@@ -200,7 +200,7 @@ fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 fn key(path: &Path) -> io::Result<[u8; KEY]> {
     match fs::read(path) {
         Ok(bytes) => {
-            refuse_if_open(path)?;
+            private_file::refuse_if_open(path)?;
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it holds no key");
             bytes.try_into().map_err(|_| wrong())
         }
@@ -216,14 +216,7 @@ fn key(path: &Path) -> io::Result<[u8; KEY]> {
 fn make_key(path: &Path) -> io::Result<()> {
     let mut key = [0; KEY];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&key)?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    private_file::put(path, &key).map(drop)
 }
 
 #[cfg(unix)]
@@ -236,22 +229,6 @@ fn private_folder(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
-fn refuse_if_open(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let open = "others than its owner may read or write it";
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, open))
-}
-
-#[cfg(not(unix))]
-fn refuse_if_open(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// A block of SHA-256: the key is used as it is.

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::{sync::Notify, time::Instant};
-use toolward_gate::{Asking, Clock, Unavailable};
+use toolward_gate::{Asking, Clock, Unavailable, private_file};
 
 use crate::{
     audit::{self, key::AuditKey},
@@ -137,7 +137,7 @@ impl State {
     async fn copy(&self, unfinished: &Path, to: &Path) -> Result<(), Unavailable> {
         let name = unfinished.to_str().ok_or_else(|| unavailable("its name is not UTF-8"))?;
         // SQLite writes into an empty file, which is its owner's alone from the beginning.
-        create(unfinished).map_err(unavailable)?;
+        private_file::create(unfinished).map_err(unavailable)?;
         faults::at("backup")?;
         let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(self.writer.pool()).await;
         copied.map_err(unavailable)?;
@@ -146,7 +146,7 @@ impl State {
         self.key.copy_beside(to).map_err(unavailable)?;
         fs::hard_link(unfinished, to).map_err(unavailable)?;
         faults::at("backup-linked")?;
-        sync_folder(to).map_err(unavailable)
+        private_file::sync_folder(to).map_err(unavailable)
     }
 
     /// Closes every connection, so that all is in the one file.
@@ -169,7 +169,7 @@ impl State {
 fn prepare(path: &Path) -> Result<(), StateError> {
     let open =
         |error: io::Error| StateError::Open { path: path.to_owned(), cause: error.to_string() };
-    match create(path).map(drop) {
+    match private_file::create(path).map(drop) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             check_found(path, &fs::symlink_metadata(path).map_err(open)?)
         }
@@ -240,21 +240,6 @@ fn check_mode(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
 #[cfg(not(unix))]
 fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), StateError> {
     Ok(())
-}
-
-/// A new file that is its owner's alone; never one that is there, nor where a link points.
-pub(crate) fn create(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// A file that was made in a folder is there after a power failure once the folder is on the disk, too.
-pub(crate) fn sync_folder(of: &Path) -> io::Result<()> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if cfg!(unix) { fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
 }
 
 fn not_opened(path: &Path, error: &sqlx::Error) -> StateError {

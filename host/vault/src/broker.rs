@@ -19,7 +19,7 @@ pub use own::OwnConfig;
 pub use static_token::StaticTokenConfig;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     iter,
     sync::Arc,
 };
@@ -296,6 +296,18 @@ impl BrokerConfig {
     /// Whether its values are as narrow as the capability's `session_policy`.
     pub fn takes_session_policy(&self) -> bool {
         matches!(self, Self::AwsSts(_))
+    }
+
+    /// The first of these parts of a scope that the credential does not name, which no capability gets of it.
+    pub fn outside<'a>(&self, scope: &'a BTreeSet<String>) -> Option<&'a str> {
+        let named = |part: &&String| match self {
+            Self::OAuth2(config) => config.scope().any(|one| one == part.as_str()),
+            Self::StaticToken(_)
+            | Self::AwsKeys(_)
+            | Self::AwsSts(_)
+            | Self::ClientCertificate(_) => false,
+        };
+        scope.iter().find(|part| !named(part)).map(String::as_str)
     }
 
     /// Fails when a store that it names is not configured.

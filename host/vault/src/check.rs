@@ -71,7 +71,7 @@ impl Checked {
         let scope = shortened(scope, outbound.narrowing.max_bytes);
         if body.len() > scope.max_request_bytes {
             return Err(EgressError::NotAllowed(format!(
-                "the body is longer than {} bytes",
+                "the body is longer than {} bytes; send less, or the operator raises `max_request_bytes` of the capability",
                 scope.max_request_bytes
             )));
         }
@@ -135,7 +135,7 @@ fn method(outbound: &Outbound, scope: &HttpScope) -> Result<http::Method, Egress
     if !allowed {
         return Err(not_allowed(format!("the method is not one of `{}`", methods())));
     }
-    outbound.method.parse().map_err(|_| not_allowed("the method is not one"))
+    outbound.method.parse().map_err(|_| not_allowed("the method is not one of HTTP"))
 }
 
 fn destination<'a>(target: &Target, scope: &'a HttpScope) -> Result<&'a Destination, EgressError> {
@@ -162,7 +162,9 @@ fn template(
         .as_ref()
         .is_some_and(|prefix| !target.path.starts_with(prefix))
     {
-        return Err(not_allowed("the path is outside of what the handle was narrowed to"));
+        return Err(not_allowed(
+            "the path is outside of what the handle was narrowed to; use the handle that it was made from",
+        ));
     }
     let pattern = scope.paths.iter().find(|pattern| pattern.matches(&target.path));
     pattern.map(ToString::to_string).ok_or_else(|| {
@@ -175,7 +177,7 @@ fn keys(target: &Target, scope: &HttpScope) -> Result<(), EgressError> {
     for key in target.keys() {
         if scope.slot.as_ref().is_some_and(|slot| slot.writes_query_key(&key)) {
             return Err(not_allowed(
-                "the query has the key that the host puts the credential into",
+                "the query has the key that the host puts the credential into; leave it out",
             ));
         }
         if scope.query.as_ref().is_some_and(|allowed| !allowed.contains(&key)) {
@@ -213,7 +215,9 @@ type Header = (http::HeaderName, http::HeaderValue);
 
 fn headers(written: &[(String, String)], scope: &HttpScope) -> Result<Vec<Header>, EgressError> {
     if written.len() > MAX_HEADERS {
-        return Err(not_allowed(format!("there are more than {MAX_HEADERS} header fields")));
+        return Err(not_allowed(format!(
+            "there are more than {MAX_HEADERS} header fields; send fewer"
+        )));
     }
     written.iter().map(|(name, value)| header(name, value, scope)).collect()
 }
@@ -221,8 +225,13 @@ fn headers(written: &[(String, String)], scope: &HttpScope) -> Result<Vec<Header
 fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressError> {
     let name = name.to_ascii_lowercase();
     let slot = scope.slot.as_ref().is_some_and(|slot| slot.writes_header(&name));
-    if slot || !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
-        return Err(not_allowed(format!("a tool cannot set the header `{}`", visible(&name))));
+    let said =
+        |why| not_allowed(format!("a tool cannot set the header `{}`; {why}", visible(&name)));
+    if slot {
+        return Err(said("the host puts the credential there: leave it out"));
+    }
+    if !(HEADERS.contains(&name.as_str()) || scope.headers.contains(&name)) {
+        return Err(said("leave it out, or the operator adds it to `headers` of the capability"));
     }
     let text = value.len() <= MAX_VALUE
         && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
@@ -230,7 +239,7 @@ fn header(name: &str, value: &str, scope: &HttpScope) -> Result<Header, EgressEr
     match parts {
         (Ok(name), Ok(value)) if text => Ok((name, value)),
         _ => Err(not_allowed(format!(
-            "the value of the header `{}` is not one line of ASCII text",
+            "the value of the header `{}` is not one line of at most 4 KiB of ASCII text",
             visible(&name)
         ))),
     }

@@ -77,17 +77,23 @@ impl Default for EgressSettings {
 pub enum EgressError {
     #[error("the capability does not allow the request: {0}")]
     NotAllowed(String),
-    #[error("the destination's address may not be dialled")]
+    #[error(
+        "the destination's address may not be dialled; where it is in a private network, the operator names that in `allow_private` of the capability"
+    )]
     AddressDenied,
     #[error("there is no connection, or it broke off")]
     ConnectionFailed,
     #[error("the response is not one that the capability allows: {0}")]
     ResponseRefused(String),
-    #[error("the response is longer than {0} bytes")]
+    #[error(
+        "the response is longer than {0} bytes; ask for less, or the operator raises `max_bytes` in `response` of the capability"
+    )]
     ResponseTooLarge(u64),
-    #[error("the response held a credential and was kept back")]
+    #[error(
+        "the response held a credential and was kept back; ask the server for something that does not repeat the request"
+    )]
     Withheld,
-    #[error("the request held a credential, which only the host writes")]
+    #[error("the request held a credential, which only the host writes; leave it out")]
     CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
@@ -393,7 +399,7 @@ impl From<&NoAnswer> for EgressError {
                 Self::ResponseTooLarge(*limit as u64)
             }
             NoAnswer::Transport(TransportError::Encoded) => Self::ResponseRefused(
-                "its content coding is unknown, stacked or not whole, and `identity` was asked for"
+                "its content coding is unknown, stacked or not whole; `identity` was asked for, and one of gzip, deflate, br and zstd is read"
                     .to_owned(),
             ),
         }

@@ -1,13 +1,10 @@
 //! Which credential came back? Told by a fingerprint, which tells nobody what the credential is.
-use std::{
-    fmt, fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fmt, fs, io, path::Path};
 
 use hmac::{Hmac, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
+use toolward_gate::private_file;
 use zeroize::Zeroizing;
 
 use crate::Secret;
@@ -39,7 +36,7 @@ impl FingerprintKey {
         loop {
             match fs::read(path).map(Zeroizing::new) {
                 Ok(bytes) => {
-                    refuse_if_open(path)?;
+                    private_file::refuse_if_open(path)?;
                     let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "it holds no key");
                     return bytes
                         .as_slice()
@@ -78,42 +75,10 @@ impl FingerprintKey {
     }
 }
 
-/// Writes a key file, whole or not at all. Another host of this directory may do so in the same moment: then its
-/// key is the one.
+/// Writes a key file. Another host of this directory may do so in the same moment: then its key is the one.
 fn make(path: &Path) -> io::Result<()> {
     let FingerprintKey(key) = FingerprintKey::passing()?;
-    let mut name = [0; 8];
-    getrandom::fill(&mut name).map_err(io::Error::other)?;
-    let draft = path.with_extension(format!("{}.new", hex::encode(name)));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(key.as_slice())?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-#[cfg(unix)]
-fn refuse_if_open(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let open = "others than its owner may read or write it";
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, open))
-}
-
-#[cfg(not(unix))]
-fn refuse_if_open(_path: &Path) -> io::Result<()> {
-    Ok(())
+    private_file::put(path, key.as_slice()).map(drop)
 }
 
 /// A block of SHA-256: the key is used as it is.

@@ -93,7 +93,7 @@ fn check(
     scope: &HttpScope,
 ) -> Result<(), String> {
     if status == StatusCode::PARTIAL_CONTENT {
-        return Err("it is a part of a response".to_owned());
+        return Err("it is a part of a response; ask for the whole of it".to_owned());
     }
     let allowed = &scope.response.content_types;
     if is_empty || allowed.is_empty() {
@@ -107,7 +107,10 @@ fn check(
     if allowed.contains(&media_type) {
         Ok(())
     } else {
-        Err(format!("its content type is not one of `{}`", all()))
+        Err(format!(
+            "its content type is not one of `{}`; ask for one with `accept`, or the operator adds it to `content_types` of the capability",
+            all()
+        ))
     }
 }
 

@@ -64,6 +64,7 @@ fn scope(destination: Destination) -> HttpScope {
         tls: Trust::default(),
         credential: Some("github".parse().unwrap()),
         session_policy: None,
+        oauth_scope: [].into(),
         slot: Some(Slot::Header { name: "authorization".to_owned(), scheme: HeaderScheme::Bearer }),
         max_request_bytes: 64,
         response: ResponseShape {

@@ -217,6 +217,7 @@ fn lent(port: u16) -> HttpScope {
         tls: Trust::default(),
         credential: None,
         session_policy: None,
+        oauth_scope: [].into(),
         slot: None,
         max_request_bytes: 1 << 10,
         response: ResponseShape {

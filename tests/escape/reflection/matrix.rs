@@ -150,6 +150,49 @@ fn another_program_finds_the_same_writings() {
     assert!(nothing.is_empty(), "{nothing:?}");
 }
 
+/// Whatever the other program finds in a part of any writing between other text, the search finds, too.
+/// `DIFFERENTIAL_TEXTS=10000` for longer.
+#[test]
+fn what_another_program_finds_in_any_part_of_a_writing_is_found() {
+    let count = std::env::var("DIFFERENTIAL_TEXTS").ok().and_then(|count| count.parse().ok());
+    let key = &keys()[1];
+    let all: Vec<Writing> = writings().into_iter().filter(|one| one.is_found).collect();
+    // The other program gets less of the part: where a part begins within an escape, what stands there is neither one
+    // nor none.
+    let texts: Vec<(String, Vec<u8>, Vec<u8>)> = (0..count.unwrap_or(300))
+        .map(|number: u32| {
+            let draw = <sha2::Sha256 as sha2::Digest>::digest(number.to_be_bytes());
+            let draw = |at: usize| usize::from(draw[at]) << 8 | usize::from(draw[at + 1]);
+            let writing = &all[draw(0) % all.len()];
+            let written = writing.of(key);
+            let from = draw(2) % written.len();
+            let to = written.len().min(from + 24 + draw(4) % 300);
+            let inner = (from + EDGE).min(to)..to.saturating_sub(EDGE).max((from + EDGE).min(to));
+            let noise = benign(number);
+            let (before, after) = noise.split_at(draw(6) % noise.len());
+            let around = |part: &[u8]| [before.as_bytes(), part, after.as_bytes()].concat();
+            let name = format!("{number}: {from} to {to} of {}", writing.name);
+            (name, around(&written[from..to]), around(&written[inner]))
+        })
+        .collect();
+    let borrowed: Vec<(&str, &[u8])> =
+        texts.iter().map(|(name, _, text)| (name.as_str(), text.as_slice())).collect();
+    let Some(seen) = swept(&[key], &borrowed) else { return };
+    let marker = Marker::of(&[key]);
+    let found = texts.iter().filter(|(_, text, _)| marker.is_in(text)).count();
+    println!("of {} texts the other program finds {}, the search {found}", texts.len(), seen.len());
+    let missed: Vec<_> = texts
+        .iter()
+        .filter(|(name, text, _)| seen.contains_key(name) && !marker.is_in(text))
+        .map(|(name, text, _)| (name, &seen[name], String::from_utf8_lossy(text)))
+        .collect();
+    assert!(missed.is_empty(), "{missed:#?}");
+    assert!(seen.len() > texts.len() / 8 && found < texts.len(), "too few of either kind");
+}
+
+/// As long as the longest escape of a writing.
+const EDGE: usize = 10;
+
 /// [C-58] `BENIGN_BODIES=1000000` for the figure of the README; without it, some thousands.
 #[test]
 fn benign_bodies_are_not_taken_for_a_value() {

@@ -12,12 +12,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
+    sync::Semaphore,
 };
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use crate::world::Setting;
 
-pub(super) struct Wire {
+pub(crate) struct Wire {
     address: SocketAddr,
     /// Of the server's public key, where it speaks HTTP/2.
     pin: Option<String>,
@@ -28,13 +29,15 @@ pub(super) struct Wire {
 #[derive(Default)]
 struct Desk {
     next: Mutex<Vec<Vec<u8>>>,
+    /// Where it is there, each further piece waits for a request for `/items/next`.
+    pace: Mutex<Option<Arc<Semaphore>>>,
     asked: AtomicUsize,
     carried: AtomicUsize,
 }
 
 impl Wire {
     /// HTTP/1.1, one request for each connection.
-    pub(super) async fn plain() -> Self {
+    pub(crate) async fn plain() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, desk) = (listener.local_addr().unwrap(), Arc::<Desk>::default());
         let shared = desk.clone();
@@ -70,8 +73,14 @@ impl Wire {
     }
 
     /// What it writes from now on, piece by piece.
-    pub(super) fn answers(&self, pieces: Vec<Vec<u8>>) {
+    pub(crate) fn answers(&self, pieces: Vec<Vec<u8>>) {
         *self.desk.next.lock().unwrap() = pieces;
+    }
+
+    /// The same, but for each further piece it waits until `/items/next` is asked for.
+    pub(crate) fn answers_when_asked(&self, pieces: Vec<Vec<u8>>) {
+        self.answers(pieces);
+        *self.desk.pace.lock().unwrap() = Some(Arc::new(Semaphore::new(1)));
     }
 
     /// How many requests came.
@@ -85,7 +94,7 @@ impl Wire {
     }
 
     /// What a capability says of it.
-    pub(super) fn destination(&self) -> String {
+    pub(crate) fn destination(&self) -> String {
         let port = self.address.port();
         match &self.pin {
             None => format!("destination = \"http://127.0.0.1:{port}\""),
@@ -95,8 +104,13 @@ impl Wire {
         }
     }
 
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// A world in which items are read from here, with this credential.
-    pub(super) fn setting(&self, token: &str) -> Setting {
+    pub(crate) fn setting(&self, token: &str) -> Setting {
         let usual = "destination = \"{shop}\"\nallow_private = true\nmethods = [\"GET\", \"POST\"]";
         let here = self.destination();
         let here = format!("{here}\nallow_private = true\nmethods = [\"GET\", \"POST\"]");
@@ -132,7 +146,16 @@ async fn plainly(mut stream: impl AsyncRead + AsyncWrite + Unpin, desk: Arc<Desk
         let count = stream.read(&mut piece).await.ok().filter(|count| *count > 0)?;
         head.extend_from_slice(&piece[..count]);
     }
-    for piece in desk.takes(&head) {
+    let (pieces, pace) = (desk.takes(&head), desk.pace.lock().unwrap().clone());
+    if let Some(pace) = pace.as_ref().filter(|_| head.starts_with(b"GET /items/next ")) {
+        pace.add_permits(1);
+        stream.write_all(GO_ON).await.ok()?;
+        return stream.shutdown().await.ok();
+    }
+    for piece in pieces {
+        if let Some(pace) = &pace {
+            pace.acquire().await.ok()?.forget();
+        }
         stream.write_all(&piece).await.ok()?;
         stream.flush().await.ok()?;
         tokio::task::yield_now().await;
@@ -199,6 +222,8 @@ fn text(text: &[u8]) -> Vec<u8> {
     written
 }
 
+const GO_ON: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 2\r\n\r\nok";
 const PREFACE: usize = 24;
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;

@@ -23,6 +23,9 @@ pub struct HttpScope {
     pub credential: Option<CredentialName>,
     /// What a session of the credential may do, where it is minted for the capability.
     pub session_policy: Option<SessionPolicy>,
+    /// What a token of the credential is asked for, where it is minted for the capability; all that the credential
+    /// names where this is empty (RFC 6749 section 3.3).
+    pub oauth_scope: BTreeSet<String>,
     /// Present exactly when a credential is.
     pub slot: Option<Slot>,
     /// Of the request body.

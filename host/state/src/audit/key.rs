@@ -3,8 +3,7 @@
 //! One file of 32 random bytes beside the database, for its owner alone. Two keys are made of it, each under a
 //! label of its own: one for HMAC-SHA256 (RFC 2104) over the hashes of the chain, one for Ed25519 (RFC 8032).
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -14,7 +13,7 @@ use aws_lc_rs::{
     signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
 use serde::{Deserialize, Serialize};
-use toolward_gate::Digest;
+use toolward_gate::{Digest, private_file};
 use zeroize::Zeroizing;
 
 use crate::{StateError, faults, sqlite};
@@ -155,22 +154,7 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// Puts a file there whole and for its owner alone, unless there is one.
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension(format!("{}.new", uuid::Uuid::new_v4()));
-    let written = sqlite::create(&unfinished).and_then(|mut file| {
-        faults::io("file")?;
-        file.write_all(bytes)?;
-        faults::io("file-written")?;
-        file.sync_all()?;
-        faults::io("file-synced")?;
-        match fs::hard_link(&unfinished, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        }
-    });
-    faults::io("file-linked")?;
-    let removed = fs::remove_file(&unfinished);
-    written.and(removed)?;
-    sqlite::sync_folder(path)
+    private_file::put_in_steps(path, bytes, faults::io).map(drop)
 }
 
 fn failed(path: &Path, error: &io::Error) -> StateError {

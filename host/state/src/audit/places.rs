@@ -6,10 +6,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use toolward_gate::Unavailable;
+use toolward_gate::{Unavailable, private_file};
 
 use super::checkpoint::Checkpoint;
-use crate::{faults, sqlite};
+use crate::faults;
 
 /// One place. What was put there is there when the call returns.
 #[async_trait]
@@ -71,7 +71,7 @@ fn add(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     faults::io("checkpoint-written")?;
     file.sync_all()?;
-    if is_new { sqlite::sync_folder(path) } else { Ok(()) }
+    if is_new { private_file::sync_folder(path) } else { Ok(()) }
 }
 
 fn ends_a_line(file: &mut fs::File) -> io::Result<bool> {

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde::Serialize;
 use serde_json::json;
-use toolward_gate::{CapabilityName, Kind};
+use toolward_gate::{CapabilityName, Kind, private_file};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -107,8 +107,9 @@ impl DevelopmentKey {
         let no_key = || DevelopmentKeyError::NoKey { path: path.clone() };
         let made = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1());
         let bytes = made.map_err(|_| no_key())?;
-        write_private(&path, bytes.as_ref()).map_err(failed)?;
-        Self::of(bytes.as_ref()).ok_or_else(no_key)
+        private_file::put(&path, bytes.as_ref()).map_err(failed)?;
+        // Another host may have been first.
+        Self::open(config)?.ok_or_else(no_key)
     }
 
     fn of(pkcs8: &[u8]) -> Option<Self> {
@@ -183,11 +184,7 @@ pub(super) fn check_mode(_path: &Path, _found: &fs::Metadata) -> Result<(), Deve
 
 /// Writes a new file that only its owner reads; never over another one.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = private_file::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -1,4 +1,4 @@
-//! Does a capability say what a session may do, exactly where its credential makes sessions?
+//! Does a capability narrow its credential exactly as that one can be narrowed?
 use toolward_gate::{Capabilities, CapabilityDefinition, SourceError};
 
 use crate::config::Config;
@@ -12,6 +12,13 @@ fn one(config: &Config, definition: &CapabilityDefinition) -> Option<SourceError
     let scope = definition.http.as_ref()?;
     let (name, credential) = (&definition.name, scope.credential.as_ref()?);
     let configured = config.credentials.get(credential)?;
+    if let Some(part) = configured.broker.outside(&scope.oauth_scope) {
+        let message = format!(
+            "the capability `{name}` asks for `{part}` in `oauth_scope`, which is none of the `scope` of its credential `{credential}`"
+        );
+        let help = format!("add `{part}` to `scope` here, or take it out of the capability");
+        return Some(config.file.error(configured.span.clone(), message).with_help(help));
+    }
     let (message, help) =
         match (configured.broker.takes_session_policy(), &scope.session_policy) {
             (true, None) => (

@@ -69,6 +69,15 @@ impl Bench {
         self.broker.mint(&Purpose { credential, capability, scope: &scope, principal, house }).await
     }
 
+    /// For a capability that asks for a part of a scope.
+    pub(crate) async fn mint_scoped(&self, part: &str) -> Result<Minted, MintError> {
+        let scope = HttpScope { oauth_scope: [part.to_owned()].into(), ..scope(None) };
+        let (credential, house) = (&self.credential, &self.house);
+        let (capability, principal) = (&"crm:contacts:read".parse().unwrap(), "agent-7");
+        let purpose = Purpose { credential, capability, scope: &scope, principal, house };
+        self.broker.mint(&purpose).await
+    }
+
     pub(crate) async fn with_purpose<T>(&self, work: impl AsyncFnOnce(&Purpose<'_>) -> T) -> T {
         let (scope, credential, house) = (scope(None), &self.credential, &self.house);
         let capability = &"crm:contacts:read".parse().unwrap();
@@ -93,6 +102,7 @@ fn scope(session_policy: Option<SessionPolicy>) -> HttpScope {
         tls: Trust::default(),
         credential: None,
         session_policy,
+        oauth_scope: [].into(),
         slot: None,
         max_request_bytes: 0,
         response: ResponseShape {

@@ -268,7 +268,10 @@ fn rotated(byte: u8) -> u8 {
 
 /// The shortest stretch of a form that counts, in bytes.
 pub(crate) const WINDOW: usize = 16;
-/// What a stretch must hold, in tenths of a bit: with less, the scan would help to guess.
+/// What a stretch must hold, in tenths of a bit: with less, the scan would help to guess. A tool that may ask a server
+/// to repeat any text learns from each answer whether the text is a part of the value; with 64 bits to be right about
+/// at once, it does not get there. So half of a value passes where it holds less, as 15 hexadecimal digits do: what is
+/// left to guess of a value of 128 bits is then 64 bits still.
 const ENOUGH: usize = 640;
 /// The longest stretch that is needed to hold enough: 32 characters of `0x41`.
 pub(super) const LONGEST: usize = 32;

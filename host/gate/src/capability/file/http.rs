@@ -43,6 +43,7 @@ impl Reader<'_> {
                 self.lacks("`session_policy` narrows a `credential`, and there is none", help)
             );
         }
+        let oauth_scope = self.oauth_scope(written.oauth_scope.as_ref(), credential.as_ref())?;
         let streaming = written.response.as_ref().and_then(WrittenResponse::streaming);
         let response = self.response(written.response)?;
         if let Some(streaming) = streaming.filter(|_| written.meter.is_some()) {
@@ -78,6 +79,7 @@ impl Reader<'_> {
             tls: self.trust(written.tls.as_ref())?,
             credential,
             session_policy,
+            oauth_scope,
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
             response,

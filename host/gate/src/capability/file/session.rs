@@ -1,11 +1,11 @@
-//! How it is written what a session may do that is minted for a capability.
+//! How it is written what a session or a token may do that is minted for a capability.
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Reader;
-use crate::{SessionPolicy, SourceError};
+use crate::{CredentialName, SessionPolicy, SourceError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +38,29 @@ impl Reader<'_> {
         Ok(policy)
     }
 
+    /// What a token is asked for; all that the credential names where nothing is written.
+    pub(super) fn oauth_scope(
+        &self,
+        written: Option<&Spanned<Vec<Spanned<String>>>>,
+        credential: Option<&CredentialName>,
+    ) -> Result<BTreeSet<String>, SourceError> {
+        let Some(written) = written else { return Ok(BTreeSet::new()) };
+        let wrong = |message| {
+            self.file.error(written.span(), message).with_help(
+                "write `[\"issues:read\"]`, of the `scope` of the credential, or take `oauth_scope` out",
+            )
+        };
+        if credential.is_none() {
+            return Err(wrong("`oauth_scope` narrows a `credential`, and there is none"));
+        }
+        let parts: BTreeSet<String> =
+            written.get_ref().iter().map(|part| part.get_ref().clone()).collect();
+        if parts.is_empty() || !parts.iter().all(|part| is_part(part)) {
+            return Err(wrong("`oauth_scope` is a list of words without spaces"));
+        }
+        Ok(parts)
+    }
+
     fn fitting(
         &self,
         written: &[Spanned<String>],
@@ -50,6 +73,12 @@ impl Reader<'_> {
         };
         written.iter().map(one).collect()
     }
+}
+
+/// RFC 6749 section 3.3.
+fn is_part(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 /// `service:Action`; a `*` stands in the action only.

@@ -115,3 +115,20 @@ fn a_tool_cannot_be_allowed_a_header_that_the_slot_writes() {
     }
     assert!(with(aws, "x-amz-target") && with(hmac, "x-amz-date"));
 }
+
+#[test]
+fn a_scope_of_tokens_is_words_and_narrows_a_credential() {
+    let with = |line: &str| GOOD.replace("risk =", &format!("{line}\nrisk ="));
+    let all = parse(&with("oauth_scope = [\"read\", \"issues:write\"]")).unwrap();
+    let definition = all.find(&"github:issues:write".parse().unwrap()).unwrap();
+    let scope = &definition.http.as_ref().unwrap().oauth_scope;
+    assert_eq!(*scope, ["issues:write".to_owned(), "read".to_owned()].into());
+    for wrong in ["[]", "[\"\"]", "[\"read write\"]", "['a\"b']"] {
+        let errors = parse(&with(&format!("oauth_scope = {wrong}"))).unwrap_err();
+        assert!(format!("{errors:?}").contains("words without spaces"), "{wrong}: {errors:?}");
+    }
+    let alone = with("oauth_scope = [\"read\"]").replace("credential = \"github\"\n", "");
+    let alone = alone.replace(&format!("inject = {BEARER}\n"), "");
+    let errors = parse(&alone).unwrap_err();
+    assert!(format!("{errors:?}").contains("narrows a `credential`"), "{errors:?}");
+}

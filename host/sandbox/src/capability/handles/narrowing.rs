@@ -18,6 +18,7 @@ fn scope() -> HttpScope {
         tls: Trust::default(),
         credential: None,
         session_policy: None,
+        oauth_scope: [].into(),
         slot: None,
         max_request_bytes: 100,
         response: ResponseShape {

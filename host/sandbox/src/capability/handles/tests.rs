@@ -34,6 +34,7 @@ fn http() -> HttpScope {
         tls: Trust::default(),
         credential: None,
         session_policy: None,
+        oauth_scope: [].into(),
         slot: None,
         max_request_bytes: 100,
         response: ResponseShape {

@@ -84,7 +84,7 @@ const KNOWN: [(&str, &str); 8] = [
     ("invalid_request", "`invalid_request`; it wants other parameters than it was sent"),
     (
         "invalid_client",
-        "`invalid_client`; check `client_id`, the client's secret and `authentication`",
+        "`invalid_client`; check `client_id`, the client's secret or key, and `authentication`",
     ),
     ("invalid_grant", "`invalid_grant`"),
     ("unauthorized_client", "`unauthorized_client`; the client may not use this grant"),

@@ -1,5 +1,6 @@
 //! Requests for tokens over real TLS, and every answer to them.
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -67,6 +68,76 @@ async fn a_client_shows_its_secret_in_a_header_or_in_the_form_and_asks_for_what_
     assert_eq!(post.header("authorization"), None);
     assert_eq!(post.field("client_id").as_deref(), Some("tool:ward"));
     assert_eq!(post.field("client_secret").as_deref(), Some(SECRET));
+}
+
+/// RFC 7523 section 3, checked with the public key.
+#[tokio::test]
+async fn a_client_signs_who_it_is_for_this_endpoint_and_for_a_minute() {
+    let endpoint =
+        Endpoint::start(|_, _| answer("200 OK", "application/json", &given().to_string())).await;
+    let curves = [
+        (&rcgen::PKCS_RSA_SHA256, Algorithm::RS256),
+        (&rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256),
+        (&rcgen::PKCS_ECDSA_P384_SHA384, Algorithm::ES384),
+        (&rcgen::PKCS_ED25519, Algorithm::EdDSA),
+    ];
+    let config = config(&endpoint, "authentication = \"private-key-jwt\"\nkey_id = \"k-7\"\n");
+    let config = config.replace("client_secret =", "client_key =");
+    for (kind, algorithm) in curves {
+        let Ok(key) = rcgen::KeyPair::generate_for(kind) else { continue };
+        let bench =
+            Bench::of(&config, &endpoint.authority, &[("crm-secret", &key.serialize_pem())]);
+        assert_eq!(bench.token().await.as_deref(), Ok(TOKEN), "{algorithm:?}");
+        let seen = endpoint.seen().pop().unwrap();
+        assert_eq!(seen.field("client_id").as_deref(), Some("tool:ward"));
+        assert_eq!(seen.field("client_assertion_type").as_deref(), Some(super::assertion::TYPE));
+        assert!(seen.header("authorization").is_none() && seen.field("client_secret").is_none());
+        let signed = seen.field("client_assertion").unwrap();
+        let public = match algorithm {
+            Algorithm::RS256 => DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes()),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(key.public_key_pem().as_bytes()),
+            _ => DecodingKey::from_ec_pem(key.public_key_pem().as_bytes()),
+        };
+        let mut expected = Validation::new(algorithm);
+        expected.set_audience(&[endpoint.url("/oauth2/token")]);
+        expected.set_issuer(&["tool:ward"]);
+        let read =
+            jsonwebtoken::decode::<Value>(&signed, public.as_ref().unwrap(), &expected).unwrap();
+        assert_eq!(read.header.kid.as_deref(), Some("k-7"));
+        let number = |claim: &str| read.claims[claim].as_i64().unwrap();
+        assert_eq!(
+            (read.claims["sub"].as_str(), number("exp") - number("iat")),
+            (Some("tool:ward"), 60)
+        );
+        assert_eq!(read.claims["jti"].as_str().unwrap().len(), 32);
+        assert!(bench.house.registry.scanner().finds(signed.as_bytes()), "it must not come back");
+        expected.set_audience(&["https://elsewhere.example/token"]);
+        assert!(
+            jsonwebtoken::decode::<Value>(&signed, public.as_ref().unwrap(), &expected).is_err()
+        );
+    }
+    assert!(endpoint.seen().len() >= 3);
+    let no_key = Bench::of(&config, &endpoint.authority, &[("crm-secret", SECRET)]);
+    let error = no_key.token().await.unwrap_err();
+    assert!(error.contains("PEM form") && !error.contains(SECRET), "{error}");
+}
+
+#[tokio::test]
+async fn a_capability_gets_a_token_for_its_own_part_of_the_scope() {
+    let endpoint = Endpoint::start(|_, number| {
+        let body = json!({ "access_token": format!("{TOKEN}{number}"), "token_type": "Bearer" });
+        answer("200 OK", "application/json", &body.to_string())
+    })
+    .await;
+    let bench = bench(&endpoint, "scope = [\"read\", \"write\"]");
+    let value = |minted: crate::broker::Minted| minted.credential.values()[0].to_string();
+    let all = bench.token().await.unwrap();
+    let read = value(bench.mint_scoped("read").await.unwrap());
+    let write = value(bench.mint_scoped("write").await.unwrap());
+    assert!(all != read && read != write && all != write);
+    assert_eq!(value(bench.mint_scoped("read").await.unwrap()), read, "kept under its scope");
+    let asked: Vec<_> = endpoint.seen().iter().map(|seen| seen.field("scope").unwrap()).collect();
+    assert_eq!(asked, ["read write", "read", "write"]);
 }
 
 #[tokio::test]
@@ -246,6 +317,9 @@ fn what_is_configured_is_checked_before_anything_is_asked() {
         ("store =", "shop =", "unknown field"),
         ("\"crm-secret\"", "\"cs_7Qm2/V9pLr5v\"", "not a secret name"),
         ("scope =", "authentication = \"none\"\nscope =", "unknown variant"),
+        ("scope =", "authentication = \"private-key-jwt\"\nscope =", "`client_key`"),
+        ("client_secret =", "client_key =", "`client_secret`"),
+        ("scope =", "key_id = \"a\"\nscope =", "`client_secret`"),
     ] {
         let error = parse(from, to).unwrap_err();
         assert!(error.contains(why), "{from} {to}: {error}");

@@ -80,6 +80,7 @@ impl Setup {
             tls: Trust::default(),
             credential: Some("github".parse().unwrap()),
             session_policy: None,
+            oauth_scope: [].into(),
             slot: Some(header("authorization", HeaderScheme::Bearer)),
             max_request_bytes: 64,
             response: ResponseShape {

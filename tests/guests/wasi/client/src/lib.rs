@@ -19,6 +19,9 @@ wit_bindgen::generate!({
             /// Sends what it is told to. `{key}` stands for the value of the variable `SHOP_TOKEN`, `{hex}` and
             /// `{base64}` for what they say of it.
             send: func(request: request) -> result<response, string>;
+            record followed { pieces: list<string>, ended: string }
+            /// Reads a response as it comes in. After each piece it asks for another one, which lets the first go on.
+            follow: func(url: string, next: string) -> result<followed, string>;
             /// Begins a request and goes away.
             begin: func(url: string) -> result<_, string>;
             /// The key, as it finds it.
@@ -28,7 +31,7 @@ wit_bindgen::generate!({
     ",
 });
 
-use exports::acme::client::shop::{Guest, Header, Request, Response};
+use exports::acme::client::shop::{Followed, Guest, Header, Request, Response};
 
 struct Client;
 export!(Client);
@@ -55,6 +58,22 @@ impl Guest for Client {
         let answer = pending.get().ok_or("not ready")?.map_err(|()| "taken".to_owned())?;
         answer.map_err(|error| format!("{error:?}")).and_then(response)
     }
+    fn follow(url: String, next: String) -> Result<Followed, String> {
+        let incoming = get(&url)?;
+        let body = incoming.consume().map_err(|()| "no body".to_owned())?;
+        let stream = body.stream().map_err(|()| "no stream".to_owned())?;
+        let mut pieces = Vec::new();
+        loop {
+            match stream.blocking_read(1 << 16) {
+                Ok(piece) if piece.is_empty() => {}
+                Ok(piece) => {
+                    pieces.push(String::from_utf8_lossy(&piece).into_owned());
+                    response(get(&next)?)?;
+                }
+                Err(ended) => return Ok(Followed { pieces, ended: format!("{ended:?}") }),
+            }
+        }
+    }
     fn begin(url: String) -> Result<(), String> {
         let outgoing = outgoing("GET", &url, &[])?;
         let pending =
@@ -65,6 +84,14 @@ impl Guest for Client {
     fn key() -> Option<String> {
         std::env::var("SHOP_TOKEN").ok()
     }
+}
+
+fn get(url: &str) -> Result<IncomingResponse, String> {
+    let outgoing = outgoing("GET", url, &[])?;
+    let pending = outgoing_handler::handle(outgoing, None).map_err(|error| format!("{error:?}"))?;
+    pending.subscribe().block();
+    let answer = pending.get().ok_or("not ready")?.map_err(|()| "taken".to_owned())?;
+    answer.map_err(|error| format!("{error:?}"))
 }
 
 fn outgoing(
