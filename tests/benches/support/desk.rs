@@ -6,8 +6,8 @@ use std::{
 
 use async_trait::async_trait;
 use toolward_gate::{
-    Basis, Call, Cost, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope,
-    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Tally, Terms, Trust,
+    Basis, Call, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope, PrivateRanges,
+    ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Tally, Terms, Trust,
 };
 use toolward_vault::{
     Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound,

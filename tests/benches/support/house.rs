@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use toolward::{config::Config, host::Host, wiring};
-use toolward_gate::{Call, Digest, Ending, Identity, Kind, Principal, ProgressSink, Usage};
+use toolward_gate::{Call, Digest, Ending, Identity, Kind, Principal, ProgressSink};
 use toolward_vault::{NoPassphrase, PassphraseSource};
 
 pub(crate) struct House {
@@ -62,10 +62,10 @@ impl House {
         let settle = watch.lap();
         let permit = host.gate.admit(settled).await?;
         let admit = watch.lap();
-        let cost = permit.terms().cost;
+        let cost = permit.terms().cost.clone();
         let outcome = host.sandbox.run(host.vault.equip(permit)).await;
         let run = watch.lap();
-        entry.close(Ending::of(&outcome), Usage { cost, tokens: 0, ..Usage::default() }).await?;
+        entry.close(Ending::of(&outcome), cost).await?;
         let close = watch.lap();
         outcome?;
         Ok(Parts { open, settle, admit, run, close })

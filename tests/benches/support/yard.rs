@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{
-    Basis, CapabilityName, Cost, Destination, Digest, EgressTerms, Gate, HttpScope, Interface,
+    Basis, CapabilityName, Destination, Digest, EgressTerms, Gate, HttpScope, Interface,
     PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Stop, Switch, SwitchTarget,
     Tally, Terms, Trust,
 };
