@@ -305,7 +305,8 @@ impl BrokerConfig {
             Self::StaticToken(_)
             | Self::AwsKeys(_)
             | Self::AwsSts(_)
-            | Self::ClientCertificate(_) => false,
+            | Self::ClientCertificate(_)
+            | Self::Own(_) => false,
         };
         scope.iter().find(|part| !named(part)).map(String::as_str)
     }

@@ -225,6 +225,7 @@ fn lent(port: u16) -> HttpScope {
             max_bytes: 1 << 18,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }
