@@ -3,6 +3,7 @@
 //! `.ci/brokers` installs the servers. Where it did not, these tests say so and are left out: they come from other
 //! registries.
 mod aws;
+mod issuer;
 mod oauth2;
 
 use std::{

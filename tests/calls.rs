@@ -8,6 +8,7 @@ mod halted;
 mod limits;
 mod metered;
 mod narrower;
+mod owned;
 mod refused;
 mod simple;
 mod words;

@@ -57,13 +57,28 @@ fn libraries() -> &'static [Library] {
                 for gate in &gates {
                     let set = vec![gate.clone(), vault.clone(), sandbox.clone(), json[0].clone()];
                     if compile_with(&allowed(), &set).0 {
-                        return set;
+                        return with_host(set);
                     }
                 }
             }
         }
         panic!("no libraries in {} belong together", folder().display())
     })
+}
+
+/// The same, and a host that was built with them.
+fn with_host(set: Vec<Library>) -> Vec<Library> {
+    let sets = built("toolward").into_iter().map(|host| [set.clone(), vec![host]].concat());
+    let fits = |set: &Vec<Library>| compile_with(&embedded(), set).0;
+    { sets }.find(fits).expect("no host belongs to these libraries")
+}
+
+/// What a program may do that embeds a host.
+fn embedded() -> String {
+    "use toolward_gate::Call;\nuse toolward::{Host, Output, Stop};\n\
+     pub async fn call(host: &Host, call: Call) -> Result<Output, Stop> {\n\
+         host.perform_unless(call, std::future::pending()).await\n}\n"
+        .to_owned()
 }
 
 /// What may be done, in the form of what may not.

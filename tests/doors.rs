@@ -1,6 +1,10 @@
 //! The listeners as a client meets them: `toolward serve`, over real sockets, with HTTP written by hand.
+#![expect(clippy::needless_pass_by_value, reason = "a test says in place what it sends")]
+
 mod administering;
+mod certificates;
 mod endpoints;
+mod exchanging;
 mod guarding;
 mod mcp;
 mod rest;

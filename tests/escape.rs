@@ -68,8 +68,13 @@
 //! | C-52, C-53 another place or verb of an allowed host | `escape/shaping` an_allowed_host_is_allowed… |
 //! | C-54 a shared cache | by construction: no response is kept |
 //! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
-//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, capability/meter.rs, `state` tests/metered, `vault` egress/tests/metered, `calls/metered` |
-//! | H-07 the clock is set back | `gate` life/tests/ending: a life is measured in time that nobody sets back; `state` tests/switches |
+//! | H-01 parallel overspend | `state` crowd a_thousand_callers…, contract a_budget_is_never_over_admitted… |
+//! | H-02 to H-06 settling and odd numbers | `gate` account/tests, limit/tests, capability/meter.rs, `state` tests/metered, oracle, `vault` egress/tests/metered, `calls/metered`, `cli/budgets` |
+//! | H-07, H-08 the clock | `state` tests/budgets a_clock_that_steps_back…, limits a_clock_that_jumped…, sweeping a_grant_that_has_ended…, `gate` life/tests/ending: a life is measured in time that nobody sets back |
+//! | H-09, H-10 the edges of windows, the calendar | `gate` limit/tests, `state` tests/budgets, limits a_month_ends… |
+//! | H-11 counters after a crash | `state` crash a_host_that_is_killed…, limits what_a_lost_host_had_spent… |
+//! | H-12 a ledger that was changed | `state` limits a_ledger_that_was_changed…, opening |
+//! | H-26 who pays for a called tool | `capabilities/tools` what_a_called_tool_uses… |
 //! | H-16 a kill's latency | `benches/kill`: until the upstream sees each connection end |
 //! | H-17 a kill in every phase | `calls/every_wait`, `calls/halted` a_switch_thrown_while_a_person_is_asked…, `gate` life/tests/ending |
 //! | H-18 a kill against completion | `calls/halted` what_the_caller_of_a_killed_call…, `gate` life/tests/interleaved |
@@ -120,11 +125,59 @@
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
+//! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
 //!
-//! Of the others, those about policies:
+//! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
 //!
 //! | case | test |
 //! |---|---|
+//! | E-01, E-02 algorithms | `authn` an_algorithm_that_the_token_chooses… |
+//! | E-03, E-04 keys and addresses in the header | `catalogue` a_key_that_comes…, `authn` a_header_that_brings_a_key… |
+//! | E-05 names of keys | `catalogue` a_name_of_a_key… |
+//! | E-06 missing claims | `authn` a_claim_that_is_missing… |
+//! | E-07 other types | `catalogue` a_claim_of_another_type… |
+//! | E-08 audiences | `catalogue` an_audience_is_ours… |
+//! | E-10, E-18 time | `catalogue` a_token_is_good_from…, times_at_the_edge… |
+//! | E-11 size | `catalogue` a_token_that_is_too_long… |
+//! | E-12 members twice | `catalogue` a_member_that_stands_twice… |
+//! | E-13 `crit` | `authn` a_header_that_brings_a_key… |
+//! | E-15 other writings | `catalogue` another_writing…, `authn/keys` public_vectors… |
+//! | E-16 public vectors | `authn/keys` public_vectors…, each deviation with its reason |
+//! | E-17 after a revocation | `cli/revoking`, `authn` a_denied_token…, `state` denials |
+//! | E-19 rotation | `brokers/issuer`, `authn/jwks` a_new_key_is_found… |
+//! | E-20, E-21 outage and flood | `authn/jwks` keys_are_used…, an_answer_that_is_no_key_set…, many_tokens_at_once… |
+//! | E-23 scopes | `catalogue` a_scope_is_read… |
+//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
+//! | E-31 what is said | `catalogue` what_is_said…, `doors/guarding` |
+//!
+//! Those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
+//!
+//! | case | test |
+//! |---|---|
+//! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
+//! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
+//! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
+//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before… |
+//! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
+//! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
+//! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |
+//! | F-06, F-07 rebinding | `door` place.rs, `doors/guarding` a_page_in_a_browser… |
+//! | F-08 a simple request | `doors/guarding` a_page_in_a_browser… |
+//! | F-10, F-11, F-12 sessions | `doors/mcp` a_session_that_a_client_names…: there are none |
+//! | F-13 answers to others | `doors/mcp` every_answer_goes_to_its_own_client |
+//! | F-14 to F-18 ids, batches, sizes, depth, keys | `doors/guarding` bodies_that_two_readers… |
+//! | F-20, F-21 fields and versions | `doors/mcp` fields_that_say_otherwise…, both_lifecycles… |
+//! | F-22, F-23 cancelling | `doors/mcp` a_client_that_hangs_up…, `doors/rest` a_caller_that_hangs_up… |
+//! | F-24 progress | `doors/mcp` progress_comes_as_a_stream… |
+//! | F-26 elicitation | by construction: nothing is asked of clients |
+//! | F-32, F-33 standard input and output | `mcp/calling` the_log_at_its_loudest…, `mcp/ending` |
+//! | F-37 conformance | `.ci/clients`, `tests/clients/conformance-*.yml` |
+//!
+//! And those about policies and owners:
+//!
+//! | case | test |
+//! |---|---|
+//! | F-35 a caller's trace context | `telemetry` traces_and_metrics_arrive…, a_server_learns… |
 //! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
 //! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
 //! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |
@@ -142,6 +195,7 @@
 //! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
 //! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |
 //! | I-17 long arguments in the trail | `gate` recording arguments_of_any_length… |
+//! | J-15 a loan that ends mid-call | `calls/owned` a_grant_that_is_taken_back…, `vault` egress/tests/owned |
 //! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
 //!
 //! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of

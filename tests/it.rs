@@ -22,6 +22,8 @@ mod mcp;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wasi;

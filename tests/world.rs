@@ -168,7 +168,7 @@ impl World {
         let path = self.directory.path().join("toolward.db");
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let mut connection = options.connect().await.unwrap();
-        let held = "SELECT count(*) FROM reservations WHERE settled IS NULL";
+        let held = "SELECT count(*) FROM uses WHERE settled = 0 AND provider = '' AND own = 1";
         let held = sqlx::query_scalar(held).fetch_one(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         held

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -34,9 +35,15 @@ permit(
 );
 "#;
 
-/// One place for the tool, and one for the tool that it calls: one that was not given back would be missed.
+/// One place for the tool, and one for the tool that it calls: one that was not given back would be missed. Both run
+/// where they were made: each of their waits is one of the call's.
 async fn world() -> World {
-    let usual = Setting { remembers: true, places: Some(2), ..Setting::default() };
+    world_with(Duration::MAX).await
+}
+
+async fn world_with(share: Duration) -> World {
+    let share = Some(share);
+    let usual = Setting { remembers: true, places: Some(2), share, ..Setting::default() };
     usual.guest(Guest::Relay).capability(LENT).policy(PERMITTED).world().await
 }
 
@@ -167,6 +174,34 @@ async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
             nothing_is_left(&world, before).await;
         }
     }
+    assert!(world.verified().await.fault.is_none());
+}
+
+/// Where it runs on other threads, it is somewhere when the one who waits for it goes: what is left of it is the same.
+#[tokio::test]
+async fn a_call_in_the_background_that_is_cancelled_leaves_nothing() {
+    let world = world_with(Duration::ZERO).await;
+    let before = at_rest(&world).await;
+    let mut cancelled = 0;
+    for stage in STAGES {
+        for _ in 0..3 {
+            let at = |heard: Arc<AtomicU64>| async move {
+                while heard.load(SeqCst) < stage {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (_, outcome) = call_until(&world, at).await;
+            match outcome {
+                Err(Stop::Cancelled) => cancelled += 1,
+                Ok(_) => {}
+                Err(other) => panic!("{stage}: {other:?}"),
+            }
+            nothing_is_left(&world, before).await;
+            assert!(call(&world).await.text().contains(MARKER), "after {stage}");
+            nothing_is_left(&world, before).await;
+        }
+    }
+    assert!(cancelled > 0, "it was cancelled while it ran");
     assert!(world.verified().await.fault.is_none());
 }
 

@@ -69,11 +69,14 @@ async fn a_yes_narrowed_to_paths_and_methods_lets_nothing_else_out() {
         only(&[], &["/elsewhere/{id}"]),
     ]
     .into_iter()
-    .enumerate()
+    .zip(1..)
+    .map(|(limits, number)| (number, limits))
     {
-        let target = format!("/items/{}", number + 1);
+        let target = format!("/items/{number}");
         let outcome = narrowed(&world, &target, limits).await;
-        assert!(failed(&outcome).contains("not"), "{outcome:?}");
+        assert_eq!(outcome.as_ref().unwrap_err().code(), "tool-failed");
+        let told = failed(&outcome);
+        assert!(told.contains("path fits none") || told.contains("method is not"), "{told}");
         assert!(world.upstream.seen().is_empty());
     }
     narrowed(&world, "/items/7", only(&["GET"], &["/items/{id:int}"])).await.unwrap();
@@ -181,11 +184,7 @@ async fn what_is_shown_is_all_of_the_bytes_that_will_run() {
     let request = world.state.show(id).await.unwrap().unwrap();
     let shown = request.described();
     assert!(shown.contains(&"a".repeat(10_000)));
-    assert!(
-        shown.ends_with(r#"\u{202e}\u001b[2J\r\u{200b}the-end"}"#),
-        "{}",
-        &shown[shown.len() - 80..]
-    );
+    assert!(shown.ends_with(r#"\u{202e}\u001b[2J\r\u{200b}the-end"}"#));
     let hidden = |one: char| one.is_control() && one != '\n';
     assert!(!shown.contains(hidden));
 }

@@ -2,7 +2,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use toolward_gate::{
-    ApprovalId, Cause, Cost, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable,
+    ApprovalId, Cause, Cost, Limit, Refusal, Stop, SwitchTarget, ToolFailure, Unavailable, Window,
 };
 
 /// One of each. A new variant does not compile here until it is listed in [`all`], too.
@@ -35,6 +35,7 @@ fn is_listed(stop: &Stop) -> bool {
             Refusal::Forbidden
             | Refusal::OtherDoor { .. }
             | Refusal::NotGranted { .. }
+            | Refusal::NotYours { .. }
             | Refusal::NotLinked { .. }
             | Refusal::Denied { .. }
             | Refusal::Unanswered
@@ -91,6 +92,11 @@ fn refusals() -> Vec<Refusal> {
         Refusal::OtherDoor { door: "rest" },
         not_granted(Some("http")),
         not_granted(None),
+        Refusal::NotYours {
+            tool: tool.clone(),
+            capability: capability.clone(),
+            credential: "stripe".parse().unwrap(),
+        },
         Refusal::NotLinked { interface: interface.clone(), wanted: vec![] },
         Refusal::NotLinked { interface, wanted: vec![capability.clone()] },
         denied(""),
@@ -101,9 +107,10 @@ fn refusals() -> Vec<Refusal> {
         Refusal::AlreadySpent,
         Refusal::OverRate {
             calls: 10,
-            window: Duration::from_secs(60),
-            retry_after: Duration::from_millis(12_700),
+            window: Duration::from_secs(60).into(),
+            retry_after: Some(Duration::from_millis(12_700)),
         },
+        Refusal::OverRate { calls: 10, window: Window::Total, retry_after: None },
         Refusal::OverBudget,
         Refusal::QueueFull,
         Refusal::QueueTime { waited: Duration::from_secs(10) },

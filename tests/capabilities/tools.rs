@@ -82,6 +82,27 @@ async fn a_tool_has_another_one_do_something_and_both_are_in_one_tree() {
     assert!(world.verified().await.fault.is_none());
 }
 
+/// H-26: who has others act does not get around its own budget, nor they around theirs.
+#[tokio::test]
+async fn what_a_called_tool_uses_counts_against_the_budgets_of_both() {
+    let limited = |tool: &str| {
+        house().policy(&format!(
+            r#"@id("little") @budget("usd:0.50/day") permit(principal, action == Action::"call", resource == Tool::"{tool}");"#
+        ))
+    };
+    for tool in ["relay", "read_item"] {
+        let world = limited(tool).world().await;
+        assert!(told(&world, "relay", read_item()).await.contains(MARKER), "{tool}");
+        let second = world.call("relay", read_item()).await;
+        assert!(!format!("{second:?}").contains(MARKER), "{tool}: {second:?}");
+        let (_, below) = entries(&world, "read_item").await;
+        assert_eq!(below[1]["outcome"], "over-budget", "{tool}");
+        assert_eq!(world.upstream.seen().len(), 1);
+        let alone = world.call("read_item", json!({ "id": "1" })).await;
+        assert_eq!(alone.is_ok(), tool == "relay", "{tool}: {alone:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_tool_without_the_capability_calls_nobody() {
     let forbidden = house().policy(

@@ -165,7 +165,7 @@ impl Place {
         self.start_in(&[], line)
     }
 
-    fn start_in(&self, variables: &[(&str, &str)], line: &str) -> Child {
+    pub(crate) fn start_in(&self, variables: &[(&str, &str)], line: &str) -> Child {
         let words = words(line);
         let secret = |word: &String| [TOKEN, KEY].iter().any(|secret| word.contains(secret));
         assert!(!words.iter().any(secret), "a secret stands on the command line");

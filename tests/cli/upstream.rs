@@ -30,6 +30,7 @@ pub(crate) struct Upstream {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) authorization: String,
+    pub(crate) traceparent: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,10 @@ impl Ledger {
     fn note(&self, uri: &Uri, headers: &HeaderMap) -> String {
         let authorization = headers.get("authorization").map(|value| value.to_str().unwrap());
         let authorization = authorization.unwrap_or_default().to_owned();
-        let seen = Seen { path: uri.path().to_owned(), authorization: authorization.clone() };
+        let traceparent =
+            headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        let (path, authorization_seen) = (uri.path().to_owned(), authorization.clone());
+        let seen = Seen { path, authorization: authorization_seen, traceparent };
         self.seen.lock().unwrap().push(seen);
         authorization
     }

@@ -13,7 +13,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use toolward::{demo::LogTap, host::Host, tools::Tools};
 use toolward_gate::{
     ApprovalId, Audit, AuditLog, Capabilities, CedarPolicy, Clock, Closed, Gate, KeyValues,
-    Principal, Record, SourceFile, Switchboard, Unavailable,
+    Ownership, Principal, Record, SourceFile, Switchboard, Unavailable,
 };
 use toolward_sandbox::{Sandbox, SandboxSettings};
 use toolward_state::State;
@@ -90,7 +90,8 @@ async fn sandbox(setting: &Setting, state: &State) -> Arc<Sandbox> {
         let key_values: Option<Arc<dyn KeyValues>> = Some(Arc::new(state.clone()));
         let settings = SandboxSettings::default();
         let concurrent_calls = setting.places.unwrap_or(8);
-        return start(SandboxSettings { concurrent_calls, data, key_values, ..settings });
+        let share = setting.share.unwrap_or(settings.share);
+        return start(SandboxSettings { concurrent_calls, data, key_values, share, ..settings });
     }
     if !setting.plain.is_empty() {
         return keeping().await;
@@ -151,11 +152,13 @@ fn gate(
     let files = [SourceFile::new("world.cedar", setting.rules())];
     let policy =
         CedarPolicy::load(&files, capabilities, &tools.installed(), "development").unwrap();
+    let owners = setting.owners();
     Gate {
-        policy: Arc::new(policy),
+        policy: Arc::new(policy.owned_by(owners.clone())),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches: Arc::new(switches),
+        ownership: Ownership::new(owners, Arc::new(state.clone())),
         clock,
     }
 }

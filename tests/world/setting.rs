@@ -1,7 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use toolward_gate::{Identity, Kind, Principal, SandboxTerms, Want};
+use toolward_gate::{Identity, Kind, Owners, Principal, SandboxTerms, Want};
 
 use super::{Guest, PlainGuest, Upstream, World, parts};
 
@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) remembers: bool,
     /// A sandbox of this world's own, for so many calls at once.
     pub(crate) places: Option<u32>,
+    /// What a call uses of a processor before it goes on in the background, in a sandbox that remembers.
+    pub(crate) share: Option<Duration>,
     /// How high limits may be, in a sandbox of this world's own.
     pub(crate) ceiling: Option<SandboxTerms>,
     /// Whether the credential's value is in the store.
@@ -33,6 +35,8 @@ pub(crate) struct Setting {
     pub(crate) wants: Vec<(Guest, Want)>,
     /// Whether the sandbox is one of its own, shared with those alone that say the same of the same guests.
     pub(crate) apart: bool,
+    /// Whose the shop's credential is; whoever the policies allow uses it, where absent.
+    pub(crate) owners: Option<Vec<&'static str>>,
     /// Whether an import that nothing opens refuses only when it is used.
     pub(crate) refusing: bool,
 }
@@ -48,11 +52,13 @@ impl Default for Setting {
             tls: false,
             remembers: false,
             places: None,
+            share: None,
             ceiling: None,
             secret: true,
             token: None,
             wants: Vec::new(),
             apart: false,
+            owners: None,
             refusing: false,
         }
     }
@@ -79,6 +85,19 @@ impl Setting {
     pub(crate) fn guest(mut self, guest: Guest) -> Self {
         self.guests.push(guest);
         self
+    }
+
+    /// With a credential that is theirs.
+    pub(crate) fn owned_by(mut self, owners: &[&'static str]) -> Self {
+        self.owners = Some(owners.to_vec());
+        self
+    }
+
+    pub(super) fn owners(&self) -> Arc<Owners> {
+        let owners = self.owners.iter().map(|all| {
+            ("shop".parse().unwrap(), all.iter().map(|one| one.parse().unwrap()).collect())
+        });
+        Arc::new(owners.collect())
     }
 
     /// One guest, of which the operator says what it wants.

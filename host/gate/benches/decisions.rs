@@ -116,6 +116,7 @@ fn sliced(loaded: &[CedarPolicy], call: &Call) -> Vec<(Duration, Duration)> {
         approval: None,
         remaining: None,
         exceptions: toolward_gate::Exceptions::default(),
+        not_yours: [].into(),
     };
     let mut times = vec![Vec::new(); loaded.len()];
     for _ in 0..20_000 {

@@ -1,7 +1,7 @@
 //! What does one running call use up?
 //!
-//! The most that a metered request may use is set aside in the ledger before it leaves, and settled after it.
-//! Admission has done so already for the first request under each metered capability.
+//! The most that a request may use is set aside in the ledger before it leaves, where somebody limits that, and
+//! settled after it. Admission has done so already for the first request under each metered capability.
 use std::{
     collections::BTreeMap,
     fmt,
@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    Adjustment, AnswerLimits, BudgetLedger, BudgetLimit, CallId, CapabilityName, Clock, Cost,
-    Refusal, ReserveError, Usage,
+    Adjustment, AnswerLimits, Behalf, BudgetLedger, BudgetLimit, Call, CallId, CapabilityName,
+    Clock, Cost, ProviderName, Refusal, ReserveError, Tally, Usage,
 };
 
 /// The account of one call, from its admission to the close of its entry. Clones are the same account.
@@ -29,6 +29,7 @@ impl fmt::Debug for Account {
 struct Book {
     call: CallId,
     budgets: Vec<BudgetLimit>,
+    behalf: Vec<Behalf>,
     ledger: Arc<dyn BudgetLedger>,
     clock: Arc<dyn Clock>,
     sums: Mutex<Sums>,
@@ -37,36 +38,55 @@ struct Book {
     turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sums {
     /// What the call itself costs, and every request that is settled.
-    used: Usage,
+    used: Tally,
     /// For requests on their way.
-    aside: Usage,
+    aside: Tally,
     /// For the first request under each of these, which has not left.
     ahead: BTreeMap<CapabilityName, Usage>,
 }
 
 impl Sums {
-    /// All that the ledger must hold.
-    fn total(&self) -> Usage {
-        self.ahead.values().fold(self.used.with(self.aside), |sum, one| sum.with(*one))
+    /// What may have been used, whatever becomes of this host.
+    fn spent(&self) -> Tally {
+        self.used.clone().with(&self.aside)
     }
+
+    /// All that the ledger must hold.
+    fn total(&self) -> Tally {
+        self.spent().with(&ahead(&self.ahead))
+    }
+
+    /// Sets aside for one request; what was ahead for it is in that.
+    fn hold(&mut self, capability: &CapabilityName, most: Usage) {
+        self.ahead.remove(capability);
+        self.aside.add(Some(capability.provider()), most);
+    }
+}
+
+fn ahead(all: &BTreeMap<CapabilityName, Usage>) -> Tally {
+    let mut sum = Tally::default();
+    all.iter().for_each(|(capability, most)| sum.add(Some(capability.provider()), *most));
+    sum
 }
 
 impl Account {
     pub(crate) fn open(
-        call: CallId,
+        call: &Call,
         opening: Opening,
         budgets: Vec<BudgetLimit>,
         ledger: Arc<dyn BudgetLedger>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let Opening { used, ahead, limits } = opening;
-        let sums = Mutex::new(Sums { used, aside: Usage::default(), ahead });
+        let sums = Mutex::new(Sums { used, aside: Tally::default(), ahead });
+        let behalf = call.parent.as_ref().map(|parent| parent.behalf().to_vec());
         Self(Arc::new(Book {
-            call,
+            call: call.id,
             budgets,
+            behalf: behalf.unwrap_or_default(),
             ledger,
             clock,
             sums,
@@ -76,9 +96,8 @@ impl Account {
     }
 
     /// What the call has used until now. A request on its way counts with the most that it may use.
-    pub fn usage(&self) -> Usage {
-        let sums = self.0.sums();
-        sums.used.with(sums.aside)
+    pub fn usage(&self) -> Tally {
+        self.0.sums().spent()
     }
 
     /// Sets aside the most that one request may use. Fails where that does not fit into the budgets: then
@@ -89,33 +108,30 @@ impl Account {
         most: Usage,
     ) -> Result<Aside, ReserveError> {
         let book = &self.0;
+        let provider = capability.provider();
+        let is_written = book.is_limited(&provider, most);
         let _turn = book.turn.lock().await;
-        let ahead = book.sums().ahead.remove(capability);
-        if let Some(most) = ahead {
-            return Ok(self.hold(most));
+        if is_written {
+            // Durable before anything leaves: a host that is gone has used it.
+            let mut sums = book.sums().clone();
+            sums.hold(capability, most);
+            book.limits.check(sums.total().total())?;
+            book.adjust(&sums, &book.budgets, &book.behalf).await?;
         }
-        let total = book.sums().total().with(most);
-        book.limits.check(total)?;
-        book.adjust(total, &book.budgets).await?;
-        Ok(self.hold(most))
+        book.sums().hold(capability, most);
+        Ok(Aside { book: self.0.clone(), provider, most: Some(most), counts: most, is_written })
     }
 
     /// Counts a request that is about to leave; `false` where whoever approved the call allowed no more of them.
     pub fn take_request(&self) -> bool {
         self.0.limits.take_request()
     }
-
-    fn hold(&self, most: Usage) -> Aside {
-        let mut sums = self.0.sums();
-        sums.aside = sums.aside.with(most);
-        Aside { book: self.0.clone(), most: Some(most) }
-    }
 }
 
 /// What a call starts with.
 #[derive(Default)]
 pub(crate) struct Opening {
-    pub(crate) used: Usage,
+    pub(crate) used: Tally,
     pub(crate) ahead: BTreeMap<CapabilityName, Usage>,
     pub(crate) limits: Limits,
 }
@@ -151,8 +167,8 @@ impl Limits {
 
 impl Opening {
     /// All that admission sets aside.
-    pub(crate) fn total(&self) -> Usage {
-        self.ahead.values().fold(self.used, |sum, one| sum.with(*one))
+    pub(crate) fn total(&self) -> Tally {
+        self.used.clone().with(&ahead(&self.ahead))
     }
 }
 
@@ -161,18 +177,36 @@ impl Book {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn adjust(&self, usage: Usage, budgets: &[BudgetLimit]) -> Result<(), ReserveError> {
-        let now = self.clock.now();
-        self.ledger.adjust(Adjustment { call: self.call, usage, budgets, now }).await
+    /// Whether the ledger is to know of a request before it leaves. What nobody limits is written down with the
+    /// end of the call.
+    fn is_limited(&self, provider: &ProviderName, most: Usage) -> bool {
+        let all = || self.budgets.iter().chain(self.behalf.iter().flat_map(|one| &one.budgets));
+        most.cost > Cost::default()
+            || most.tokens > 0
+            || all().any(|budget| budget.counts_requests_of(provider))
+    }
+
+    async fn adjust(
+        &self,
+        sums: &Sums,
+        budgets: &[BudgetLimit],
+        behalf: &[Behalf],
+    ) -> Result<(), ReserveError> {
+        let (call, now) = (self.call, self.clock.now());
+        let (usage, spent) = (sums.total(), sums.spent());
+        self.ledger.adjust(Adjustment { call, usage, spent, budgets, behalf, now }).await
     }
 }
 
-/// What is set aside for one request. Where it is dropped, all of it counts as used: the request may have
-/// arrived.
+/// What is set aside for one request. Where it is dropped, all of it counts as used, or as much as was said
+/// last: the request may have arrived.
 #[must_use = "what is dropped counts as used to the full"]
 pub struct Aside {
     book: Arc<Book>,
+    provider: ProviderName,
     most: Option<Usage>,
+    counts: Usage,
+    is_written: bool,
 }
 
 impl fmt::Debug for Aside {
@@ -187,18 +221,23 @@ impl Aside {
         self.settle(Usage::default()).await;
     }
 
+    /// Says what was used until now: where it is dropped, so much counts.
+    pub fn counts(&mut self, used: Usage) {
+        self.counts = used;
+    }
+
     /// Charges what was used, which may be more than was set aside, and gives back the rest.
     pub async fn settle(mut self, used: Usage) {
         let book = self.book.clone();
         let Some(most) = self.most.take() else { return };
-        book.settle(most, used);
-        if used == most {
+        book.settle(&self.provider, most, used);
+        if used == most || !self.is_written {
             return;
         }
         let _turn = book.turn.lock().await;
-        let total = book.sums().total();
+        let sums = book.sums().clone();
         // The close of the entry settles it once more: until then the ledger holds the greater amount.
-        if let Err(error) = book.adjust(total, &[]).await {
+        if let Err(error) = book.adjust(&sums, &[], &[]).await {
             tracing::warn!(call.id = %book.call, %error, "what a request used cannot be written down yet");
         }
     }
@@ -207,16 +246,16 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if let Some(most) = self.most.take() {
-            self.book.settle(most, most);
+            self.book.settle(&self.provider, most, self.counts);
         }
     }
 }
 
 impl Book {
-    fn settle(&self, most: Usage, used: Usage) {
+    fn settle(&self, provider: &ProviderName, most: Usage, used: Usage) {
         let mut sums = self.sums();
-        sums.aside = sums.aside.without(most);
-        sums.used = sums.used.with(used);
+        sums.aside.take(provider, most);
+        sums.used.add(Some(provider.clone()), used);
     }
 }
 

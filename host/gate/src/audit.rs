@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::{Call, CallId, Parent, Unavailable, Usage};
+use crate::{Call, CallId, Parent, Tally, Unavailable, Usage};
 
 /// Field names that the log and the audit share.
 pub mod fields {
@@ -132,8 +132,8 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    pub async fn close(self, ending: Ending, usage: Usage) -> Result<(), Unavailable> {
-        let Usage { cost, tokens } = usage;
+    pub async fn close(self, ending: Ending, used: Tally) -> Result<(), Unavailable> {
+        let Usage { cost, tokens, .. } = used.total();
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.log
             .close(Closed {
@@ -141,6 +141,7 @@ impl Entry {
                 ending,
                 cost,
                 tokens,
+                used,
                 millis,
                 notes: self.notes.read(),
             })

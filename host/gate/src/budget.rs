@@ -1,112 +1,28 @@
 //! Set aside before a call, settled after it.
-use std::time::Duration;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::{Approval, Call, CallId, Refusal, Unavailable};
-
-/// What a call costs, in micro-dollars (a millionth of a dollar).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Cost(pub u64);
-
-impl Cost {
-    /// Both together. Saturates: a cost that does not fit is over every budget.
-    #[must_use]
-    pub fn with(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    /// Reads `usd:` and dollars with at most six decimals, as in `usd:0.01`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let dollars = text.strip_prefix("usd:")?;
-        let (whole, fraction) = dollars.split_once('.').unwrap_or((dollars, "0"));
-        let digits =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
-            return None;
-        }
-        let micros: u64 = format!("{fraction:0<6}").parse().ok()?;
-        whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(micros).map(Self)
-    }
-}
-
-impl std::fmt::Display for Cost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = format!("{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000);
-        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-        write!(f, "usd:{whole}.{:0<2}", fraction.trim_end_matches('0'))
-    }
-}
-
-/// What a call or a request uses up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    pub cost: Cost,
-    /// Of a model, in and out; what counts as one is the upstream's to say.
-    pub tokens: u64,
-}
-
-impl Usage {
-    /// Both together; saturates, as a cost does.
-    #[must_use]
-    pub fn with(self, other: Self) -> Self {
-        Self { cost: self.cost.with(other.cost), tokens: self.tokens.saturating_add(other.tokens) }
-    }
-
-    /// What is left of it without `other`; never less than nothing.
-    pub(crate) fn without(self, other: Self) -> Self {
-        let cost = Cost(self.cost.0.saturating_sub(other.cost.0));
-        Self { cost, tokens: self.tokens.saturating_sub(other.tokens) }
-    }
-}
-
-/// So much of one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Amount {
-    Cost(Cost),
-    Tokens(u64),
-}
-
-/// At most `calls` in any `window`, per principal and tool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RateLimit {
-    pub calls: u32,
-    pub window: Duration,
-}
-
-/// At most so much in any `window`, per principal and tool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BudgetLimit {
-    #[serde(flatten)]
-    pub most: Amount,
-    pub window: Duration,
-}
-
-impl BudgetLimit {
-    /// Whether all of this would fit into it.
-    pub fn fits(&self, usage: Usage) -> bool {
-        match self.most {
-            Amount::Cost(cost) => usage.cost <= cost,
-            Amount::Tokens(tokens) => usage.tokens <= tokens,
-        }
-    }
-}
+use crate::{
+    Amount, Approval, Behalf, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal, Tally, ToolName,
+    Unavailable,
+};
 
 /// What admission asks the ledger to do in one transaction: count against every rate, set aside what it
 /// may use against every budget, and spend the approval. All of it, or nothing.
+///
+/// A call that a tool makes counts against the budgets of the tools that wait for it, too.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     pub call: &'a Call,
-    pub usage: Usage,
+    pub usage: Tally,
+    /// What of it counts as used from here on, also where this host is never heard of again.
+    pub spent: Tally,
     pub rates: &'a [RateLimit],
     pub budgets: &'a [BudgetLimit],
     pub approval: Option<Approval>,
     pub now: Timestamp,
-    /// When a reservation that nobody settled gives back what it held: after the end of the call's life.
+    /// When a reservation that nobody settled gives back what is not spent: after the end of the call's life.
     pub expires_at: Timestamp,
 }
 
@@ -115,9 +31,13 @@ pub struct Reservation<'a> {
 pub struct Adjustment<'a> {
     pub call: CallId,
     /// All that it may use from its beginning, what it has used included.
-    pub usage: Usage,
+    pub usage: Tally,
+    /// What of it counts as used, as in a reservation.
+    pub spent: Tally,
     /// What this must fit into; none, where it was used already and only remains to be written down.
     pub budgets: &'a [BudgetLimit],
+    /// What it must fit into besides.
+    pub behalf: &'a [Behalf],
     pub now: Timestamp,
 }
 
@@ -127,6 +47,67 @@ pub enum ReserveError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// How far one limit is used up, by one principal with one tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    pub principal: String,
+    pub tool: ToolName,
+    pub limit: Held,
+    /// What is settled, or counts as used.
+    pub used: u64,
+    /// What is set aside for calls that run.
+    pub reserved: u64,
+    pub left: u64,
+    /// When the next part of it comes back; absent where nothing is used, or where nothing comes back.
+    pub frees_at: Option<Timestamp>,
+    /// When all of it is there again, if nobody uses more.
+    pub resets_at: Option<Timestamp>,
+    /// When a call was last held to it.
+    pub held_at: Timestamp,
+}
+
+/// A limit that calls are held to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    Rate(RateLimit),
+    Budget(BudgetLimit),
+}
+
+impl Held {
+    /// What its numbers count.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Rate(_) => "calls",
+            Self::Budget(budget) => match budget.most {
+                Amount::Cost(_) => "micro-dollars",
+                Amount::Tokens(_) => "tokens",
+                Amount::Requests(_) => "requests",
+                Amount::Bytes(_) => "bytes",
+            },
+        }
+    }
+
+    /// In its unit.
+    pub fn amount(&self, number: u64) -> String {
+        match self {
+            Self::Budget(budget) if matches!(budget.most, Amount::Cost(_)) => {
+                Cost(number).to_string()
+            }
+            _ => format!("{number} {}", self.unit()),
+        }
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rate(rate) => rate.fmt(f),
+            Self::Budget(budget) => budget.fmt(f),
+        }
+    }
 }
 
 /// Where money, rates and approvals are spent. What was set aside is settled when the audit entry closes.
@@ -147,5 +128,14 @@ pub trait BudgetLedger: Send + Sync {
     /// Fails for a call that set nothing aside, or was settled; and in a ledger that meters nothing.
     async fn adjust(&self, _: Adjustment<'_>) -> Result<(), ReserveError> {
         Err(Unavailable::new("the ledger", "it does not meter").into())
+    }
+
+    /// Every limit that calls were last held to, and how far it is used up: of one principal, or of all.
+    async fn standings(
+        &self,
+        _principal: Option<&str>,
+        _now: Timestamp,
+    ) -> Result<Vec<Standing>, Unavailable> {
+        Err(Unavailable::new("the ledger", "it keeps no account").into())
     }
 }

@@ -1,7 +1,7 @@
 //! What the operator lends: `policies/capabilities.toml`, read and checked.
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{CapabilityName, Cost, Digest, Risk, SourceError, SourceFile};
+use crate::{CapabilityName, Cost, CredentialName, Digest, Risk, SourceError, SourceFile};
 
 mod destination;
 mod file;
@@ -50,6 +50,13 @@ pub struct CapabilityDefinition {
     pub http: Option<Arc<HttpScope>>,
     pub wasi: Option<Arc<WasiScope>>,
     pub scope: Option<Arc<Scope>>,
+}
+
+impl CapabilityDefinition {
+    /// What its requests carry.
+    pub fn credential(&self) -> Option<&CredentialName> {
+        self.http.as_ref()?.credential.as_ref()
+    }
 }
 
 /// Every capability of this host.

@@ -32,8 +32,8 @@ use serde_json::Value;
 
 use crate::{
     Basis, BudgetLimit, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName,
-    Cost, Decision, Digest, EgressTerms, Facts, Interface, Policy, Principal, Question, Recording,
-    Refusal, Risk, SandboxTerms, SourceError, SourceFile, Terms, ToolName, Want,
+    Cost, Decision, Digest, EgressTerms, Facts, Interface, Owners, Policy, Principal, Question,
+    Recording, Refusal, Risk, SandboxTerms, SourceError, SourceFile, Tally, Terms, ToolName, Want,
 };
 use obligations::Obligations;
 use request::Circumstances;
@@ -64,6 +64,7 @@ pub struct CedarPolicy {
     asks_remaining: bool,
     rules: HashMap<PolicyId, Rule>,
     environment: String,
+    owners: Arc<Owners>,
     version: Digest,
     schema: String,
     authorizer: Authorizer,
@@ -105,6 +106,21 @@ impl CedarPolicy {
         Self { limits, ..self }
     }
 
+    /// The same policies, with these owners of the credentials: policies see them.
+    #[must_use]
+    pub fn owned_by(self, owners: Arc<Owners>) -> Self {
+        if owners.is_empty() {
+            return self;
+        }
+        let mut parts = vec![self.version.to_string()];
+        for (credential, parties) in owners.iter() {
+            parts.push(credential.to_string());
+            parts.push(parties.iter().map(|one| format!("{one}\n")).collect());
+        }
+        let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+        Self { version: Digest::of_parts(&parts), owners, ..self }
+    }
+
     /// Names these policies, capabilities and argument types: an approval given under one version does not
     /// count under another.
     pub fn version(&self) -> Digest {
@@ -119,6 +135,11 @@ impl CedarPolicy {
     /// The arguments of the tools that no policy can speak of, each with the reason.
     pub fn unmapped(&self) -> &[Unmapped] {
         &self.unmapped
+    }
+
+    /// What the operator defined.
+    pub fn capabilities(&self) -> impl Iterator<Item = &CapabilityDefinition> {
+        self.capabilities.0.values()
     }
 
     /// How many policies there are.
@@ -213,7 +234,9 @@ impl CedarPolicy {
         for want in call.tool.wants.iter() {
             match self.granted(call, known, &want.capability, &mut allowed) {
                 Some(definition) => allowed.capabilities.push(definition),
-                None if want.required => return Err(self.not_granted(call, &want.capability)),
+                None if want.required => {
+                    return Err(self.not_granted(call, known, &want.capability));
+                }
                 None => {}
             }
         }
@@ -229,7 +252,7 @@ impl CedarPolicy {
         allowed: &mut Allowed<'a>,
     ) -> Option<&'a CapabilityDefinition> {
         let definition = self.capabilities.find(capability)?;
-        if !call.principal.in_scope(capability) {
+        if !known.may_use(definition) || !call.principal.in_scope(capability) {
             return None;
         }
         let heard = self.ask(call, known, capability.as_str());
@@ -265,13 +288,27 @@ impl CedarPolicy {
         Heard { allowed, determining: heard.filter(counts).collect(), errors }
     }
 
-    fn not_granted(&self, call: &Call, capability: &CapabilityName) -> Refusal {
-        let interface =
-            self.capabilities.find(capability).map(|definition| definition.interface.0.clone());
-        Refusal::NotGranted {
-            tool: call.tool.name.clone(),
-            capability: capability.clone(),
-            interface,
+    fn not_granted(
+        &self,
+        call: &Call,
+        known: Circumstances<'_>,
+        capability: &CapabilityName,
+    ) -> Refusal {
+        let definition = self.capabilities.find(capability);
+        let (tool, capability) = (call.tool.name.clone(), capability.clone());
+        // Whoever the policies do not let use it learns nothing of credentials.
+        let is_permitted = || {
+            call.principal.in_scope(&capability)
+                && self.ask(call, known, capability.as_str()).allowed
+        };
+        match definition.and_then(CapabilityDefinition::credential) {
+            Some(credential) if known.not_yours.contains(credential) && is_permitted() => {
+                Refusal::NotYours { tool, capability, credential: credential.clone() }
+            }
+            _ => {
+                let interface = definition.map(|definition| definition.interface.0.clone());
+                Refusal::NotGranted { tool, capability, interface }
+            }
         }
     }
 }
@@ -331,8 +368,10 @@ impl<'a> Allowed<'a> {
         // be asked has been.
         let Obligations { risk: _, approvers: _, time, budgets, rates, recording, projections } =
             obligations;
-        let costs = self.capabilities.iter().map(|definition| definition.cost);
-        let cost = costs.reduce(Cost::with).unwrap_or_default();
+        let mut cost = Tally::default();
+        for definition in self.capabilities.iter().filter(|one| one.cost > Cost::default()) {
+            cost.add(Some(definition.name.provider()), definition.cost.into());
+        }
         let http = self
             .capabilities
             .iter()

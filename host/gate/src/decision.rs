@@ -1,13 +1,17 @@
 //! What the policy says about a call, and on which terms.
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, BudgetLimit, Call, CapabilityName, Cost, Digest, Exceptions, HttpScope,
-    InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording, Refusal,
-    Scope, WasiScope,
+    Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, Exceptions,
+    HttpScope, InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording,
+    Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -37,13 +41,24 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
+impl Decision {
+    /// Stable: whoever counts decisions tells them apart by it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Ask(_) => "ask",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
 /// The obligations of a yes, grouped by the one who enforces them. What is absent is not lent.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// From admission to the end of the run.
     pub time: Duration,
     /// Set aside before the run.
-    pub cost: Cost,
+    pub cost: Tally,
     pub rates: Vec<RateLimit>,
     pub budgets: Vec<BudgetLimit>,
     pub egress: EgressTerms,
@@ -155,6 +170,8 @@ pub struct Facts {
     pub approval: Option<Approval>,
     /// Absent where no policy asks for it, or no budget applies.
     pub remaining: Option<Cost>,
+    /// The credentials that are neither the caller's nor granted to it.
+    pub not_yours: BTreeSet<CredentialName>,
     /// What people allowed for a time although no policy permits it.
     pub exceptions: Exceptions,
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use crate::{CallId, CapabilityName, Life, Permit, Principal, ToolName};
+use crate::{BudgetLimit, CallId, CapabilityName, Life, Permit, Principal, ToolName};
 
 /// The running call on whose behalf a tool is called. Only a permit makes one: there is no call from a tool
 /// without a call of that tool.
@@ -13,6 +13,15 @@ pub struct Parent {
     life: Life,
     /// The tools that wait for each other, the outermost first.
     running: Vec<ToolName>,
+    /// Whom it is charged to besides, the outermost first.
+    behalf: Vec<Behalf>,
+}
+
+/// A tool that waits for what it asked another one to do: that counts against its budgets, too.
+#[derive(Clone, Debug)]
+pub struct Behalf {
+    pub tool: ToolName,
+    pub budgets: Vec<BudgetLimit>,
 }
 
 impl Parent {
@@ -20,8 +29,11 @@ impl Parent {
     pub fn of(permit: &Permit, until: Option<Instant>) -> Self {
         let call = permit.call();
         let before = call.parent.iter().flat_map(|parent| parent.running.iter().cloned());
+        let charged = call.parent.iter().flat_map(|parent| parent.behalf.iter().cloned());
+        let (tool, budgets) = (call.tool.name.clone(), permit.terms().budgets.clone());
         Self {
             call: call.id,
+            behalf: charged.chain([Behalf { tool, budgets }]).collect(),
             life: permit.life().clone().until(until),
             running: before.chain([call.tool.name.clone()]).collect(),
         }
@@ -36,6 +48,10 @@ impl Parent {
     /// The tools that wait for each other, the outermost first.
     pub fn running(&self) -> &[ToolName] {
         &self.running
+    }
+    /// Whom it is charged to besides, the outermost first.
+    pub fn behalf(&self) -> &[Behalf] {
+        &self.behalf
     }
     /// How many tools wait for each other.
     pub fn depth(&self) -> usize {

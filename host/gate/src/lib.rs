@@ -22,14 +22,18 @@ mod denial;
 mod json;
 mod key_value;
 mod life;
+mod limit;
 mod name;
+mod ownership;
 mod path;
 mod permit;
 mod projection;
 mod recording;
 mod source;
+mod step;
 mod stop;
 mod suspension;
+mod usage;
 
 pub use account::{Account, Aside};
 pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
@@ -42,10 +46,7 @@ pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,
     Opened, Owed, Record, fields,
 };
-pub use budget::{
-    Adjustment, Amount, BudgetLedger, BudgetLimit, Cost, RateLimit, Reservation, ReserveError,
-    Usage,
-};
+pub use budget::{Adjustment, BudgetLedger, Held, Reservation, ReserveError, Standing};
 pub use call::{
     Arguments, ArgumentsError, Call, CallDigest, CallId, Identity, Kind, Principal, Progress,
     ProgressSink, Said, ToolRef, Want,
@@ -62,18 +63,26 @@ pub use cedar::{
 };
 pub use clock::{Clock, SystemClock};
 pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
-pub use delegation::Parent;
+pub use delegation::{Behalf, Parent};
 pub use denial::{Denial, DenialTarget, Denials, DenyList, Proven};
 pub use json::{JsonError, parse as parse_json};
 pub use key_value::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues};
 pub use life::{
     Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, SwitchTargetError, Switchboard,
 };
-pub use name::{CapabilityName, ComponentName, CredentialName, Digest, NameError, ToolName};
+pub use limit::{Amount, BudgetLimit, By, RateLimit, Window};
+pub use name::{
+    CapabilityName, ComponentName, CredentialName, Digest, NameError, ProviderName, ToolName,
+};
+pub use ownership::{
+    CredentialGrant, Custody, CustodyError, GrantBook, Owners, Ownership, Party, PartyError,
+};
 pub use path::{PathPattern, PathPatternError};
 pub use permit::{Gate, Permit, Settled};
 pub use projection::Projection;
 pub use recording::Recording;
 pub use source::{SourceError, SourceFile, nearest};
+pub use step::{STEP, step};
 pub use stop::{Limit, Refusal, Stop, ToolFailure, Unavailable};
 pub use suspension::{HITS, Tripwire};
+pub use usage::{Cost, Tally, Usage};

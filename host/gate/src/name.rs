@@ -17,6 +17,8 @@ pub enum NameError {
     Component(String),
     #[error("`{0}` is not a credential name: use 1 to 64 letters, digits, `_` or `-`")]
     Credential(String),
+    #[error("`{0}` is not a provider: write the first part of a capability's name, as in `github`")]
+    Provider(String),
     #[error("`{0}` is not a digest: write `sha256:` and 64 hexadecimal digits")]
     Digest(String),
 }
@@ -66,12 +68,6 @@ name!(
     /// The unit of authority, `service:resource:action` as in `github:issues:write`. Never a wildcard.
     CapabilityName, fits_capability, NameError::Capability
 );
-impl CapabilityName {
-    /// The service that it is of: the first word, as in `github` of `github:issues:write`.
-    pub fn provider(&self) -> &str {
-        self.as_str().split(':').next().unwrap_or_default()
-    }
-}
 
 name!(
     /// One callable function, unique in a host. 1 to 64 of `[A-Za-z0-9_-]`, which every model API accepts.
@@ -86,19 +82,32 @@ name!(
     CredentialName, fits_plain, NameError::Credential
 );
 
+name!(
+    /// The service that capabilities are of: the first part of their names.
+    ProviderName, fits_part, NameError::Provider
+);
+
+impl CapabilityName {
+    /// The service that it is of: the first part, as in `github` of `github:issues:write`.
+    pub fn provider(&self) -> ProviderName {
+        ProviderName(self.0.split(':').next().unwrap_or_default().to_owned())
+    }
+}
+
 fn fits_plain(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn fits_capability(text: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    text.len() <= 128 && text.split(':').count() == 3 && text.split(':').all(part)
+    text.len() <= 128 && text.split(':').count() == 3 && text.split(':').all(fits_part)
+}
+
+fn fits_part(part: &str) -> bool {
+    (1..=128).contains(&part.len())
+        && part
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.

@@ -2,12 +2,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tracing::{debug_span, field::Empty};
 
 use crate::{
-    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Decision, Digest, Exceptions,
-    Facts, FileError, Filing, Life, Note, Policy, Question, Refusal, Reservation, ReserveError,
-    Stop, Switchboard, Terms, Tripwire, Unavailable, Usage,
+    Account, Approval, ApprovalBook, BudgetLedger, Call, Clock, Cost, Custody, Decision, Digest,
+    Exceptions, Facts, FileError, Filing, Life, Note, Ownership, Policy, Question, Refusal,
+    Reservation, ReserveError, STEP, Stop, Switchboard, Terms, Tripwire, Unavailable,
     account::{Limits, Opening},
+    fields, step,
 };
 
 /// The gate and what it asks: composition, made in `wiring.rs`.
@@ -16,6 +18,7 @@ pub struct Gate {
     pub approvals: Arc<dyn ApprovalBook>,
     pub budgets: Arc<dyn BudgetLedger>,
     pub switches: Arc<Switchboard>,
+    pub ownership: Ownership,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -42,16 +45,23 @@ pub struct Permit {
     terms: Terms,
     life: Life,
     account: Account,
+    custody: Custody,
     tripwire: Tripwire,
 }
 
 impl Gate {
     /// Asks the policy, and a person when the policy says so; then asks the policy again.
     pub async fn settle(&self, call: Call) -> Result<Settled, Stop> {
+        let span = debug_span!(target: STEP, "settle", outcome = Empty);
+        step(span, self.settle_in_rounds(call), Stop::code).await
+    }
+
+    async fn settle_in_rounds(&self, call: Call) -> Result<Settled, Stop> {
         check_door(&call)?;
         let now = self.clock.now();
         let exceptions = Exceptions::default();
-        let mut facts = Facts { now, approval: None, remaining: None, exceptions };
+        let not_yours = self.ownership.not_yours(&call.principal, &call.tool.name, now).await?;
+        let mut facts = Facts { now, approval: None, remaining: None, exceptions, not_yours };
         let mut looked_under = None;
         let mut asked_under = None;
         loop {
@@ -66,7 +76,7 @@ impl Gate {
                 facts.exceptions = Exceptions::default();
             }
             facts.remaining = self.remaining(policy.as_ref(), &call, facts.now).await?;
-            let decision = policy.decide(&call, &facts);
+            let decision = decide(policy.as_ref(), &call, &facts);
             if looked_under != Some(version) && decision.lacks_a_capability(&call) {
                 looked_under = Some(version);
                 facts.exceptions = self.exceptions(&call, version, facts.now).await?;
@@ -90,7 +100,9 @@ impl Gate {
                     return Err(Refusal::Forbidden.into());
                 }
                 Decision::Ask(question) => {
-                    facts.approval = Some(self.ask(&call, &question).await?);
+                    let span = debug_span!(target: STEP, "ask", outcome = Empty);
+                    let answer = step(span, self.ask(&call, &question), Stop::code).await?;
+                    facts.approval = Some(answer);
                     asked_under = Some(version);
                 }
             }
@@ -123,12 +135,19 @@ impl Gate {
     }
 
     /// The last checks, made at the moment of running. What is spent here is spent on this run.
-    pub async fn admit(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
+    pub async fn admit(&self, settled: Settled) -> Result<Permit, Stop> {
+        let span = debug_span!(target: STEP, "admit", outcome = Empty);
+        step(span, self.admit_now(settled), Stop::code).await
+    }
+
+    async fn admit_now(&self, Settled { call, terms, approval }: Settled) -> Result<Permit, Stop> {
         let life = self.switches.watch(&call, &terms, self.clock.as_ref());
         life.check().map_err(Refusal::Halted)?;
+        self.ownership.check(&call, &terms, self.clock.now()).await?;
         let account = self.reserve(&call, &terms, approval).await?;
+        let custody = self.ownership.custody(&call, self.clock.clone());
         let tripwire = self.switches.tripwire(&call, self.clock.clone());
-        Ok(Permit { call, terms, life, account, tripwire })
+        Ok(Permit { call, terms, life, account, custody, tripwire })
     }
 
     async fn ask(&self, call: &Call, question: &Question) -> Result<Approval, Stop> {
@@ -164,20 +183,29 @@ impl Gate {
         let Terms { time, cost: _, rates, budgets, egress: _, sandbox: _, recording: _, basis: _ } =
             terms;
         let opening = opening(terms, approval.as_ref());
-        opening.limits.check(opening.total())?;
+        opening.limits.check(opening.total().total())?;
         let now = self.clock.now();
         let expires_at = now
             .checked_add(time.saturating_add(GRACE))
             .map_err(|error| Unavailable::new("the clock", error))?;
-        let usage = opening.total();
-        let reservation = Reservation { call, usage, rates, budgets, approval, now, expires_at };
+        // What the call costs is used from here on: a host that is gone may have run it.
+        let (usage, spent) = (opening.total(), opening.used.clone());
+        let reservation =
+            Reservation { call, usage, spent, rates, budgets, approval, now, expires_at };
         self.budgets.reserve(reservation).await.map_err(|error| match error {
             ReserveError::Refused(refusal) => Stop::from(refusal),
             ReserveError::Unavailable(unavailable) => unavailable.into(),
         })?;
         let (ledger, clock) = (self.budgets.clone(), self.clock.clone());
-        Ok(Account::open(call.id, opening, budgets.clone(), ledger, clock))
+        Ok(Account::open(call, opening, budgets.clone(), ledger, clock))
     }
+}
+
+fn decide(policy: &dyn Policy, call: &Call, facts: &Facts) -> Decision {
+    let span = debug_span!(target: STEP, "decide", outcome = Empty).entered();
+    let decision = policy.decide(call, facts);
+    span.record(fields::OUTCOME, decision.code());
+    decision
 }
 
 /// A token for one door opens no other. A tool that is called by another one is behind the door already.
@@ -211,7 +239,7 @@ fn opening(terms: &Terms, approval: Option<&Approval>) -> Opening {
     let ahead =
         metered.filter_map(|(name, scope)| Some((name.clone(), scope.meter.as_ref()?.most)));
     let limits = approval.map(|yes| Limits::of(yes.limits())).unwrap_or_default();
-    Opening { used: Usage { cost: terms.cost, tokens: 0 }, ahead: ahead.collect(), limits }
+    Opening { used: terms.cost.clone(), ahead: ahead.collect(), limits }
 }
 
 impl Facts {
@@ -255,6 +283,9 @@ impl Permit {
     }
     pub fn account(&self) -> &Account {
         &self.account
+    }
+    pub fn custody(&self) -> &Custody {
+        &self.custody
     }
     pub fn tripwire(&self) -> &Tripwire {
         &self.tripwire

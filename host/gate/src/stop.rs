@@ -1,7 +1,7 @@
 //! Why a call stopped short. Every way has a stable code and a text that an agent may read.
 use std::{sync::Arc, time::Duration};
 
-use crate::{ApprovalId, CapabilityName, Cause, Cost, ToolName};
+use crate::{ApprovalId, CapabilityName, Cause, Cost, CredentialName, ToolName, Window};
 
 /// A store or a feed did not answer. The host stops rather than guesses.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -85,6 +85,10 @@ pub enum Refusal {
         /// The interface it opens, where the operator defined it.
         interface: Option<String>,
     },
+    #[error(
+        "`{tool}` needs the credential `{credential}` for the capability `{capability}`, and it is neither the caller's nor granted to it; one of its owners can grant it"
+    )]
+    NotYours { tool: ToolName, capability: CapabilityName, credential: CredentialName },
     #[error("the component imports `{interface}`, which none of the capabilities in its manifest opens{}", list_wanted(.wanted))]
     NotLinked { interface: String, wanted: Vec<CapabilityName> },
     #[error("`{by}` said no{}", after_colon(.comment))]
@@ -103,8 +107,8 @@ pub enum Refusal {
     OverApproved { most: Cost },
     #[error("the approval was spent by another call; call again to ask anew")]
     AlreadySpent,
-    #[error("over the rate of {calls} in {} s; try again in {} s", .window.as_secs(), whole_seconds(.retry_after))]
-    OverRate { calls: u32, window: Duration, retry_after: Duration },
+    #[error("over the rate of {calls}/{window}; {}", again(.retry_after))]
+    OverRate { calls: u32, window: Window, retry_after: Option<Duration> },
     #[error("the budget is spent; try again once its window has moved on, or ask for a larger one")]
     OverBudget,
     #[error("too many calls wait for their turn already; try again in a moment")]
@@ -113,6 +117,13 @@ pub enum Refusal {
     QueueTime { waited: Duration },
     #[error("not started: {0}")]
     Halted(Cause),
+}
+
+fn again(retry_after: &Option<Duration>) -> String {
+    match retry_after {
+        Some(time) => format!("try again in {} s", whole_seconds(time)),
+        None => "ask for a larger one".to_owned(),
+    }
 }
 
 fn opens(interface: &Option<String>) -> String {
@@ -160,6 +171,7 @@ impl Refusal {
             Self::Forbidden => "forbidden",
             Self::OtherDoor { .. } => "other-door",
             Self::NotGranted { .. } => "not-granted",
+            Self::NotYours { .. } => "not-yours",
             Self::NotLinked { .. } => "not-linked",
             Self::Denied { .. } => "denied",
             Self::Unanswered => "unanswered",

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A call begins where it was made. Once it has used its share of a processor it goes on on threads that give way to
-//! all others of this machine; a tool whose last call was over its share begins there. What a call waits for,
+//! the others, one fewer than there are processors; a tool whose last call was over its share begins there. What a call waits for,
 //! timers and connections, stays with the threads it came from.
 use std::{
     collections::HashSet,
@@ -34,27 +34,30 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Output, Stop>> + Send>
 /// Threads that give way, and the tools that begin there.
 pub(crate) struct Background {
     runtime: Option<Runtime>,
+    share: Duration,
     slow: Mutex<HashSet<Which>>,
 }
 
 pub(crate) type Which = (Digest, ToolName);
 
 impl Background {
-    pub(crate) fn start() -> io::Result<Self> {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    /// `share` is what a call uses of a processor before it goes on here.
+    pub(crate) fn start(share: Duration) -> io::Result<Self> {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
+            // One processor is left to all others.
+            .worker_threads(processors.saturating_sub(1).max(1))
             .thread_name("sandbox-background")
             .on_thread_start(give_way)
             .build()?;
-        Ok(Self { runtime: Some(runtime), slow: Mutex::default() })
+        Ok(Self { runtime: Some(runtime), share, slow: Mutex::default() })
     }
 
     /// Runs `work` to its end. When the returned future is dropped, so is the work: at once, or, where a thread is in
     /// it, when the guest looks at its epoch.
     pub(crate) async fn carry(&self, which: Which, mut work: Work) -> Result<Output, Stop> {
         let mut used = Duration::ZERO;
-        let mut share = if self.is_slow(&which) { Duration::ZERO } else { SHARE };
+        let mut share = if self.is_slow(&which) { Duration::ZERO } else { self.share };
         loop {
             if !share.is_zero() {
                 work = match here(work, share, &mut used).await {
@@ -65,7 +68,7 @@ impl Background {
             }
             (work, share) = match self.apart(work, &mut used).await? {
                 Apart::Done(ended) => {
-                    if used < SHARE {
+                    if used < self.share {
                         self.slow().remove(&which);
                     }
                     return ended;
@@ -193,7 +196,7 @@ impl Drop for Carried {
     }
 }
 
-/// Every thread of the background together gets a tenth of the machine at least, even where it is never idle.
+/// What was kept waiting makes up for a tenth of it, and no more: there is a bound to what all of the background takes.
 fn of_stalled(stalled: Duration) -> Duration {
     (stalled / 10).min(LONGEST_SHARE)
 }
@@ -236,19 +239,18 @@ fn processor_time() -> Duration {
 /// between these threads and the others.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::warn!(%error, "calls that take long do not give way to others");
     }
 }
 
-/// Of a processor: most calls are over by then.
-const SHARE: Duration = Duration::from_millis(2);
 /// How long a thread of the background is kept from running until its work moves on elsewhere.
 const STALL: Duration = Duration::from_millis(20);
 const LONGEST_SHARE: Duration = Duration::from_millis(20);
-/// As `nice` counts.
+/// As `nice` counts: a third of the usual weight. With less, a guest on a machine that is never idle would take seconds
+/// to notice that its call has ended.
 #[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
+const NICENESS: i32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ pub(crate) mod handles;
 pub(crate) mod http;
 pub(crate) mod key_value;
 pub(crate) mod log;
+pub(crate) mod own;
 pub(crate) mod progress;
 pub(crate) mod random;
 pub(crate) mod tools;

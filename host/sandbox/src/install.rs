@@ -10,6 +10,7 @@ use toolward_gate::Want;
 use wasmtime::component::Component;
 
 use crate::{
+    capability::own::Own,
     code::{Code, Compiler, told},
     component::{ComponentError, Inspection, inspect_wanting},
     engine::{Engines, Profile, SandboxError},
@@ -21,13 +22,14 @@ use crate::{
 pub(crate) struct Installer {
     pub(crate) engines: Engines,
     pub(crate) compiler: Compiler,
+    pub(crate) own: Own,
 }
 
 impl Installer {
     pub(crate) fn new(settings: &Arc<SandboxSettings>) -> Result<Self, SandboxError> {
         let engines = Engines::start(settings.clone())?;
         let compiler = Compiler::new(settings, &engines.usual)?;
-        Ok(Self { engines, compiler })
+        Ok(Self { engines, compiler, own: settings.own.clone() })
     }
 
     pub(crate) async fn install(
@@ -78,7 +80,7 @@ impl Installer {
 
     fn assemble(&self, inspection: Inspection, code: &Code) -> Result<Installed, ComponentError> {
         let (component, profile) = self.load(code)?;
-        Installed::new(component, profile, inspection)
+        Installed::new(component, profile, inspection, self.own.clone())
     }
 
     /// Where it has room: mostly in the usual engine.

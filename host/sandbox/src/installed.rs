@@ -9,6 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
+    capability::own::Own,
     code::told,
     component::{ComponentError, Inspection},
     engine::Profile,
@@ -28,6 +29,7 @@ pub(crate) struct Installed {
     pub(crate) profile: Profile,
     pub(crate) inspection: Inspection,
     tools: Callables,
+    own: Own,
 }
 
 /// How the tools of a component are called.
@@ -56,22 +58,23 @@ impl Installed {
         component: Component,
         profile: Profile,
         inspection: Inspection,
+        own: Own,
     ) -> Result<Self, ComponentError> {
         let tools = match &inspection.exports {
             None => Callables::Named(output_schemas(&inspection.manifest)?),
             Some(exports) => Callables::Plain(callables(&component, exports)?),
         };
-        let installed = Self { component, profile, inspection, tools };
+        let installed = Self { component, profile, inspection, tools, own };
         // With everything there is: a function of another type shows here, and not in the first call.
         installed
-            .link(&link::everything())
+            .link(&link::everything(&installed.own))
             .map_err(|error| ComponentError::Misfit(told(&error)))?;
         Ok(installed)
     }
 
     /// With the interfaces in `links`, and traps for the rest.
     pub(crate) fn link(&self, links: &Links) -> wasmtime::Result<Linked> {
-        let linker = link::linker(self.engine(), &self.component, links)?;
+        let linker = link::linker(self.engine(), &self.component, links, &self.own)?;
         let instance = linker.instantiate_pre(&self.component)?;
         Ok(match self.tools {
             Callables::Named(_) => Linked::Named(ToolPre::new(instance)?),

@@ -38,6 +38,7 @@ mod text;
 mod wasi;
 
 pub use apart::{CompileFailure, CompileOrder, compile_apart};
+pub use capability::own::{OwnInterface, Use};
 pub use component::{ComponentError, Import, Inspection, inspect, inspect_wanting};
 pub use engine::SandboxError;
 pub use manifest::{Annotations, Manifest, ManifestError, ToolManifest};

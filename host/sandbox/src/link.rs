@@ -13,7 +13,11 @@ use wasmtime::{
 };
 
 use crate::{
-    capability::{self, handles::Handle},
+    capability::{
+        self,
+        handles::Handle,
+        own::{self, OwnInterface},
+    },
     component::{Import, Inspection},
     guest::Guest,
     wasi,
@@ -32,9 +36,10 @@ pub(crate) enum Unlinked {
 }
 
 /// Every interface that there is.
-pub(crate) fn everything() -> Links {
+pub(crate) fn everything(own: &[Arc<dyn OwnInterface>]) -> Links {
     let parts = wasi::PARTS.iter().map(|part| part.name());
-    capability::names().iter().copied().chain(parts).collect()
+    let own = own.iter().map(|one| one.name());
+    capability::names().iter().copied().chain(parts).chain(own).collect()
 }
 
 /// What this call is linked to. Fails with the first import that nothing in the manifest accounts for, unless
@@ -48,6 +53,7 @@ pub(crate) fn links(
     tool: &ToolName,
     terms: &SandboxTerms,
     unlinked: Unlinked,
+    own: &[Arc<dyn OwnInterface>],
 ) -> Result<Links, Stop> {
     let unknown = || Unavailable::new("the tool's manifest", format!("it has no tool `{tool}`"));
     let manifest = inspection.manifest.tool(tool).ok_or_else(unknown)?;
@@ -59,7 +65,7 @@ pub(crate) fn links(
         .collect();
     let mut links = Links::new();
     for import in &inspection.imports {
-        match known(import) {
+        match known(import, own) {
             // Without a granted capability there is no handle to obtain: a tool asks, and hears that.
             Some(name) if name == HANDLES || granted.contains(name) => drop(links.insert(name)),
             Some(name) if accounted.contains(name) => {}
@@ -86,7 +92,10 @@ fn not_linked(import: &Import, wanted: Vec<CapabilityName>) -> Stop {
     Refusal::NotLinked { interface: import.name.clone(), wanted }.into()
 }
 
-fn known(import: &Import) -> Option<&'static str> {
+fn known(import: &Import, own: &[Arc<dyn OwnInterface>]) -> Option<&'static str> {
+    if let Some(own) = own.iter().find(|one| one.name() == import.name) {
+        return Some(own.name());
+    }
     let interface = import.interface.as_ref()?;
     let parts = wasi::PARTS.iter().map(|part| part.name());
     capability::names().iter().copied().chain(parts).find(|name| *name == interface.0)
@@ -98,6 +107,7 @@ pub(crate) fn linker(
     engine: &Engine,
     component: &Component,
     links: &Links,
+    own: &[Arc<dyn OwnInterface>],
 ) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let mut names = BTreeSet::new();
@@ -114,6 +124,11 @@ pub(crate) fn linker(
             && !names.contains(name)
             && !of_wasi(name)
         {
+            let lent = own.iter().find(|one| one.name() == name && links.contains(name));
+            if let Some(lent) = lent {
+                own::link(lent, engine, &mut linker.instance(name)?, &instance)?;
+                continue;
+            }
             let resource = if name.starts_with("wasi:") {
                 wasi::resource
             } else {

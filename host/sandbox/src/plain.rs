@@ -24,11 +24,9 @@ use crate::{
     manifest::{Annotations, Manifest, ToolManifest},
     text,
 };
-pub(crate) use from_json::arguments;
+pub(crate) use from_json::{arguments, value};
 use schema::Schemas;
-pub(crate) use to_json::answer;
-#[cfg(feature = "fuzzing")]
-pub(crate) use to_json::json;
+pub(crate) use to_json::{answer, json};
 
 /// Where a tool's function stands in its component.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,11 @@ use std::{
 
 use serde_json::Value;
 use toolward_gate::{
-    Call, Digest, Limit, Projection, SandboxTerms, Stop, ToolName, Unavailable, Want,
+    Call, Digest, Limit, Projection, Refusal, STEP, SandboxTerms, Stop, ToolName, Unavailable,
+    Want, step,
 };
 use toolward_vault::Grant;
+use tracing::{debug_span, field::Empty};
 use wasmtime::{
     Store,
     component::{InstancePre, Val},
@@ -71,7 +73,7 @@ impl Sandbox {
             installer: Arc::new(Installer::new(&settings)?),
             means: Means { clock: settings.clock.clone(), key_values: settings.key_values.clone() },
             queue: Queue::new(&settings),
-            background: Background::start().map_err(SandboxError::Threads)?,
+            background: Background::start(settings.share).map_err(SandboxError::Threads)?,
             ceiling: settings.ceiling.clone(),
             installed: Mutex::default(),
             linked: Mutex::default(),
@@ -133,6 +135,15 @@ impl Sandbox {
         grant: Grant,
         caller: Option<Arc<dyn ToolCaller>>,
     ) -> Result<Output, Stop> {
+        let span = debug_span!(target: STEP, "run", outcome = Empty);
+        step(span, self.run_while_it_lives(grant, caller), Stop::code).await
+    }
+
+    async fn run_while_it_lives(
+        &self,
+        grant: Grant,
+        caller: Option<Arc<dyn ToolCaller>>,
+    ) -> Result<Output, Stop> {
         let life = grant.permit().life().clone();
         let flights = Flights::default();
         let work = Box::pin(stop::guarded(self.run_to_its_end(grant, caller, flights.clone())));
@@ -152,11 +163,13 @@ impl Sandbox {
         let terms = self.terms(&grant);
         let projections = terms.projections.clone();
         let unlinked = self.unlinked(grant.call().tool.digest);
-        let links = links(&installed.inspection, &tool, &terms, unlinked)?;
+        let own = &self.installer.own;
+        let links = links(&installed.inspection, &tool, &terms, unlinked, own)?;
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
         let entrant = Entrant::new(installed.profile, grant.call(), &terms);
-        let place = self.queue.enter(entrant, &terms).await?;
+        let span = debug_span!(target: STEP, "queue", outcome = Empty);
+        let place = step(span, self.queue.enter(entrant, &terms), Refusal::code).await?;
         let mut store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
         store.data_mut().caller = caller;
         let which = (installed.inspection.digest, tool.clone());

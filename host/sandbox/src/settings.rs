@@ -3,6 +3,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use toolward_gate::{Clock, KeyValues, SandboxTerms, SystemClock};
 
+use crate::OwnInterface;
+
 /// What the operator may set about the sandbox.
 #[derive(Clone)]
 pub struct SandboxSettings {
@@ -15,6 +17,9 @@ pub struct SandboxSettings {
     /// How long a guest runs before the host looks at its life again. A switch that is thrown does not wait for
     /// it: see [`crate::Sandbox::interrupt`].
     pub tick: Duration,
+    /// What a call uses of a processor before it goes on where it keeps no other call waiting. Most calls are over
+    /// by then.
+    pub share: Duration,
     /// No call gets more than this, whatever its terms say.
     pub ceiling: SandboxTerms,
     pub compile: Compile,
@@ -25,6 +30,8 @@ pub struct SandboxSettings {
     pub clock: Arc<dyn Clock>,
     /// Where tools remember; without it, `key-value` is there and answers that it is unavailable.
     pub key_values: Option<Arc<dyn KeyValues>>,
+    /// What the program lends that embeds the host; each name once.
+    pub own: Arc<[Arc<dyn OwnInterface>]>,
 }
 
 impl Default for SandboxSettings {
@@ -34,11 +41,13 @@ impl Default for SandboxSettings {
             large_calls: 8,
             stack_bytes: 512 << 10,
             tick: Duration::from_millis(1),
+            share: Duration::from_millis(2),
             ceiling: SandboxTerms::ceiling(),
             compile: Compile::Here,
             data: None,
             clock: Arc::new(SystemClock),
             key_values: None,
+            own: Arc::default(),
         }
     }
 }

@@ -113,7 +113,15 @@ fn opened(call: CallId) -> Record {
 
 fn closed(call: CallId) -> Record {
     let ending = Ending { outcome: "ok".to_owned(), detail: None };
-    Record::Closed(Closed { call, ending, cost: Cost(10), tokens: 0, millis: 3, notes: Vec::new() })
+    Record::Closed(Closed {
+        call,
+        ending,
+        cost: Cost(10),
+        tokens: 0,
+        used: Cost(10).into(),
+        millis: 3,
+        notes: Vec::new(),
+    })
 }
 
 const CALLERS: [usize; 3] = [1, 8, 64];

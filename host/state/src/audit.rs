@@ -21,7 +21,7 @@ use std::{borrow::Cow, path::Path};
 use async_trait::async_trait;
 use sqlx::{Row as _, SqlitePool, sqlite::SqliteRow};
 use toolward_gate::{
-    AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Unavailable, Usage,
+    AuditLog, CallId, Change, Closed, Cost, Ending, Link, Note, Opened, Record, Tally, Unavailable,
 };
 
 use key::AuditKey;
@@ -49,8 +49,7 @@ impl AuditLog for State {
 
     async fn close(&self, closed: Closed) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
-        let usage = Usage { cost: closed.cost, tokens: closed.tokens };
-        budgets::settle(&mut writing, closed.call, usage).await?;
+        budgets::settle(&mut writing, &closed).await?;
         self.add(&mut writing, &Record::Closed(closed)).await?;
         writing.commit().await.map_err(unavailable)
     }
@@ -129,6 +128,7 @@ impl State {
                 ending,
                 cost: Cost::default(),
                 tokens: 0,
+                used: Tally::default(),
                 millis: 0,
                 notes: Vec::<Note>::new(),
             };

@@ -6,12 +6,13 @@ mod audit;
 mod budgets;
 mod denials;
 mod faults;
+mod grants;
 mod kept;
 mod key_values;
 mod lease;
 mod links;
-mod remaining;
 mod sqlite;
+mod sweep;
 mod switches;
 mod tellings;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use audit::{
 pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
+pub use sweep::Swept;
 pub use tellings::Telling;
 
 use jiff::Timestamp;

@@ -13,7 +13,8 @@ use std::{
 
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
-use toolward_gate::{Link, Unavailable};
+use toolward_gate::{Link, STEP, Unavailable, step};
+use tracing::{debug_span, field::Empty};
 
 use crate::{faults, unavailable};
 
@@ -172,7 +173,12 @@ impl Drop for Group {
 
 impl Writing {
     /// Waits until the write is on the disk.
-    pub(crate) async fn commit(mut self) -> Result<(), Unavailable> {
+    pub(crate) async fn commit(self) -> Result<(), Unavailable> {
+        let span = debug_span!(target: STEP, "store", outcome = Empty);
+        step(span, self.commit_with_others(), |_| "unavailable").await
+    }
+
+    async fn commit_with_others(mut self) -> Result<(), Unavailable> {
         let is_first = self.group.whole == 0;
         self.group.whole = self.group.whole.saturating_add(1);
         // Whole from here on: one who goes away while the savepoint is released does not undo it.

@@ -4,6 +4,7 @@ mod api_key;
 mod approval;
 mod audit;
 mod backup;
+mod budget;
 mod build;
 mod call;
 mod check;
@@ -13,6 +14,7 @@ mod credential;
 mod demo;
 mod init;
 mod kill;
+mod observe;
 mod openapi;
 mod policy;
 mod run;
@@ -25,11 +27,12 @@ mod tool;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{Arc, OnceLock},
 };
 
 use anchored::anchored;
 use clap::{Parser, Subcommand};
-use terminal::{Passphrases, Terminal};
+use terminal::{LogForm, Passphrases, Terminal};
 use toolward_gate::{Refusal, Stop};
 use toolward_state::StateError;
 use toolward_vault::{PassphraseSource, SecretStoreError};
@@ -38,6 +41,7 @@ use crate::{
     authn::AuthnError,
     build::BuildError,
     config::{self, Config},
+    telemetry::Telemetry,
     wiring::StartError,
 };
 
@@ -54,6 +58,9 @@ struct Cli {
     /// Say more in the log on standard error; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log is written: for people, or an object a line.
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    log_format: LogForm,
     #[command(subcommand)]
     command: Command,
 }
@@ -74,6 +81,9 @@ enum Command {
     /// Keep secrets. Values come from a prompt or standard input, never from the command line.
     #[command(subcommand)]
     Secret(secret::Secret),
+    /// See how much of rates and budgets is used, and when it comes back.
+    #[command(subcommand)]
+    Budget(budget::Budget),
     /// See which credentials there are. Their values are never shown.
     #[command(subcommand)]
     Credential(credential::Credential),
@@ -140,7 +150,7 @@ impl Exit {
     fn of(stop: &Stop) -> Self {
         match stop {
             Stop::Held { .. } => Self::Held,
-            Stop::Refused(Refusal::Denied { .. }) => Self::ApprovalDenied,
+            Stop::Refused(Refusal::Denied { .. } | Refusal::Unanswered) => Self::ApprovalDenied,
             Stop::Refused(_) => Self::Denied,
             Stop::Halted(toolward_gate::Cause::TimeOver) => Self::TimeOver,
             Stop::Halted(_) => Self::Denied,
@@ -230,6 +240,8 @@ impl Failure {
 struct Context {
     config: Option<PathBuf>,
     terminal: Terminal,
+    /// Who is told of the calls that are carried; nobody, where it is empty.
+    telemetry: OnceLock<Arc<Telemetry>>,
 }
 
 impl Context {
@@ -245,8 +257,8 @@ impl Context {
         Ok(Config::load(path).map_err(StartError::from)?)
     }
 
-    fn passphrases(&self) -> std::sync::Arc<dyn PassphraseSource> {
-        std::sync::Arc::new(Passphrases)
+    fn passphrases(&self) -> Arc<dyn PassphraseSource> {
+        Arc::new(Passphrases)
     }
 }
 
@@ -265,8 +277,8 @@ pub fn main() -> ExitCode {
         return compile.run();
     }
     let terminal = Terminal::new(cli.json);
-    let context = Context { config: cli.config, terminal };
-    let exit = match start(cli.command, &context, cli.verbose) {
+    let context = Context { config: cli.config, terminal, telemetry: OnceLock::new() };
+    let exit = match start(cli.command, &context, (cli.verbose, cli.log_format)) {
         Ok(()) => Exit::Ok,
         Err(failure) => {
             context.terminal.fail(&failure);
@@ -288,9 +300,17 @@ fn misread(error: &clap::Error) -> Exit {
     if error.use_stderr() { Exit::Usage } else { Exit::Ok }
 }
 
-fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure> {
+fn start(
+    command: Command,
+    context: &Context,
+    (verbose, form): (u8, LogForm),
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let tap = terminal::log(verbose, matches!(command, Command::Demo(_)));
+    if matches!(command, Command::Call(_) | Command::Run(_) | Command::Serve(_)) {
+        context.observe(runtime.handle())?;
+    }
+    let layers = context.layers();
+    let tap = terminal::log((verbose, form), matches!(command, Command::Demo(_)), layers);
     let done = runtime.block_on(async {
         match command {
             Command::Demo(demo) => demo.run(context, tap).await,
@@ -299,7 +319,8 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Check(check) => check.run(context),
             Command::Tool(tool) => tool.run(context).await,
             Command::Secret(secret) => secret.run(context).await,
-            Command::Credential(credential) => credential.run(context),
+            Command::Budget(budget) => budget.run(context).await,
+            Command::Credential(credential) => credential.run(context).await,
             Command::Call(call) => call.run(context).await,
             Command::Run(run) => run.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
@@ -316,6 +337,7 @@ fn start(command: Command, context: &Context, verbose: u8) -> Result<(), Failure
             Command::Compile(_) => Ok(()),
         }
     });
+    context.end_telling();
     // A thread may still read standard input.
     runtime.shutdown_background();
     done

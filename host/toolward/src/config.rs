@@ -9,6 +9,7 @@ mod find;
 mod issuer;
 mod listen;
 mod sandbox;
+mod telemetry;
 
 pub use approval::{ApprovalConfig, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
@@ -20,6 +21,7 @@ pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
 pub use listen::{ADMINISTRATION, AdministrationConfig, LimitsConfig, ListenConfig, TlsConfig};
 pub use sandbox::SandboxConfig;
+pub use telemetry::{OtlpConfig, TelemetryConfig};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +32,9 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use toolward_gate::{ComponentName, CredentialName, Digest, Kind, SourceError, SourceFile, Want};
+use toolward_gate::{
+    ComponentName, CredentialName, Digest, Kind, Party, SourceError, SourceFile, Want,
+};
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
 /// Everything that an operator set. Paths are complete.
@@ -57,6 +61,9 @@ pub struct Config {
     pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
     pub audit: AuditConfig,
+    pub telemetry: Option<TelemetryConfig>,
+    /// Interfaces that the program lends which embeds the host; no file says so.
+    pub own_interfaces: Vec<&'static str>,
     /// Where agents call; nowhere but on standard input, where absent.
     pub listen: Option<ListenConfig>,
     /// Where people decide; nowhere but at the command line, where absent.
@@ -114,6 +121,8 @@ pub struct CredentialConfig {
     pub broker: BrokerConfig,
     /// Who put it in.
     pub owner: String,
+    /// Whose it is, besides; absent where whoever the policies allow may use it.
+    pub owners: Option<BTreeSet<Party>>,
     /// When it ends, where its owner knows.
     pub expires: Option<Timestamp>,
     pub span: Range<usize>,
@@ -147,12 +156,19 @@ pub struct OperatorConfig {
     pub id: Option<String>,
     #[serde(default)]
     pub roles: BTreeSet<String>,
+    #[serde(default)]
+    pub groups: BTreeSet<String>,
 }
 
 impl Config {
     /// Reads a configuration file. Fails with every mistake that the file alone shows.
     pub fn load(path: &Path) -> Result<Self, Vec<SourceError>> {
         file::load(path)
+    }
+
+    /// Reads a configuration that stands in no file. Relative paths are relative to `base`.
+    pub fn read(base: &Path, text: &str) -> Result<Self, Vec<SourceError>> {
+        file::read(SourceFile::new(base.join("(the program)"), text), base)
     }
 
     /// The database.

@@ -5,7 +5,9 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use toolward_gate::{Account, Audit, Call, Ending, Gate, Principal, Stop, ToolName, Unavailable};
+use toolward_gate::{
+    Account, Audit, Call, Ending, Gate, Principal, STEP, Stop, ToolName, Unavailable,
+};
 use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
 use tracing::Instrument as _;
@@ -72,12 +74,17 @@ impl Host {
         cancelled: impl Future<Output = ()> + Send + 'static,
         caller: impl Send + 'static,
     ) -> Result<Output, Stop> {
-        let span = tracing::info_span!(
+        // At the level of errors, so that whatever the log shows of a call names it.
+        let span = tracing::error_span!(
+            target: STEP,
             "call",
+            otel.name = %format_args!("execute_tool {}", call.tool.name),
+            gen_ai.operation.name = "execute_tool",
             call.id = %call.id,
             principal.id = call.principal.id(),
             tool.name = %call.tool.name,
             tool.digest = %call.tool.digest,
+            door = call.door,
             outcome = tracing::field::Empty,
         );
         let host = self.clone();

@@ -10,6 +10,7 @@ use toolward_gate::{Change, Digest, Exchange};
 use crate::{
     config::Config,
     host::Host,
+    telemetry::Telemetry,
     wiring::{self, StartError},
 };
 
@@ -23,6 +24,7 @@ pub struct Reload {
     tried: Digest,
     /// What they said a moment ago, where that was something new: a file may be half written.
     new: Option<Digest>,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// What became of an attempt.
@@ -39,7 +41,13 @@ pub enum Reloaded {
 impl Reload {
     /// `tried` is what the files said before the host read them.
     pub fn new(config: Config, host: Arc<Host>, policies: Arc<Exchange>, tried: Digest) -> Self {
-        Self { config, host, policies, tried, new: None }
+        Self { config, host, policies, tried, new: None, telemetry: None }
+    }
+
+    /// Who measures this host learns the names of new capabilities.
+    #[must_use]
+    pub fn telling(self, telemetry: Option<Arc<Telemetry>>) -> Self {
+        Self { telemetry, ..self }
     }
 
     /// Looks for ever.
@@ -84,6 +92,9 @@ impl Reload {
                     self.record("policy-reload", new, format!("in place of {old}")).await;
                 if let Err(error) = recorded {
                     return Reloaded::Refused(error);
+                }
+                if let Some(telemetry) = &self.telemetry {
+                    wiring::know(telemetry, &self.config, &self.host.tools, &policy);
                 }
                 self.policies.put(policy);
                 tracing::warn!(version = %new, "the policies were exchanged");

@@ -12,25 +12,28 @@ use std::{
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use toolward_gate::{
-    Clock, CredentialName, Exchange, Gate, SourceError, Switchboard, SystemClock, Unavailable,
+    Clock, CredentialName, Exchange, Gate, Ownership, SourceError, Switchboard, SystemClock,
+    Unavailable,
 };
-use toolward_sandbox::{Apart, Compile, Sandbox, SandboxError, SandboxSettings};
+use toolward_sandbox::{Apart, Compile, OwnInterface, Sandbox, SandboxError, SandboxSettings};
 use toolward_state::{PublicKey, State, StateError};
 use toolward_vault::{
-    Credentials, Documents, EgressSettings, FingerprintKey, PassphraseSource, SecretStore,
-    SecretStoreError, Vault, VaultError,
+    Broker, BrokerConfig, Credentials, Documents, EgressSettings, FingerprintKey, PassphraseSource,
+    SecretStore, SecretStoreError, Vault, VaultError,
 };
 
 use crate::{
     authn::{Authn, AuthnError, FetchKeys},
     config::{AdministrationConfig, Config, Unlinked},
     host::Host,
+    telemetry::Propagated,
 };
 
 mod called;
 mod keys;
 mod lent;
 mod minting;
+mod ownership;
 mod places;
 mod plan;
 mod remembered;
@@ -38,6 +41,8 @@ mod revoking;
 mod sent;
 mod sessions;
 mod slots;
+mod sweeping;
+mod telemetry;
 mod telling;
 mod trail;
 
@@ -45,8 +50,10 @@ pub use places::checkpoint_places;
 pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
+pub use ownership::{grants, not_yours, owners};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
+pub use telemetry::{know, telemetry};
 pub use telling::{answer_desk, tell_once, tellers};
 
 use plan::Planned;
@@ -108,7 +115,24 @@ pub async fn host_and_policies(
     passphrases: &Arc<dyn PassphraseSource>,
     program: Option<PathBuf>,
 ) -> Result<(Host, Arc<Exchange>), StartError> {
-    assembled(config, passphrases, program, plan(config)?).await
+    assembled(config, passphrases, program, plan(config)?, &Brought::default()).await
+}
+
+/// The same, with what the program brings that embeds the host.
+pub(crate) async fn host_with(
+    config: &Config,
+    passphrases: &Arc<dyn PassphraseSource>,
+    program: Option<PathBuf>,
+    brought: &Brought,
+) -> Result<(Host, Arc<Exchange>), StartError> {
+    assembled(config, passphrases, program, plan(config)?, brought).await
+}
+
+/// What a program brings that embeds the host.
+#[derive(Default)]
+pub(crate) struct Brought {
+    pub(crate) interfaces: Vec<Arc<dyn OwnInterface>>,
+    pub(crate) brokers: BTreeMap<CredentialName, Arc<dyn Broker>>,
 }
 
 /// A host for calls of one tool: everything is checked as for [`host`], and only the component of this tool
@@ -122,7 +146,7 @@ pub async fn host_for(
     let mut plan = plan(config)?;
     let reached = called::reached(&plan.tools, &plan.capabilities, tool);
     plan.components.retain(|found| reached.contains(&found.digest));
-    Ok(assembled(config, passphrases, program, plan).await?.0)
+    Ok(assembled(config, passphrases, program, plan, &Brought::default()).await?.0)
 }
 
 async fn assembled(
@@ -130,26 +154,31 @@ async fn assembled(
     passphrases: &Arc<dyn PassphraseSource>,
     program: Option<PathBuf>,
     plan: Plan,
+    brought: &Brought,
 ) -> Result<(Host, Arc<Exchange>), StartError> {
     let Plan { tools, policy, components, .. } = plan;
-    let vault = vault(config, passphrases)?;
+    let vault = vault(config, passphrases, &brought.brokers)?;
     let state = state(config).await?;
     let interrupted = state.close_interrupted().await?;
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
-    let sandbox = Arc::new(Sandbox::new(sandbox_settings(config, program, &state))?);
+    let settings = sandbox_settings(config, program, &state);
+    let settings = SandboxSettings { own: brought.interfaces.clone().into(), ..settings };
+    let sandbox = Arc::new(Sandbox::new(settings)?);
     install(config, &sandbox, components).await?;
     let switches = Switchboard::follow(Arc::new(state.clone())).await?;
     let switches = Arc::new(switches.ending(ends(config)));
     reach(&switches, &sandbox);
     switches.on_change(vault.forgetting());
+    sweeping::sweep(&switches, state.clone());
     let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
         policy: policies.clone(),
         approvals: Arc::new(state.clone()),
         budgets: Arc::new(state.clone()),
         switches,
+        ownership: Ownership::new(owners(config), Arc::new(state.clone())),
         clock: clock(),
     };
     let audit = trail::audit(config, state, passphrases).await?;
@@ -277,17 +306,25 @@ pub fn stores(
     config.stores.iter().map(open).collect()
 }
 
-fn vault(config: &Config, passphrases: &Arc<dyn PassphraseSource>) -> Result<Vault, StartError> {
+fn vault(
+    config: &Config,
+    passphrases: &Arc<dyn PassphraseSource>,
+    brokers: &BTreeMap<CredentialName, Arc<dyn Broker>>,
+) -> Result<Vault, StartError> {
     let stores = stores(config, passphrases)?;
     let mut credentials = Credentials::default();
     for (name, credential) in &config.credentials {
-        let broker = credential.broker.broker(name, &stores);
+        let broker = match (&credential.broker, brokers.get(name)) {
+            (BrokerConfig::Own(_), Some(broker)) => Ok(broker.clone()),
+            (configured, _) => configured.broker(name, &stores),
+        };
         let broker = broker
             .map_err(|error| config.file.error(credential.span.clone(), error.to_string()))?;
         credentials.add(name.clone(), broker);
     }
     let mut settings = egress_settings(config)?;
     settings.fingerprints = Some(Arc::new(fingerprint_key(config)?));
+    settings.trace_context = Some(Arc::new(Propagated));
     Ok(Vault::new(credentials, settings)?)
 }
 

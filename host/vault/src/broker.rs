@@ -7,6 +7,7 @@ mod client_certificate;
 mod held;
 mod ingredient;
 mod oauth2;
+mod own;
 mod static_token;
 
 pub use ask::AskError;
@@ -14,6 +15,7 @@ pub use aws_keys::AwsKeysConfig;
 pub use aws_sts::AwsStsConfig;
 pub use client_certificate::{ClientCertificate, ClientCertificateConfig};
 pub use oauth2::OAuth2Config;
+pub use own::OwnConfig;
 pub use static_token::StaticTokenConfig;
 
 use std::{
@@ -34,6 +36,7 @@ use crate::{
     Secret, SecretStore, SecretStoreError, VaultError, WeakSecret,
     host_request::{Endpoint, HostRequests},
     scan::{Registered, Registry},
+    secret_store::watched,
 };
 
 /// What a credential is made of. Closed, so that signing stays in one match.
@@ -148,6 +151,17 @@ pub struct Purpose<'a> {
     pub(crate) house: &'a Arc<House>,
 }
 
+impl Purpose<'_> {
+    /// The name of the credential, as it is configured.
+    pub fn credential(&self) -> &CredentialName {
+        self.credential
+    }
+    /// Who calls.
+    pub fn principal(&self) -> &str {
+        self.principal
+    }
+}
+
 impl std::fmt::Debug for Purpose<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Purpose").field("credential", self.credential).finish_non_exhaustive()
@@ -188,6 +202,22 @@ pub enum MintError {
     Ask(#[from] AskError),
     #[error("the client certificate cannot be used: {0}")]
     Certificate(&'static str),
+    /// Of a broker that a program brings which embeds the host.
+    #[error("the broker has none: {0}")]
+    Own(&'static str),
+}
+
+impl MintError {
+    /// Stable: whoever counts failures tells them apart by it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "secret-store",
+            Self::Unknown(_) => "unknown-credential",
+            Self::Ask(_) => "endpoint",
+            Self::Certificate(_) => "certificate",
+            Self::Own(_) => "own",
+        }
+    }
 }
 
 /// Turns stored secrets into a credential.
@@ -220,6 +250,7 @@ pub enum BrokerConfig {
     AwsKeys(AwsKeysConfig),
     AwsSts(AwsStsConfig),
     ClientCertificate(ClientCertificateConfig),
+    Own(OwnConfig),
 }
 
 impl BrokerConfig {
@@ -231,6 +262,7 @@ impl BrokerConfig {
             Self::AwsKeys(_) => "aws-keys",
             Self::AwsSts(_) => "aws-sts",
             Self::ClientCertificate(_) => "client-certificate",
+            Self::Own(_) => "own",
         }
     }
 
@@ -242,6 +274,7 @@ impl BrokerConfig {
             Self::AwsKeys(config) => config.origin(),
             Self::AwsSts(config) => config.origin(),
             Self::ClientCertificate(config) => config.origin(),
+            Self::Own(config) => config.origin(),
         }
     }
 
@@ -250,7 +283,9 @@ impl BrokerConfig {
         let endpoints: Vec<Endpoint> = match self {
             Self::OAuth2(config) => config.endpoints().cloned().collect(),
             Self::AwsSts(config) => config.endpoint().into_iter().collect(),
-            Self::StaticToken(_) | Self::AwsKeys(_) | Self::ClientCertificate(_) => Vec::new(),
+            Self::StaticToken(_) | Self::AwsKeys(_) | Self::ClientCertificate(_) | Self::Own(_) => {
+                Vec::new()
+            }
         };
         let among = |endpoint: &Endpoint| {
             scope.destinations.iter().any(|one| endpoint.is_among(one, &scope.paths))
@@ -274,7 +309,7 @@ impl BrokerConfig {
                 credential: credential.to_string(),
                 store: name.to_owned(),
             };
-            stores.get(name).cloned().ok_or_else(unknown)
+            stores.get(name).map(watched).ok_or_else(unknown)
         };
         match self {
             Self::StaticToken(config) => Ok(config.broker(store(&config.store)?)),
@@ -282,6 +317,7 @@ impl BrokerConfig {
             Self::AwsKeys(config) => Ok(config.broker(store(&config.store)?)),
             Self::AwsSts(config) => Ok(config.broker(store(&config.store)?)),
             Self::ClientCertificate(config) => Ok(config.broker(store(&config.store)?)),
+            Self::Own(_) => Err(VaultError::NoBroker { credential: credential.to_string() }),
         }
     }
 
@@ -289,9 +325,9 @@ impl BrokerConfig {
     pub fn fits(&self, slot: &Slot) -> bool {
         match slot {
             Slot::Header { .. } | Slot::Query { .. } | Slot::Cookie { .. } => {
-                matches!(self, Self::StaticToken(_) | Self::OAuth2(_))
+                matches!(self, Self::StaticToken(_) | Self::OAuth2(_) | Self::Own(_))
             }
-            Slot::Hmac(_) => matches!(self, Self::StaticToken(_)),
+            Slot::Hmac(_) => matches!(self, Self::StaticToken(_) | Self::Own(_)),
             Slot::AwsSigV4(_) => matches!(self, Self::AwsKeys(_) | Self::AwsSts(_)),
             Slot::ClientCertificate => matches!(self, Self::ClientCertificate(_)),
         }

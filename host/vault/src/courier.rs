@@ -53,8 +53,7 @@ impl std::fmt::Debug for Courier {
 impl Courier {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints: _ } =
-            settings;
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });

@@ -1,15 +1,11 @@
 //! Documents that the host itself reads, as an issuer's keys: anybody may read them, and no credential goes out.
-use std::sync::Arc;
-
 use http::StatusCode;
 use toolward_gate::PrivateRanges;
 
 use crate::{
-    address::{Machine, Own},
     egress::EgressSettings,
     grant::VaultError,
     host_request::{HostRequests, PostError},
-    transport::Transport,
 };
 
 /// Why a document cannot be read. Nothing here repeats what a server said.
@@ -38,12 +34,7 @@ impl std::fmt::Debug for Documents {
 impl Documents {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints: _ } =
-            settings;
-        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
-            .map_err(VaultError::Roots)?;
-        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
-        Ok(Self(HostRequests::new(transport, own, clock)))
+        Ok(Self(HostRequests::of(settings)?))
     }
 
     /// `allow_private` names networks besides the public one that it may be in.

@@ -1,14 +1,17 @@
 //! The way of one outbound request.
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use http::{HeaderName, HeaderValue};
 use toolward_gate::{
-    Account, Aside, CapabilityName, Cause, Charge, Clock, EgressTerms, HttpScope, Life, Note,
-    Notes, ReserveError, SystemClock, Tripwire,
+    Account, Aside, CapabilityName, Cause, Charge, Clock, CredentialName, Custody, CustodyError,
+    EgressTerms, HttpScope, Life, Note, Notes, ReserveError, STEP, SystemClock, Tripwire, Usage,
+    step,
 };
+use tracing::{Instrument as _, debug_span, field::Empty};
 
 use crate::{
     address::Own,
-    broker::{Credentials, House, Minted, Purpose, Serial},
+    broker::{Credentials, House, MintError, Minted, Purpose, Serial},
     check::{Checked, Outbound},
     fingerprint::FingerprintKey,
     lease::{Lease, Signed},
@@ -22,6 +25,7 @@ use trace::{End, Trace};
 
 mod streaming;
 mod trace;
+mod watch;
 
 /// How requests leave this host.
 #[derive(Clone)]
@@ -35,6 +39,14 @@ pub struct EgressSettings {
     pub clock: Arc<dyn Clock>,
     /// Which credential came back is told under this key; absent, under one that is gone with the process.
     pub fingerprints: Option<Arc<FingerprintKey>>,
+    /// What capabilities with `trace_context` send on; absent, nothing.
+    pub trace_context: Option<Arc<dyn TraceContext>>,
+}
+
+/// Knows which trace the work at hand belongs to.
+pub trait TraceContext: Send + Sync {
+    /// As it stands in a `traceparent` header (W3C Trace Context section 3.2).
+    fn traceparent(&self) -> Option<HeaderValue>;
 }
 
 impl std::fmt::Debug for EgressSettings {
@@ -55,6 +67,7 @@ impl Default for EgressSettings {
             denied: Vec::new(),
             clock: Arc::new(SystemClock),
             fingerprints: None,
+            trace_context: None,
         }
     }
 }
@@ -78,6 +91,8 @@ pub enum EgressError {
     CredentialInRequest,
     #[error("the credential cannot be had; the operator's log says why")]
     CredentialUnavailable,
+    #[error("the credential is neither the caller's nor granted to it any longer")]
+    NotYours,
     #[error(
         "what the request may cost does not fit into the budget; try again once its window has moved on"
     )]
@@ -101,6 +116,7 @@ impl EgressError {
             Self::Withheld => "withheld",
             Self::CredentialInRequest => "credential-in-request",
             Self::CredentialUnavailable => "credential-unavailable",
+            Self::NotYours => "not-yours",
             Self::OverBudget => "over-budget",
             Self::NotSetAside => "unavailable",
             Self::Over(cause) => cause.code(),
@@ -116,6 +132,7 @@ pub(crate) struct Shared {
     pub(crate) house: Arc<House>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fingerprints: Arc<FingerprintKey>,
+    pub(crate) trace_context: Option<Arc<dyn TraceContext>>,
 }
 
 /// The way out for one call, on its terms and while it lives.
@@ -127,6 +144,7 @@ pub struct Egress {
     pub(crate) life: Life,
     pub(crate) notes: Notes,
     pub(crate) account: Account,
+    pub(crate) custody: Custody,
     pub(crate) tripwire: Tripwire,
 }
 
@@ -137,8 +155,8 @@ struct Ready {
     scanner: Scanner,
     /// Which value of its broker it carries.
     serial: Option<Serial>,
-    /// Present where the capability is metered.
-    aside: Option<Aside>,
+    /// What it may use up.
+    aside: Aside,
     /// That of the call, or of the value that it carries.
     life: Life,
 }
@@ -152,6 +170,11 @@ impl std::fmt::Debug for Egress {
 impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
+        let span = watch::span(&outbound.capability);
+        step(span, self.carry(outbound), EgressError::code).await
+    }
+
+    async fn carry(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
         let capability = outbound.capability.to_string();
         match self.prepare(outbound).await {
             Ok(ready) => self.exchange(ready).await,
@@ -162,6 +185,15 @@ impl Egress {
         }
     }
 
+    /// Where the capability says so, the server learns which trace the request belongs to.
+    fn with_trace_context(&self, mut checked: Checked) -> Checked {
+        let context = self.shared.trace_context.as_ref().filter(|_| checked.scope.trace_context);
+        if let Some(value) = context.and_then(|context| context.traceparent()) {
+            checked.headers.push((TRACEPARENT, value));
+        }
+        checked
+    }
+
     /// Everything that happens before a byte leaves.
     async fn prepare(&self, outbound: Outbound) -> Result<Ready, EgressError> {
         let checking = Checked::check(outbound, &self.terms, &self.shared.own);
@@ -169,8 +201,12 @@ impl Egress {
         if !self.account.take_request() {
             return Err(EgressError::NotAllowed(MOST_REQUESTS.to_owned()));
         }
+        let checked = self.with_trace_context(checked);
+        watch::leaves(&checked);
         let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
+                // Once more: making it may have taken long.
+                self.ask_custody(&lease.name).await?;
                 let life = lease.life.clone();
                 let (signed, scanner) = lease.sign(checked).map_err(|error| not_signed(&error))?;
                 (signed, scanner, serial, life)
@@ -192,11 +228,13 @@ impl Egress {
         let Ready { signed, scanner, serial, aside, life } = ready;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
+        let sent_bytes = signed.checked.body.len() as u64;
         let trace = Trace::begin(self, &signed);
         let received = self.receive(signed, &scanner, serial, &life).await;
         let answer = received.map(|scanned| Answer::read(scanned, &scope));
         let charge = charge(&scope, &answer);
-        let end = End::of(&answer, charge.clone(), &scope, &self.shared.fingerprints);
+        let used = used(&scope, &answer, charge.as_ref(), sent_bytes);
+        let end = End::of(&answer, charge, &scope, &self.shared.fingerprints);
         let answer = answer.map_err(|error| EgressError::from(&error));
         let answer = answer
             .and_then(|answer| answer.shape(&scope, &from).map_err(EgressError::ResponseRefused));
@@ -204,9 +242,7 @@ impl Egress {
         // Before anything is waited for: who hangs up now is counted, too.
         let counted =
             matches!(answer, Err(EgressError::Withheld)).then(|| self.count_hit(capability));
-        if let (Some(aside), Some(charge)) = (aside, charge) {
-            aside.settle(charge.usage).await;
-        }
+        aside.settle(used).await;
         match counted {
             Some(counted) => Err(counted.await),
             None => answer,
@@ -252,11 +288,11 @@ impl Egress {
         }
     }
 
-    /// Sets aside what the request may use at most, where it is metered.
-    async fn set_aside(&self, checked: &Checked) -> Result<Option<Aside>, EgressError> {
-        let Some(meter) = &checked.scope.meter else { return Ok(None) };
-        let aside = self.account.set_aside(&checked.capability, meter.most).await;
-        aside.map(Some).map_err(|error| match error {
+    /// Sets aside what the request may use at most.
+    async fn set_aside(&self, checked: &Checked) -> Result<Aside, EgressError> {
+        let most = most(&checked.scope, checked.body.len() as u64);
+        let aside = self.account.set_aside(&checked.capability, most).await;
+        aside.map_err(|error| match error {
             ReserveError::Refused(_) => EgressError::OverBudget,
             ReserveError::Unavailable(error) => {
                 tracing::error!(cause = %error.cause, "the cost of a request cannot be set aside");
@@ -268,7 +304,8 @@ impl Egress {
     /// Counts a response that held a credential, whoever still waits for it; and says what the tool is told.
     fn count_hit(&self, capability: CapabilityName) -> impl Future<Output = EgressError> + use<> {
         let (tripwire, life) = (self.tripwire.clone(), self.life.clone());
-        let counting = tokio::spawn(async move { tripwire.hit(&capability).await });
+        let counting = async move { tripwire.hit(&capability).await };
+        let counting = tokio::spawn(counting.in_current_span());
         async move {
             let failed = match counting.await {
                 Ok(Ok(())) => None,
@@ -283,6 +320,18 @@ impl Egress {
         }
     }
 
+    /// Fails where the caller may not use the credential at this moment.
+    async fn ask_custody(&self, credential: &CredentialName) -> Result<(), EgressError> {
+        let asked = self.life.bound(self.custody.check(credential)).await;
+        asked.map_err(EgressError::Over)?.map_err(|error| match error {
+            CustodyError::NotYours => EgressError::NotYours,
+            CustodyError::Unavailable(error) => {
+                tracing::error!(cause = %error.cause, "whose a credential is cannot be read");
+                EgressError::CredentialUnavailable
+            }
+        })
+    }
+
     async fn lease(
         &self,
         checked: &Checked,
@@ -290,10 +339,12 @@ impl Egress {
         let (Some(name), Some(slot)) = (&checked.scope.credential, &checked.scope.slot) else {
             return Ok(None);
         };
+        self.ask_custody(name).await?;
         let (scope, house) = (&*checked.scope, &self.shared.house);
         let (capability, principal) = (&checked.capability, self.principal.as_str());
         let purpose = Purpose { credential: name, capability, scope, principal, house };
-        let minting = self.shared.credentials.mint(&purpose);
+        let span = debug_span!(target: STEP, "mint", credential = %name, outcome = Empty);
+        let minting = step(span, self.shared.credentials.mint(&purpose), MintError::code);
         let minted = self.life.bound(minting).await.map_err(EgressError::Over)?;
         let Minted { credential, serial, ends } = minted.map_err(|error| {
             tracing::warn!(credential.name = %name, %error, "a credential cannot be had");
@@ -349,6 +400,33 @@ impl From<&NoAnswer> for EgressError {
     }
 }
 
+/// What a request may use up at most.
+fn most(scope: &HttpScope, sent_bytes: u64) -> Usage {
+    let metered = scope.meter.as_ref().map(|meter| meter.most).unwrap_or_default();
+    Usage { requests: 1, bytes: sent_bytes.saturating_add(longest(scope)), ..metered }
+}
+
+/// The longest response, in bytes.
+fn longest(scope: &HttpScope) -> u64 {
+    scope.response.max_bytes as u64
+}
+
+/// What a request used up: nothing where nobody was reached, and all that may have come where that is not known.
+fn used(
+    scope: &HttpScope,
+    answer: &Result<Answer, NoAnswer>,
+    charge: Option<&Charge>,
+    sent_bytes: u64,
+) -> Usage {
+    let received = match answer {
+        Ok(answer) => answer.received_bytes(),
+        Err(NoAnswer::Transport(TransportError::Unreached)) => return Usage::default(),
+        Err(_) => longest(scope),
+    };
+    let metered = charge.map(|charge| charge.usage).unwrap_or_default();
+    Usage { requests: 1, bytes: sent_bytes.saturating_add(received), ..metered }
+}
+
 /// What a request is charged: what its response says, nothing where nobody was reached, and else the most.
 fn charge(scope: &HttpScope, answer: &Result<Answer, NoAnswer>) -> Option<Charge> {
     let meter = scope.meter.as_ref()?;
@@ -359,6 +437,9 @@ fn charge(scope: &HttpScope, answer: &Result<Answer, NoAnswer>) -> Option<Charge
     };
     Some(read.unwrap_or_else(|| meter.unread()))
 }
+
+/// W3C Trace Context section 3.2.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 #[cfg(test)]
 mod tests;

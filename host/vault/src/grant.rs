@@ -23,6 +23,10 @@ pub enum VaultError {
         "the credential `{credential}` names the store `{store}`, which is not configured; add `[secret_store.{store}]`"
     )]
     UnknownStore { credential: String, store: String },
+    #[error(
+        "the credential `{credential}` is of a broker that the program brings, and this program brings none for it; register one, or write another `kind`"
+    )]
+    NoBroker { credential: String },
     #[error("the machine has no randomness to give: {0}")]
     Randomness(std::io::Error),
 }
@@ -55,8 +59,14 @@ impl Vault {
         settings: EgressSettings,
         network: Box<dyn Network>,
     ) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, fingerprints } =
-            settings;
+        let EgressSettings {
+            extra_roots_pem,
+            connect_timeout,
+            denied,
+            clock,
+            fingerprints,
+            trace_context,
+        } = settings;
         let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
             .map_err(VaultError::Roots)?;
         let own = Arc::new(Own { listeners: denied, network });
@@ -68,7 +78,15 @@ impl Vault {
             Some(key) => key,
             None => Arc::new(FingerprintKey::passing().map_err(VaultError::Randomness)?),
         };
-        Ok(Self(Arc::new(Shared { credentials, transport, own, house, clock, fingerprints })))
+        Ok(Self(Arc::new(Shared {
+            credentials,
+            transport,
+            own,
+            house,
+            clock,
+            fingerprints,
+            trace_context,
+        })))
     }
 
     /// What is to be called when a switch is thrown: it drops every minted value and every connection that
@@ -103,6 +121,7 @@ impl Vault {
             life: permit.life().clone(),
             notes: permit.call().notes.clone(),
             account: permit.account().clone(),
+            custody: permit.custody().clone(),
             tripwire: permit.tripwire().clone(),
         };
         Grant { permit, egress: Arc::new(egress) }

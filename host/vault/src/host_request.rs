@@ -10,7 +10,9 @@ use toolward_gate::{Clock, Destination, PathPattern, PrivateRanges};
 use zeroize::Zeroizing;
 
 use crate::{
-    address::{self, AddressFault, Own},
+    address::{self, AddressFault, Machine, Own},
+    egress::EgressSettings,
+    grant::VaultError,
     lease::USER_AGENT,
     target::Target,
     transport::{Transport, TransportError},
@@ -29,6 +31,11 @@ impl Endpoint {
     pub(crate) fn is_among(&self, destination: &Destination, paths: &[PathPattern]) -> bool {
         let path = self.path_and_query.split('?').next().unwrap_or_default();
         self.destination == *destination && paths.iter().any(|pattern| pattern.matches(path))
+    }
+
+    /// Whether it is on this machine, by an address that only this machine reaches.
+    pub(crate) fn is_here(&self) -> bool {
+        is_loopback(&self.destination)
     }
 
     /// Whether there can be something below it.
@@ -76,8 +83,7 @@ impl FromStr for Endpoint {
         if destination.to_string() != origin {
             return Err(EndpointError::Form("leave out the default port"));
         }
-        let here = destination.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !destination.https && !here {
+        if !destination.https && !is_loopback(&destination) {
             return Err(EndpointError::Plain);
         }
         Ok(Self { destination, path_and_query: target.path_and_query() })
@@ -89,6 +95,10 @@ impl TryFrom<String> for Endpoint {
     fn try_from(text: String) -> Result<Self, EndpointError> {
         text.parse()
     }
+}
+
+fn is_loopback(destination: &Destination) -> bool {
+    destination.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A form that is posted (WHATWG URL section 5.1, `application/x-www-form-urlencoded`).
@@ -132,6 +142,31 @@ pub(crate) struct HostRequests {
 impl HostRequests {
     pub(crate) fn new(transport: Transport, own: Arc<Own>, clock: Arc<dyn Clock>) -> Self {
         Self { transport, own, clock }
+    }
+
+    /// A way out of its own, for a host that has settled nothing else yet.
+    ///
+    /// Fails when the extra roots are not certificates in PEM form.
+    pub(crate) fn of(settings: EgressSettings) -> Result<Self, VaultError> {
+        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
+        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
+            .map_err(VaultError::Roots)?;
+        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
+        Ok(Self::new(transport, own, clock))
+    }
+
+    /// Posts a body that holds no credential. Fails after [`DEADLINE`] at the latest.
+    pub(crate) async fn deliver(
+        &self,
+        to: &Endpoint,
+        allow_private: &PrivateRanges,
+        media_type: HeaderValue,
+        body: Vec<u8>,
+    ) -> Result<Answer, PostError> {
+        let mut request = bare(Method::POST, to)?;
+        request.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        *request.body_mut() = Some(body.into());
+        self.in_time(to, allow_private, request).await
     }
 
     /// Fails after [`DEADLINE`] at the latest.

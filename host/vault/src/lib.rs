@@ -23,6 +23,7 @@ mod host_request;
 mod lease;
 mod marker;
 mod notice;
+mod reports;
 mod scan;
 mod secret;
 mod secret_store;
@@ -34,12 +35,12 @@ mod transport;
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
     ClientCertificateConfig, Credential, Credentials, House, MintError, Minted, OAuth2Config,
-    Purpose, Revocation, Serial, StaticTokenConfig,
+    OwnConfig, Purpose, Revocation, Serial, StaticTokenConfig,
 };
 pub use check::{Checked, Narrowing, Outbound};
 pub use courier::{Bucket, BucketConfig, Courier, DeliveryError, Webhook, WebhookConfig};
 pub use documents::{DocumentError, Documents};
-pub use egress::{Egress, EgressError, EgressSettings, Streamed};
+pub use egress::{Egress, EgressError, EgressSettings, Streamed, TraceContext};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
@@ -49,6 +50,7 @@ pub use notice::{
     Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
     verify as verify_signature,
 };
+pub use reports::{Report, ReportError, Reports, ReportsError};
 pub use scan::Scanned;
 pub use secret::{Secret, SecretName, SecretNameError, WeakSecret};
 pub use secret_store::{

@@ -1,9 +1,11 @@
 //! Where secrets are kept: one file for each kind of store.
 mod env;
 mod file;
+mod watched;
 
 pub use env::EnvConfig;
 pub use file::{FileConfig, Unlock};
+pub(crate) use watched::watched;
 
 use std::{
     path::{Path, PathBuf},

@@ -7,7 +7,7 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Basis, Call, Cost, Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope,
-    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Terms, Trust,
+    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Slot, Tally, Terms, Trust,
 };
 use toolward_vault::{
     Broker, Credential, Credentials, EgressSettings, MintError, Minted, Narrowing, Outbound,
@@ -71,6 +71,7 @@ fn scope(destination: Destination) -> HttpScope {
             max_bytes: LIMIT,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }
@@ -78,7 +79,7 @@ fn scope(destination: Destination) -> HttpScope {
 fn terms(scope: HttpScope) -> Terms {
     Terms {
         time: Duration::from_secs(30),
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms {

@@ -65,7 +65,7 @@ impl House {
         let cost = permit.terms().cost;
         let outcome = host.sandbox.run(host.vault.equip(permit)).await;
         let run = watch.lap();
-        entry.close(Ending::of(&outcome), Usage { cost, tokens: 0 }).await?;
+        entry.close(Ending::of(&outcome), Usage { cost, tokens: 0, ..Usage::default() }).await?;
         let close = watch.lap();
         outcome?;
         Ok(Parts { open, settle, admit, run, close })
@@ -83,7 +83,8 @@ impl Watch {
     }
 }
 
-fn write(folder: &Path, component: &[u8]) -> anyhow::Result<()> {
+/// Sets up a folder: policies, the component, and a configuration.
+pub(crate) fn write(folder: &Path, component: &[u8]) -> anyhow::Result<()> {
     let policies = folder.join("policies");
     fs::create_dir(&policies)?;
     fs::write(

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use toolward_gate::{
     Basis, CapabilityName, Cost, Destination, Digest, EgressTerms, Gate, HttpScope, Interface,
     PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Stop, Switch, SwitchTarget,
-    Terms, Trust,
+    Tally, Terms, Trust,
 };
 use toolward_sandbox::{Output, Sandbox, SandboxSettings};
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
@@ -189,7 +189,7 @@ fn terms(calls: usize) -> Terms {
     let granted = granted.map(|(name, opens)| (name.parse().unwrap(), Interface(opens.to_owned())));
     Terms {
         time: Duration::from_secs(120),
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms::default(),

@@ -7,9 +7,9 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, BudgetLedger, Call, CallId,
-    DecideError, Decision, Digest, Facts, FileError, Filing, Gate, Identity, Kind, Notes, Policy,
-    Principal, ProgressSink, Request, Reservation, ReserveError, Switch, SwitchFeed, SwitchSet,
-    SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
+    DecideError, Decision, Digest, Facts, FileError, Filing, Gate, Identity, Kind, Notes,
+    Ownership, Policy, Principal, ProgressSink, Request, Reservation, ReserveError, Switch,
+    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Unavailable,
 };
 
 /// The gate, and the office behind it, which holds its switches.
@@ -20,6 +20,7 @@ pub(crate) async fn gate(terms: Terms) -> anyhow::Result<(Gate, Arc<Office>)> {
         approvals: office.clone(),
         budgets: office.clone(),
         switches: Arc::new(Switchboard::follow(office.clone()).await?),
+        ownership: Ownership::open(),
         clock: Arc::new(SystemClock),
     };
     Ok((gate, office))

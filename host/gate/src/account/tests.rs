@@ -10,6 +10,8 @@ use crate::{Amount, Cost, Refusal, Reservation, SystemClock, Unavailable};
 struct Ledger {
     budget: u64,
     held: Mutex<Usage>,
+    /// What of it counts although nobody settles it.
+    spent: Mutex<Usage>,
     writes: Mutex<u32>,
     broken: bool,
 }
@@ -23,10 +25,11 @@ impl BudgetLedger for Ledger {
         if self.broken {
             return Err(Unavailable::new("the ledger", "the disk is full").into());
         }
-        if adjustment.budgets.iter().any(|budget| !budget.fits(adjustment.usage)) {
+        if adjustment.budgets.iter().any(|budget| !budget.fits(&adjustment.usage)) {
             return Err(Refusal::OverBudget.into());
         }
-        *self.held.lock().unwrap() = adjustment.usage;
+        *self.held.lock().unwrap() = adjustment.usage.total();
+        *self.spent.lock().unwrap() = adjustment.spent.total();
         let mut writes = self.writes.lock().unwrap();
         *writes = writes.saturating_add(1);
         Ok(())
@@ -35,7 +38,8 @@ impl BudgetLedger for Ledger {
 
 impl Ledger {
     fn of(budget: u64) -> Self {
-        Self { budget, held: Mutex::default(), writes: Mutex::default(), broken: false }
+        let (held, spent, writes) = Default::default();
+        Self { budget, held, spent, writes, broken: false }
     }
     fn held(&self) -> u64 {
         self.held.lock().unwrap().cost.0
@@ -43,7 +47,37 @@ impl Ledger {
 }
 
 fn micros(cost: u64) -> Usage {
-    Usage { cost: Cost(cost), tokens: cost }
+    Usage { cost: Cost(cost), tokens: cost, ..Usage::default() }
+}
+
+fn call() -> Call {
+    let (principal, arguments) = (
+        crate::Identity {
+            id: "robo".to_owned(),
+            kind: crate::Kind::Agent,
+            roles: [].into(),
+            groups: [].into(),
+            acts_for: Vec::new(),
+            scope: None,
+            ends_at: None,
+        },
+        crate::Arguments::parse("{}").unwrap(),
+    );
+    Call {
+        id: CallId::generate(),
+        principal: crate::Principal::authenticated(principal),
+        tool: crate::ToolRef {
+            name: "chat".parse().unwrap(),
+            component: "models".parse().unwrap(),
+            digest: crate::Digest::ZERO,
+            wants: [].into(),
+        },
+        arguments,
+        door: "test",
+        notes: crate::Notes::default(),
+        progress: crate::ProgressSink::default(),
+        parent: None,
+    }
 }
 
 fn name() -> CapabilityName {
@@ -53,22 +87,30 @@ fn name() -> CapabilityName {
 /// A call that costs 1, and has set aside 10 for its first request.
 fn account(ledger: &Arc<Ledger>) -> Account {
     let most = Amount::Cost(Cost(ledger.budget));
-    let budgets = vec![BudgetLimit { most, window: Duration::from_secs(60) }];
-    let ahead = [(name(), micros(10))].into();
-    let opening = Opening { used: micros(1), ahead, limits: Limits::default() };
-    *ledger.held.lock().unwrap() = opening.total();
-    Account::open(CallId::generate(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
+    let budgets = vec![BudgetLimit::new(most, Duration::from_secs(60))];
+    account_with(ledger, budgets)
+}
+
+fn account_with(ledger: &Arc<Ledger>, budgets: Vec<BudgetLimit>) -> Account {
+    let opening = Opening {
+        used: micros(1).into(),
+        ahead: [(name(), micros(10))].into(),
+        limits: Limits::default(),
+    };
+    *ledger.held.lock().unwrap() = opening.total().total();
+    Account::open(&call(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
 }
 
 #[tokio::test]
 async fn the_first_request_uses_what_admission_set_aside() {
     let ledger = Arc::new(Ledger::of(100));
     let account = account(&ledger);
-    assert_eq!((account.usage(), ledger.held()), (micros(1), 11));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(1), 11));
     let aside = account.set_aside(&name(), micros(10)).await.unwrap();
-    assert_eq!((account.usage(), *ledger.writes.lock().unwrap()), (micros(11), 0));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(11), 11));
+    assert_eq!(ledger.spent.lock().unwrap().cost, Cost(11), "on the disk before it leaves");
     aside.settle(micros(4)).await;
-    assert_eq!((account.usage(), ledger.held()), (micros(5), 5));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(5), 5));
 }
 
 #[tokio::test]
@@ -78,11 +120,11 @@ async fn a_request_that_does_not_fit_beside_what_was_used_is_refused() {
     account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(10)).await;
     let refused = account.set_aside(&name(), micros(10)).await;
     assert!(matches!(refused, Err(ReserveError::Refused(Refusal::OverBudget))), "{refused:?}");
-    assert_eq!(account.usage(), micros(11), "what was refused is not used");
+    assert_eq!(account.usage().total(), micros(11), "what was refused is not used");
     let fits = account.set_aside(&name(), micros(9)).await.unwrap();
-    assert_eq!((account.usage(), ledger.held()), (micros(20), 20));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(20), 20));
     fits.give_back().await;
-    assert_eq!((account.usage(), ledger.held()), (micros(11), 11));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(11), 11));
 }
 
 /// H-02 and H-03.
@@ -92,22 +134,57 @@ async fn what_is_dropped_counts_to_the_full_and_what_is_settled_counts_once() {
     let account = account(&ledger);
     let dropped = account.set_aside(&name(), micros(10)).await.unwrap();
     drop(dropped);
-    assert_eq!(account.usage(), micros(11));
+    assert_eq!(account.usage().total(), micros(11));
     let more = account.set_aside(&name(), micros(10)).await.unwrap();
     more.settle(micros(30)).await;
-    assert_eq!((account.usage(), ledger.held()), (micros(41), 41), "more than was set aside");
+    assert_eq!(
+        (account.usage().total(), ledger.held()),
+        (micros(41), 41),
+        "more than was set aside"
+    );
     account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(0)).await;
-    assert_eq!((account.usage(), ledger.held()), (micros(41), 41));
+    assert_eq!((account.usage().total(), ledger.held()), (micros(41), 41));
 }
 
 #[tokio::test]
 async fn a_ledger_that_cannot_be_written_lets_no_more_requests_leave() {
     let ledger = Arc::new(Ledger { broken: true, ..Ledger::of(100) });
     let account = account(&ledger);
-    account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(3)).await;
-    assert_eq!(account.usage(), micros(4), "the close of the entry settles it");
-    let refused = account.set_aside(&name(), micros(1)).await;
+    let refused = account.set_aside(&name(), micros(10)).await;
+    assert_eq!(account.usage().total(), micros(1), "nothing left");
     assert!(matches!(refused, Err(ReserveError::Unavailable(_))), "{refused:?}");
+}
+
+fn requests(requests: u64, bytes: u64) -> Usage {
+    Usage { requests, bytes, ..Usage::default() }
+}
+
+#[tokio::test]
+async fn requests_and_bytes_are_written_down_before_they_leave_where_somebody_limits_them() {
+    let ledger = Arc::new(Ledger::of(100));
+    let limited = BudgetLimit::parse_all("requests:1/day of model, bytes:500/day").unwrap();
+    let account = account_with(&ledger, limited);
+    account.set_aside(&name(), requests(1, 400)).await.unwrap().settle(requests(1, 30)).await;
+    assert_eq!(ledger.spent.lock().unwrap().bytes, 30);
+    let elsewhere: CapabilityName = "shop:items:read".parse().unwrap();
+    account.set_aside(&elsewhere, requests(1, 470)).await.unwrap().give_back().await;
+    assert!(account.set_aside(&elsewhere, requests(1, 471)).await.is_err(), "bytes of everybody");
+    assert!(account.set_aside(&name(), requests(1, 1)).await.is_err(), "a second request of it");
+    let free = account_with(&ledger, Vec::new());
+    let before = *ledger.writes.lock().unwrap();
+    free.set_aside(&elsewhere, requests(1, 400)).await.unwrap().settle(requests(1, 9)).await;
+    assert_eq!(*ledger.writes.lock().unwrap(), before, "nobody limits them");
+    assert_eq!(free.usage().at(Some(&elsewhere.provider())), requests(1, 9), "they are counted");
+}
+
+#[tokio::test]
+async fn what_was_said_last_counts_where_a_response_is_dropped_half_way() {
+    let ledger = Arc::new(Ledger::of(100));
+    let account = account_with(&ledger, BudgetLimit::parse_all("bytes:500/day").unwrap());
+    let mut aside = account.set_aside(&name(), requests(1, 400)).await.unwrap();
+    aside.counts(requests(1, 70));
+    drop(aside);
+    assert_eq!(account.usage().total().bytes, 70);
 }
 
 proptest! {
@@ -128,13 +205,13 @@ proptest! {
                     Ok(aside) => running.push((aside, used.min(most))),
                     Err(_) => if let Some((aside, used)) = running.pop() { aside.settle(micros(used)).await },
                 }
-                assert!(account.usage().cost.0 <= 60 && ledger.held() <= 60);
+                assert!(account.usage().total().cost.0 <= 60 && ledger.held() <= 60);
             }
             for (aside, used) in running {
                 aside.settle(micros(used)).await;
             }
             let ahead = account.0.sums().ahead.values().map(|most| most.cost.0).sum::<u64>();
-            assert_eq!(account.usage().cost.0.saturating_add(ahead), ledger.held());
+            assert_eq!(account.usage().total().cost.0.saturating_add(ahead), ledger.held());
         });
     }
 }

@@ -109,6 +109,14 @@ pub enum Note {
         capability: String,
         code: String,
     },
+    /// A use of an interface that the program lends which embeds the host.
+    Used {
+        capability: CapabilityName,
+        interface: String,
+        function: String,
+        code: String,
+        millis: u64,
+    },
     /// Log lines over the limit.
     LogDropped {
         lines: u64,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Note;
 use crate::{
     Approval, ApprovalId, Basis, CallId, ComponentName, Cost, Digest, Kind, Reservation, Stop,
-    ToolName,
+    Tally, ToolName,
 };
 
 /// Written before anything happens.
@@ -55,7 +55,7 @@ impl Admitted {
             call: reservation.call.id,
             basis: reservation.call.notes.read().into_iter().rev().find_map(allowed),
             approval: reservation.approval.as_ref().map(Approval::id),
-            reserved: reservation.usage.cost,
+            reserved: reservation.usage.total().cost,
         }
     }
 }
@@ -70,6 +70,9 @@ pub struct Closed {
     pub cost: Cost,
     #[serde(skip_serializing_if = "is_none_used")]
     pub tokens: u64,
+    /// The same by provider, and what else was used.
+    #[serde(skip_serializing_if = "Tally::names_nobody")]
+    pub used: Tally,
     pub millis: u64,
     pub notes: Vec<Note>,
 }

@@ -57,6 +57,7 @@ struct Written {
     max_request_bytes: Option<usize>,
     response: Option<WrittenResponse>,
     meter: Option<Spanned<WrittenMeter>>,
+    trace_context: Option<Spanned<bool>>,
     directory: Option<Spanned<String>>,
     access: Option<Spanned<Access>>,
     variables: Option<Spanned<Vec<Spanned<String>>>>,
@@ -176,6 +177,7 @@ impl Reader<'_> {
             ("max_request_bytes", written.max_request_bytes.is_some()),
             ("response", written.response.is_some()),
             ("meter", written.meter.is_some()),
+            ("trace_context", written.trace_context.is_some()),
         ];
         match keys.iter().find(|(_, present)| *present) {
             None => Ok(()),

@@ -28,6 +28,9 @@ pub struct HttpScope {
     /// Of the request body.
     pub max_request_bytes: usize,
     pub response: ResponseShape,
+    /// Whether the server learns which trace a request belongs to. It can then tell that requests belong together,
+    /// and to what else: by default it cannot.
+    pub trace_context: bool,
     /// Absent: requests cost what the call costs.
     pub meter: Option<Meter>,
 }

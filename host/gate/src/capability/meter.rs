@@ -59,7 +59,7 @@ impl Quantity {
         let whole = u128::from(number).saturating_mul(u128::from(self.price.0));
         let cost = whole.div_ceil(u128::from(self.per.max(1)));
         let cost = Cost(u64::try_from(cost).unwrap_or(u64::MAX));
-        Usage { cost, tokens: if self.tokens { number } else { 0 } }
+        Usage { cost, tokens: if self.tokens { number } else { 0 }, ..Usage::default() }
     }
 }
 
@@ -80,14 +80,20 @@ mod tests {
             ("out".to_owned(), quantity("/usage/out", 15_000_000, 1_000_000, true)),
             ("images".to_owned(), quantity("/images", 40_000, 1, false)),
         ];
-        Meter::new(Usage { cost: Cost(50_000), tokens: 9_000 }, quantities.into())
+        Meter::new(
+            Usage { cost: Cost(50_000), tokens: 9_000, ..Usage::default() },
+            quantities.into(),
+        )
     }
 
     #[test]
     fn each_quantity_is_priced_and_tokens_are_counted() {
         let document = json!({ "usage": { "in": 1_000, "out": 200 }, "images": 2, "more": "x" });
         let charge = meter().read(&document).unwrap();
-        assert_eq!(charge.usage, Usage { cost: Cost(3_000 + 3_000 + 80_000), tokens: 1_200 });
+        assert_eq!(
+            charge.usage,
+            Usage { cost: Cost(3_000 + 3_000 + 80_000), tokens: 1_200, ..Usage::default() }
+        );
         let read = [("images".to_owned(), 2), ("in".to_owned(), 1_000), ("out".to_owned(), 200)];
         assert_eq!(charge.quantities, read.into());
     }
@@ -97,7 +103,10 @@ mod tests {
         let cheap = quantity("/n", 150_000, 1_000_000, true);
         let costs = [(0, 0), (1, 1), (6, 1), (7, 2), (1_000_000, 150_000)];
         for (number, cost) in costs {
-            assert_eq!(cheap.usage(number), Usage { cost: Cost(cost), tokens: number });
+            assert_eq!(
+                cheap.usage(number),
+                Usage { cost: Cost(cost), tokens: number, ..Usage::default() }
+            );
         }
     }
 
@@ -114,7 +123,7 @@ mod tests {
         assert_eq!(meter().read(&json!({ "usage": { "in": 1, "out": 1 } })), None);
         assert_eq!(meter().read(&json!(null)), None);
         let most = quantity("/n", u64::MAX, 1, true).usage(u64::MAX);
-        assert_eq!(most, Usage { cost: Cost(u64::MAX), tokens: u64::MAX });
+        assert_eq!(most, Usage { cost: Cost(u64::MAX), tokens: u64::MAX, ..Usage::default() });
     }
 
     proptest! {

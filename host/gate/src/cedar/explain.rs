@@ -11,7 +11,7 @@ use super::{
     prospects::{Scope, has_conditions},
     request::{Circumstances, risk},
 };
-use crate::{Call, CapabilityName, Cost, Decision, Digest, Refusal, Risk, Terms};
+use crate::{Call, CapabilityName, Cost, CredentialName, Decision, Digest, Refusal, Risk, Terms};
 
 /// Circumstances that are only supposed. No approval is made of them.
 #[derive(Clone, Debug)]
@@ -20,13 +20,15 @@ pub struct Supposition {
     /// Who would have said yes; `None` where nobody was asked.
     pub approved_by: Option<BTreeSet<String>>,
     pub remaining: Option<Cost>,
+    /// The credentials that would be neither the caller's nor granted to it.
+    pub not_yours: BTreeSet<CredentialName>,
 }
 
 impl Supposition {
     fn known(&self) -> Circumstances<'_> {
-        let Self { now, approved_by, remaining } = self;
+        let Self { now, approved_by, remaining, not_yours } = self;
         let (now, approved_by, remaining) = (*now, approved_by.as_ref(), *remaining);
-        Circumstances { now, approved_by, remaining, exceptions: None }
+        Circumstances { now, approved_by, remaining, exceptions: None, not_yours }
     }
 }
 
@@ -133,7 +135,8 @@ impl CedarPolicy {
         let defined = capability.as_ref().is_none_or(|name| self.capabilities.find(name).is_some());
         let in_scope = capability.as_ref().is_none_or(|name| call.principal.in_scope(name));
         let heard = if defined { self.ask(call, known, action) } else { Heard::default() };
-        let changes = match (defined, in_scope, heard.allowed) {
+        let closed = capability.as_ref().and_then(|name| self.closed(known, name));
+        let mut changes = match (defined, in_scope, heard.allowed) {
             (true, true, true) => Vec::new(),
             (false, _, _) => {
                 vec![format!("define `[capability.\"{action}\"]` in `capabilities.toml`")]
@@ -144,7 +147,8 @@ impl CedarPolicy {
             (true, true, false) => self.changes(call, action, &heard),
         };
         let policies = heard.determining.iter().map(|rule| rule.id.clone()).collect();
-        let allowed = heard.allowed && in_scope;
+        let allowed = heard.allowed && in_scope && closed.is_none();
+        changes.extend(closed);
         Action {
             action: action.to_owned(),
             required,
@@ -153,6 +157,15 @@ impl CedarPolicy {
             errors: heard.errors,
             changes,
         }
+    }
+
+    /// What would have to change for the caller to use the capability's credential; `None` where it may.
+    fn closed(&self, known: Circumstances<'_>, capability: &CapabilityName) -> Option<String> {
+        let definition = self.capabilities.find(capability)?;
+        let credential = definition.credential().filter(|_| !known.may_use(definition))?;
+        Some(format!(
+            "the credential `{credential}` is neither the caller's nor granted to it; an owner can, with `toolward secret grant {credential} --to principal:NAME --for TIME`"
+        ))
     }
 
     /// What would have to change for the policies to allow the action.
@@ -263,7 +276,7 @@ fn outcome(decision: Decision) -> Outcome {
             capabilities: sandbox.capabilities.into_keys().collect(),
             risk: basis.risk,
             millis: time.as_millis(),
-            cost,
+            cost: cost.total().cost,
         },
         Decision::Ask(question) => Outcome::Ask {
             risk: question.risk,

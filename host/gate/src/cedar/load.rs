@@ -53,6 +53,7 @@ pub(super) fn load(
         asks_remaining,
         rules: reading.rules,
         environment,
+        owners: Arc::default(),
         version,
         schema,
         authorizer: Authorizer::new(),

@@ -1,7 +1,7 @@
 //! What a policy that allows asks for: its annotations, read and typed once, at load.
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{Amount, Approvers, BudgetLimit, Cost, Projection, RateLimit, Recording, Risk};
+use crate::{Approvers, BudgetLimit, Projection, RateLimit, Recording, Risk};
 
 /// The obligations of one policy, or the strictest of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,11 +116,11 @@ impl Obligations {
                         .ok_or(wrong("a time of at most 15 minutes, as in `30s` or `5m`"))?,
                 );
             }
-            "budget" => self.budgets.push(budget(value).ok_or(wrong(
-                "dollars or tokens per `minute`, `hour`, `day` or `month`, as in `usd:20/day` or `tokens:100000/day`",
+            "budget" => self.budgets.extend(BudgetLimit::parse_all(value).ok_or(wrong(
+                "`usd`, `tokens`, `requests` or `bytes` per `minute`, `hour`, `day`, `month` or in `total`, as in `usd:20/day` or `requests:1000/hour of github by principal, tokens:100000/month`",
             ))?),
-            "rate" => self.rates.push(rate(value).ok_or(wrong(
-                "calls per `second`, `minute`, `hour` or `day`, as in `10/minute`",
+            "rate" => self.rates.extend(RateLimit::parse_all(value).ok_or(wrong(
+                "calls per `second`, `minute`, `hour`, `day`, `month` or in `total`, as in `10/minute` or `10/minute, 1000/month by principal`",
             ))?),
             "audit" => {
                 self.recording =
@@ -182,47 +182,13 @@ fn time(value: &str) -> Option<Duration> {
     (!time.is_zero() && time <= MAX_TIME).then_some(time)
 }
 
-fn budget(value: &str) -> Option<BudgetLimit> {
-    let (most, window) = value.rsplit_once('/')?;
-    let window = match window {
-        "month" => Duration::from_secs(30 * 24 * 60 * 60),
-        other => per(other).filter(|window| window.as_secs() >= 60)?,
-    };
-    let most = match most.strip_prefix("tokens:") {
-        Some(tokens) => Amount::Tokens(number(tokens)?),
-        None => Amount::Cost(Cost::parse(most)?),
-    };
-    Some(BudgetLimit { most, window })
-}
-
-/// Digits only: `parse` alone takes a sign.
-fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn rate(value: &str) -> Option<RateLimit> {
-    let (calls, window) = value.split_once('/')?;
-    let calls: u32 = calls.parse().ok().filter(|calls| *calls > 0)?;
-    Some(RateLimit { calls, window: per(window)? })
-}
-
-fn per(unit: &str) -> Option<Duration> {
-    let seconds = match unit {
-        "second" => 1,
-        "minute" => 60,
-        "hour" => 60 * 60,
-        "day" => 24 * 60 * 60,
-        _ => return None,
-    };
-    Some(Duration::from_secs(seconds))
-}
-
 /// A call that needs longer is not a call but a job.
 const MAX_TIME: Duration = Duration::from_secs(15 * 60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Amount, Cost};
 
     fn read(annotations: &[(&str, &str)]) -> Result<Obligations, Mistake> {
         let mut obligations = Obligations::default();
@@ -271,7 +237,7 @@ mod tests {
         ];
         for (value, most) in cases {
             let read = read(&[("budget", value)]).unwrap().budgets;
-            assert_eq!(read, [BudgetLimit { most, window: day }], "{value}");
+            assert_eq!(read, [BudgetLimit::new(most, day)], "{value}");
         }
     }
 

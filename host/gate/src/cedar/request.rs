@@ -8,8 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{CedarPolicy, USE, slices::Heads};
 use crate::{
-    Call, CapabilityDefinition, ComponentName, Cost, Digest, Exceptions, Facts, Kind, Principal,
-    Risk, ToolName,
+    Call, CapabilityDefinition, ComponentName, Cost, CredentialName, Digest, Exceptions, Facts,
+    Kind, Principal, Risk, ToolName,
 };
 
 /// What is known besides the call.
@@ -20,12 +20,21 @@ pub(super) struct Circumstances<'a> {
     pub(super) approved_by: Option<&'a BTreeSet<String>>,
     pub(super) remaining: Option<Cost>,
     pub(super) exceptions: Option<&'a Exceptions>,
+    /// The credentials that the caller may not use.
+    pub(super) not_yours: &'a BTreeSet<CredentialName>,
+}
+
+impl Circumstances<'_> {
+    /// Whether the credential of a capability is the caller's, is granted to it or is open, or there is none.
+    pub(super) fn may_use(&self, definition: &CapabilityDefinition) -> bool {
+        definition.credential().is_none_or(|credential| !self.not_yours.contains(credential))
+    }
 }
 
 impl<'a> From<&'a Facts> for Circumstances<'a> {
-    fn from(Facts { now, approval, remaining, exceptions }: &'a Facts) -> Self {
-        let approved_by = approval.as_ref().map(|approval| approval.by());
-        Self { now: *now, approved_by, remaining: *remaining, exceptions: Some(exceptions) }
+    fn from(Facts { now, approval, remaining, exceptions, not_yours }: &'a Facts) -> Self {
+        let (approved_by, exceptions) = (approval.as_ref().map(|one| one.by()), Some(exceptions));
+        Self { now: *now, approved_by, remaining: *remaining, exceptions, not_yours }
     }
 }
 
@@ -45,7 +54,7 @@ impl CedarPolicy {
         let mut all = callers(&call.principal);
         all.extend(called(&call.tool.name, &call.tool.component, call.tool.digest)?);
         if let Some(capability) = capability {
-            all.extend(used(capability)?);
+            all.extend(self.used(capability)?);
         }
         let entities = Entities::from_entities(all, None).map_err(|error| error.to_string())?;
         Ok((request.map_err(|error| error.to_string())?, entities))
@@ -77,8 +86,12 @@ impl CedarPolicy {
             pairs.push(("remaining".to_owned(), RestrictedExpression::new_long(whole(remaining))));
         }
         if let Some(capability) = capability {
-            let capability = RestrictedExpression::new_entity_uid(capability_uid(capability));
-            pairs.push(("capability".to_owned(), capability));
+            let entity = RestrictedExpression::new_entity_uid(capability_uid(capability));
+            pairs.push(("capability".to_owned(), entity));
+            if let Some(credential) = capability.credential() {
+                let entity = RestrictedExpression::new_entity_uid(credential_uid(credential));
+                pairs.push(("credential".to_owned(), entity));
+            }
         }
         Context::from_pairs(pairs).map_err(|error| error.to_string())
     }
@@ -135,27 +148,37 @@ fn called(
     Ok([Entity::with_uid(component), tool.map_err(|error| error.to_string())?])
 }
 
-/// The capability, what it uses, and the action that stands for using it.
-fn used(capability: &CapabilityDefinition) -> Result<Vec<Entity>, String> {
-    let provider = uid("Provider", capability.name.provider());
-    let mut parents = HashSet::from([provider.clone()]);
-    let mut all = vec![Entity::with_uid(provider.clone())];
-    if let Some(credential) = capability.http.as_ref().and_then(|http| http.credential.as_ref()) {
-        let credential = uid("Credential", credential.as_str());
-        all.push(Entity::new_no_attrs(credential.clone(), HashSet::from([provider])));
-        parents.insert(credential);
+impl CedarPolicy {
+    /// The capability, what it uses, and the action that stands for using it.
+    fn used(&self, capability: &CapabilityDefinition) -> Result<Vec<Entity>, String> {
+        let provider = uid("Provider", capability.name.provider().as_str());
+        let mut parents = HashSet::from([provider.clone()]);
+        let mut all = vec![Entity::with_uid(provider.clone())];
+        if let Some(name) = capability.credential() {
+            let owners = self.owners.get(name).into_iter().flatten().map(ToString::to_string);
+            let owners =
+                RestrictedExpression::new_set(owners.map(RestrictedExpression::new_string));
+            let attributes = HashMap::from([("owners".to_owned(), owners)]);
+            let uid = credential_uid(name);
+            let entity = Entity::new(uid.clone(), attributes, HashSet::from([provider]));
+            all.push(entity.map_err(|error| error.to_string())?);
+            parents.insert(uid);
+        }
+        let attributes = HashMap::from([
+            ("risk".to_owned(), RestrictedExpression::new_string(risk(capability.risk).to_owned())),
+            (
+                "interface".to_owned(),
+                RestrictedExpression::new_string(capability.interface.0.clone()),
+            ),
+            ("cost".to_owned(), RestrictedExpression::new_long(whole(capability.cost))),
+        ]);
+        let entity = Entity::new(capability_uid(capability), attributes, parents);
+        all.push(entity.map_err(|error| error.to_string())?);
+        let action = action_uid(capability.name.as_str());
+        all.push(Entity::with_uid(action_uid(USE)));
+        all.push(Entity::new_no_attrs(action, HashSet::from([action_uid(USE)])));
+        Ok(all)
     }
-    let attributes = HashMap::from([
-        ("risk".to_owned(), RestrictedExpression::new_string(risk(capability.risk).to_owned())),
-        ("interface".to_owned(), RestrictedExpression::new_string(capability.interface.0.clone())),
-        ("cost".to_owned(), RestrictedExpression::new_long(whole(capability.cost))),
-    ]);
-    let entity = Entity::new(capability_uid(capability), attributes, parents);
-    all.push(entity.map_err(|error| error.to_string())?);
-    let action = action_uid(capability.name.as_str());
-    all.push(Entity::with_uid(action_uid(USE)));
-    all.push(Entity::new_no_attrs(action, HashSet::from([action_uid(USE)])));
-    Ok(all)
 }
 
 /// What the heads of policies are compared with.
@@ -190,6 +213,10 @@ pub(super) fn tool_uid(tool: &ToolName) -> EntityUid {
 
 pub(super) fn capability_uid(capability: &CapabilityDefinition) -> EntityUid {
     uid("Capability", capability.name.as_str())
+}
+
+pub(super) fn credential_uid(credential: &CredentialName) -> EntityUid {
+    uid("Credential", credential.as_str())
 }
 
 pub(super) fn action_uid(action: &str) -> EntityUid {

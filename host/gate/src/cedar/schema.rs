@@ -77,13 +77,15 @@ impl ActionTypes {
     /// What the context of an action has at a place: at its top, or within one of its records.
     pub(super) fn names(&self, action: &str, within: &[String]) -> Vec<String> {
         let Some((first, rest)) = within.split_first() else {
-            let capability = (action != CALL).then_some("capability");
-            return KNOWN.into_iter().chain(capability).map(str::to_owned).collect();
+            let of_use: &[&str] = if action == CALL { &[] } else { &["capability", "credential"] };
+            let names = KNOWN.iter().chain(of_use);
+            return names.map(|name| (*name).to_owned()).collect();
         };
         match first.as_str() {
             "arguments" => self.0.get(action).map_or_else(Vec::new, |record| below(record, rest)),
             "approval" => vec!["by".to_owned()],
             "time" => TIME.map(str::to_owned).into(),
+            "credential" => vec!["owners".to_owned()],
             "capability" => ["risk", "interface", "cost"].map(str::to_owned).into(),
             _ => Vec::new(),
         }
@@ -354,7 +356,7 @@ entity Role;
 entity Group;
 entity Component;
 entity Provider;
-entity Credential in [Provider];
+entity Credential in [Provider] { \"owners\": Set<String> };
 entity Capability in [Provider, Credential] { \"risk\": String, \"interface\": String, \"cost\": Long };
 entity Agent in [Role, Group];
 entity User in [Role, Group];
@@ -374,5 +376,6 @@ const KNOWN: [&str; 7] =
     ["arguments", "time", "environment", "door", "acts_for", "approval", "remaining"];
 const TIME: [&str; 4] = ["hour", "weekday", "epoch_seconds", "now"];
 
-/// What the actions of capabilities know besides.
-const CAPABILITY: &str = ", \"capability\": Capability";
+/// What the actions of capabilities know besides. The owners of a credential are written as in the configuration;
+/// there are none where it is open.
+const CAPABILITY: &str = ", \"capability\": Capability, \"credential\"?: Credential";

@@ -134,8 +134,8 @@ fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
 }
 
 fn facts() -> Facts {
-    let exceptions = crate::Exceptions::default();
-    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, exceptions }
+    let (exceptions, not_yours) = (crate::Exceptions::default(), [].into());
+    Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, exceptions, not_yours }
 }
 
 fn outcome(policy: &CedarPolicy, call: &Call) -> String {

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use tokio::{sync::watch, time::Instant};
 
 use super::{Cause, End, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget};
-use crate::{Call, CapabilityName, Clock, CredentialName, Question, Terms, Tripwire, Unavailable};
+use crate::{
+    Call, CapabilityName, Clock, CredentialName, Question, STEP, Terms, Tripwire, Unavailable,
+};
 
 /// What this host knows of the switches: the set, and until when that knowledge is good.
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ impl Board {
 
     fn change(&self, change: impl FnOnce(&mut Known) -> bool) {
         if self.known.send_if_modified(change) {
+            tell(&self.known.borrow());
             self.bells
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -77,6 +80,7 @@ impl Switchboard {
     /// before they are.
     pub async fn follow(feed: Arc<dyn SwitchFeed>) -> Result<Self, Unavailable> {
         let first = Known { set: Arc::new(feed.read().await?), readable: true };
+        tell(&first);
         let known = watch::Sender::new(first);
         let board = Arc::new(Board { known, bells: Mutex::default(), alarms: Mutex::default() });
         tokio::spawn(refresh(feed.clone(), Arc::downgrade(&board)));
@@ -221,9 +225,15 @@ fn of(call: &Call, name: &CapabilityName) -> [SwitchTarget; 3] {
     let (digest, capability) = (call.tool.digest, name.clone());
     [
         SwitchTarget::Capability(name.to_string()),
-        SwitchTarget::Provider(name.provider().to_owned()),
+        SwitchTarget::Provider(name.provider().to_string()),
         SwitchTarget::Use { digest, capability },
     ]
+}
+
+/// For whoever measures: how many are thrown, and never which.
+fn tell(Known { set, readable }: &Known) {
+    let thrown = set.thrown.len();
+    tracing::info!(target: STEP, thrown, readable, "the kill switches are known");
 }
 
 /// How often the switches are read: the floor under every faster notice.

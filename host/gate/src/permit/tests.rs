@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
-    CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Principal,
+    CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Ownership, Principal,
     ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
     Verdict, Want,
 };
@@ -68,11 +68,11 @@ impl Office {
         let mut admitted = self.admitted.lock().unwrap();
         let tool = reservation.call.tool.name.to_string();
         for rate in reservation.rates {
-            let since = reservation.now.checked_sub(rate.window).unwrap();
+            let since = rate.window.begin(reservation.now).unwrap();
             let calls = admitted.iter().filter(|(name, at)| *name == tool && *at > since).count();
             if calls >= usize::try_from(rate.calls).unwrap() {
                 let (calls, window) = (rate.calls, rate.window);
-                return Err(Refusal::OverRate { calls, window, retry_after: window });
+                return Err(Refusal::OverRate { calls, window, retry_after: None });
             }
         }
         if let Some(approval) = &reservation.approval {
@@ -193,6 +193,7 @@ impl House {
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
+            ownership: Ownership::open(),
             clock: clock.clone(),
         };
         Self { gate, office, clock }

@@ -14,8 +14,10 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use toolward_gate::{Digest, Limit, Stop};
 
-use super::{Background, Meter, SHARE, STALL, Which, Work, processor_time};
+use super::{Background, Meter, STALL, Which, Work, processor_time};
 use crate::run::Output;
+
+const SHARE: Duration = Duration::from_millis(2);
 
 fn which(tool: &str) -> Which {
     (Digest::ZERO, tool.parse().unwrap())
@@ -62,7 +64,7 @@ fn compute(long: Duration) {
 
 #[tokio::test]
 async fn a_short_run_stays_where_it_was_made_and_a_long_one_moves() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     let (short, long) = (Places::default(), Places::default());
     background.carry(which("short"), short.run(3, SHARE / 8)).await.unwrap();
     assert_eq!(short.read(), [false; 4]);
@@ -73,7 +75,7 @@ async fn a_short_run_stays_where_it_was_made_and_a_long_one_moves() {
 
 #[tokio::test]
 async fn a_tool_that_took_long_begins_in_the_background_until_a_call_of_it_was_short() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     let begins = async |run: Duration| {
         let places = Places::default();
         background.carry(which("act"), places.run(2, run)).await.unwrap();
@@ -89,12 +91,12 @@ async fn a_tool_that_took_long_begins_in_the_background_until_a_call_of_it_was_s
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn threads_of_the_background_give_way_to_those_of_callers() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let priority = || rustix::process::getpriority_process(None).unwrap();
     let work: Work = Box::pin(async move {
         let apart = rustix::process::getpriority_process(None).unwrap();
-        if apart == super::LOWEST { Ok(answer()) } else { Err(Stop::Limit(Limit::Output)) }
+        if apart == super::NICENESS { Ok(answer()) } else { Err(Stop::Limit(Limit::Output)) }
     });
     let before = priority();
     background.carry(which("act"), work).await.unwrap();
@@ -103,7 +105,7 @@ async fn threads_of_the_background_give_way_to_those_of_callers() {
 
 #[tokio::test]
 async fn tasks_and_timers_of_a_run_are_its_callers() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let home = Handle::current().id();
     let work: Work = Box::pin(async move {
@@ -126,7 +128,7 @@ impl Drop for Falls {
 
 #[tokio::test]
 async fn a_run_that_waits_ends_with_its_caller_and_on_the_callers_thread() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let (sender, fallen) = mpsc::channel();
     let (begins, begun) = tokio::sync::oneshot::channel();
@@ -152,7 +154,7 @@ async fn a_run_that_waits_ends_with_its_caller_and_on_the_callers_thread() {
 
 #[tokio::test]
 async fn a_run_in_which_a_thread_is_ends_when_that_comes_out() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let (sender, fallen) = mpsc::channel();
     let (begins, begun) = tokio::sync::oneshot::channel();
@@ -182,7 +184,7 @@ async fn a_run_in_which_a_thread_is_ends_when_that_comes_out() {
 /// A machine on which all others are busy, in one thread: it is in the run, and does not run.
 #[tokio::test]
 async fn a_run_that_is_kept_waiting_gets_a_share_of_its_callers_threads() {
-    let background = Background::start().unwrap();
+    let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let places = Places::default();
     let noted = places.clone();

@@ -120,7 +120,7 @@ fn error_for_guest(error: EgressError) -> Result<HttpError> {
         EgressError::ResponseTooLarge(bytes) => HttpError::ResponseTooLarge(bytes),
         EgressError::Withheld => HttpError::Withheld,
         EgressError::CredentialUnavailable => HttpError::CredentialUnavailable,
-        error @ (EgressError::OverBudget | EgressError::NotSetAside) => {
+        error @ (EgressError::OverBudget | EgressError::NotSetAside | EgressError::NotYours) => {
             HttpError::Refused(error.to_string())
         }
         EgressError::Over(cause) => return Err(wasmtime::Error::new(Over(cause))),

@@ -32,7 +32,7 @@ fn linked(
     unlinked: Unlinked,
 ) -> Result<Vec<&'static str>, String> {
     let linked =
-        links(&importing(names), &"act".parse().unwrap(), &terms(granted).sandbox, unlinked);
+        links(&importing(names), &"act".parse().unwrap(), &terms(granted).sandbox, unlinked, &[]);
     match linked {
         Ok(links) => Ok(links.into_iter().collect()),
         Err(Stop::Refused(Refusal::NotLinked { interface, .. })) => Err(interface),
@@ -80,5 +80,5 @@ fn types_alone_are_nothing_to_refuse() {
     inspection.imports[0].functions.clear();
     let terms = terms(&[]).sandbox;
     let tool = "act".parse().unwrap();
-    assert!(links(&inspection, &tool, &terms, Unlinked::RefusesTheCall).unwrap().is_empty());
+    assert!(links(&inspection, &tool, &terms, Unlinked::RefusesTheCall, &[]).unwrap().is_empty());
 }

@@ -27,6 +27,11 @@ pub(crate) fn arguments(signature: &Signature, arguments: &Value) -> Result<Vec<
     }
 }
 
+/// One value of its type.
+pub(crate) fn value(value: &Value, ty: &Type) -> Result<Val, ValueError> {
+    value_of(value, ty, &Place::root())
+}
+
 /// A place in the arguments, as the path to it.
 struct Place(String);
 

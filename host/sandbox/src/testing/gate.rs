@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    Cost, DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity,
-    Interface, Kind, Notes, Policy, Principal, ProgressSink, Request, Reservation, ReserveError,
-    Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
-    Terms, ToolRef, Unavailable,
+    DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity,
+    Interface, Kind, Notes, Ownership, Policy, Principal, ProgressSink, Request, Reservation,
+    ReserveError, Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard,
+    SystemClock, Tally, Terms, ToolRef, Unavailable,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
@@ -21,7 +21,7 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
         |(name, opens): &(&str, &str)| (name.parse().unwrap(), Interface((*opens).to_owned()));
     Terms {
         time: Duration::from_secs(60),
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: vec![],
         budgets: vec![],
         egress: EgressTerms::default(),
@@ -57,6 +57,7 @@ pub(crate) async fn grant_for(asked: &Asked, terms: Terms, notes: Notes) -> (Gra
         approvals: Arc::new(NoApprovals),
         budgets: Arc::new(Free),
         switches: Arc::new(Switchboard::follow(switches.clone()).await.unwrap()),
+        ownership: Ownership::open(),
         clock: Arc::new(SystemClock),
     };
     let settled = gate.settle(call(asked, notes)).await.unwrap();

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
 use tokio::sync::OwnedSemaphorePermit;
 use toolward_gate::{CapabilityName, Destination, HttpScope, Note, Notes};
 use toolward_vault::{Egress, EgressError, Grant, Narrowing, Outbound, Shaped, Streamed};
+use tracing::Instrument as _;
 use wasmtime::{Result, component::Linker};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView as _,
@@ -83,11 +84,13 @@ impl WasiHttpHooks for Requests {
         _processed: Later,
     ) -> Box<dyn Future<Output = Answer> + Send> {
         let way = self.0.clone();
-        Box::new(async move {
+        let carried = async move {
             let way = way.ok_or(Error::HttpRequestDenied)?;
             let response = way.carry(request).await?;
             Ok((response, Box::new(async { Ok(()) }) as Later))
-        })
+        };
+        // It goes on beside the guest, and still belongs to the call.
+        Box::new(carried.in_current_span())
     }
 }
 
@@ -254,9 +257,10 @@ fn head(status: u16, headers: &[(String, String)]) -> http::response::Builder {
 fn told(error: &EgressError) -> Error {
     let said = error.to_string();
     match error {
-        EgressError::NotAllowed(_) | EgressError::CredentialInRequest | EgressError::Over(_) => {
-            Error::HttpRequestDenied
-        }
+        EgressError::NotAllowed(_)
+        | EgressError::CredentialInRequest
+        | EgressError::NotYours
+        | EgressError::Over(_) => Error::HttpRequestDenied,
         EgressError::AddressDenied => Error::DestinationIpProhibited,
         EgressError::ConnectionFailed => Error::ConnectionTerminated,
         EgressError::ResponseTooLarge(bytes) => Error::HttpResponseBodySize(Some(*bytes)),

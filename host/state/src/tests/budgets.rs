@@ -4,7 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use toolward_gate::{
     Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal,
-    Reservation, ReserveError, Usage,
+    Reservation, ReserveError, Tally, Usage,
 };
 
 use super::support::{Place, call, closed};
@@ -23,11 +23,11 @@ struct Limits {
 }
 
 fn rate(calls: u32, window: Duration) -> Limits {
-    Limits { rates: vec![RateLimit { calls, window }], lasts: MINUTE, ..Limits::default() }
+    Limits { rates: vec![RateLimit::new(calls, window)], lasts: MINUTE, ..Limits::default() }
 }
 
 fn budget(cost: u64, window: Duration) -> Limits {
-    let budgets = vec![BudgetLimit { most: Amount::Cost(Cost(cost)), window }];
+    let budgets = vec![BudgetLimit::new(Amount::Cost(Cost(cost)), window)];
     Limits { budgets, lasts: window, ..Limits::default() }
 }
 
@@ -41,7 +41,8 @@ impl Limits {
     ) -> Result<(), Refusal> {
         let reservation = Reservation {
             call,
-            usage: Usage { cost: Cost(cost), tokens: 0 },
+            usage: Usage { cost: Cost(cost), tokens: 0, ..Usage::default() }.into(),
+            spent: Tally::default(),
             rates: &self.rates,
             budgets: &self.budgets,
             approval: None,
@@ -72,14 +73,20 @@ async fn a_rate_refuses_the_call_over_it_and_says_when_to_try_again() {
     place.clock.pass(Duration::from_secs(10));
     let refused = two.take(&place, &state, 0).await.unwrap_err();
     let retry_after = Duration::from_secs(30);
-    assert_eq!(refused, Refusal::OverRate { calls: 2, window: MINUTE, retry_after });
+    assert_eq!(
+        refused,
+        Refusal::OverRate { calls: 2, window: MINUTE.into(), retry_after: Some(retry_after) }
+    );
     place.clock.pass(retry_after.saturating_sub(MOMENT));
     assert!(two.take(&place, &state, 0).await.is_err(), "a moment too early");
     place.clock.pass(MOMENT);
     two.take(&place, &state, 0).await.unwrap();
     let full_again = two.take(&place, &state, 0).await.unwrap_err();
     let retry_after = Duration::from_secs(20);
-    assert_eq!(full_again, Refusal::OverRate { calls: 2, window: MINUTE, retry_after });
+    assert_eq!(
+        full_again,
+        Refusal::OverRate { calls: 2, window: MINUTE.into(), retry_after: Some(retry_after) }
+    );
 }
 
 #[tokio::test]
@@ -232,7 +239,8 @@ async fn one_call_reserves_once() {
     let call = call("robo");
     let reservation = || Reservation {
         call: &call,
-        usage: Usage { cost: Cost(1), tokens: 0 },
+        usage: Usage { cost: Cost(1), tokens: 0, ..Usage::default() }.into(),
+        spent: Tally::default(),
         rates: &[],
         budgets: &[],
         approval: None,
@@ -313,8 +321,8 @@ async fn what_is_left_is_of_the_tightest_budget_and_grows_as_its_window_slides()
     let state = place.open().await;
     let hour = Duration::from_secs(3600);
     let budgets = [
-        BudgetLimit { most: Amount::Cost(Cost(100)), window: hour },
-        BudgetLimit { most: Amount::Cost(Cost(30)), window: MINUTE },
+        BudgetLimit::new(Amount::Cost(Cost(100)), hour),
+        BudgetLimit::new(Amount::Cost(Cost(30)), MINUTE),
     ];
     let call = call("robo");
     let left = async |budgets| state.remaining(&call, budgets, place.now()).await.unwrap();
@@ -325,8 +333,5 @@ async fn what_is_left_is_of_the_tightest_budget_and_grows_as_its_window_slides()
     place.clock.pass(MINUTE);
     assert_eq!((left(&budgets).await, left(&budgets[..1]).await), (Some(Cost(30)), Some(Cost(80))));
     // Looking sets nothing aside, and what is over is nothing left.
-    assert_eq!(
-        left(&[BudgetLimit { most: Amount::Cost(Cost(5)), window: hour }]).await,
-        Some(Cost(0))
-    );
+    assert_eq!(left(&[BudgetLimit::new(Amount::Cost(Cost(5)), hour)]).await, Some(Cost(0)));
 }

@@ -8,14 +8,16 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use toolward_gate::{
-    Amount, ApiKey, ApiKeys, ApprovalBook, ApprovalState, AuditLog, BudgetLedger, BudgetLimit,
-    Call, Change, Clock, Cost, DecideError, Denial, DenialTarget, DenyList, Digest, Expected,
-    Filing, Gate, KeyChange, KeyQuota, KeySpace, KeyValues, Kind, RateLimit, Record, Refusal,
-    Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard, Usage, Verdict,
+    Adjustment, Amount, ApiKey, ApiKeys, ApprovalBook, ApprovalState, AuditLog, BudgetLedger,
+    BudgetLimit, Call, CallId, Change, Clock, Closed, Cost, CredentialGrant, DecideError, Denial,
+    DenialTarget, DenyList, Digest, Expected, Filing, Gate, GrantBook, KeyChange, KeyQuota,
+    KeySpace, KeyValues, Kind, Ownership, RateLimit, Record, Refusal, Reservation, ReserveError,
+    Switch, SwitchFeed, SwitchTarget, Switchboard, Tally, Usage, Verdict,
 };
 
 use super::{
     approvals::question,
+    limits::{budgets, of},
     spending::{Asks, terms},
     support::{Place, SetClock, answer_at, call, call_with, closed, opened, records},
 };
@@ -30,6 +32,7 @@ trait Ports:
     + DenyList
     + ApiKeys
     + KeyValues
+    + GrantBook
     + Clone
     + Send
     + Sync
@@ -44,6 +47,7 @@ impl<T> Ports for T where
         + DenyList
         + ApiKeys
         + KeyValues
+        + GrantBook
         + Clone
         + Send
         + Sync
@@ -99,9 +103,10 @@ async fn reserve<P: Ports>(
     let now = clock.now();
     host.reserve(Reservation {
         call,
-        usage: Usage { cost: Cost(1), tokens: 0 },
-        rates: &[RateLimit { calls, window: HOUR }],
-        budgets: &[BudgetLimit { most: Amount::Cost(Cost(cost)), window: HOUR }],
+        usage: Usage { cost: Cost(1), tokens: 0, ..Usage::default() }.into(),
+        spent: Tally::default(),
+        rates: &[RateLimit::new(calls, HOUR)],
+        budgets: &[BudgetLimit::new(Amount::Cost(Cost(cost)), HOUR)],
         approval: None,
         now,
         expires_at: now.checked_add(HOUR).unwrap(),
@@ -114,7 +119,14 @@ async fn gate<P: Ports>(host: P, clock: Arc<SetClock>) -> Gate {
     let host = Arc::new(host);
     let switches = Arc::new(Switchboard::follow(host.clone()).await.unwrap());
     let policy = Arc::new(Asks(terms(100)));
-    Gate { policy, approvals: host.clone(), budgets: host, switches, clock }
+    Gate {
+        policy,
+        approvals: host.clone(),
+        budgets: host,
+        switches,
+        ownership: Ownership::open(),
+        clock,
+    }
 }
 
 async fn records_of_all_hosts_are_one_chain_without_gaps<M: Maker>(maker: M) {
@@ -315,6 +327,112 @@ async fn one_who_waits_for_an_answer_hears_it_from_another_host<M: Maker>(maker:
     assert_eq!(waits.await.unwrap().state, ApprovalState::Approved);
 }
 
+/// Reserves so much, of which so much counts at once.
+async fn set_aside<P: Ports>(
+    clock: &SetClock,
+    host: &P,
+    call: &Call,
+    budgets: &[BudgetLimit],
+    (usage, spent): (Tally, Tally),
+) -> Result<(), ReserveError> {
+    let now = clock.now();
+    let expires_at = now.checked_add(Duration::from_secs(60)).unwrap();
+    let (rates, approval) = (&[][..], None);
+    host.reserve(Reservation { call, usage, spent, rates, budgets, approval, now, expires_at })
+        .await
+}
+
+async fn a_budget_of_every_kind_is_one_on_all_hosts<M: Maker>(maker: M) {
+    let hosts = [maker.host().await, maker.host().await];
+    let clock = maker.clock();
+    let used = Usage { cost: Cost(2), tokens: 2, requests: 2, bytes: 2 };
+    for window in ["minute", "hour", "day", "month", "total"] {
+        for unit in ["usd:0.000005", "tokens:5", "requests:5", "bytes:5"] {
+            for of_whom in ["", " of shop", " by principal", " of shop by tool"] {
+                let budgets = budgets(&format!("{unit}/{window}{of_whom}"));
+                let mut call = call(&format!("{unit}/{window}{of_whom}"));
+                call.tool.name = format!("t{}", uuid::Uuid::new_v4().simple()).parse().unwrap();
+                for host in &hosts {
+                    call.id = CallId::generate();
+                    let asks = (of("shop", used), Tally::default());
+                    set_aside(&clock, host, &call, &budgets, asks).await.unwrap();
+                    host.close(Closed { used: of("shop", used), ..closed(&call, 0) })
+                        .await
+                        .unwrap();
+                }
+                call.id = CallId::generate();
+                let asks = (of("shop", used), Tally::default());
+                let third = set_aside(&clock, &hosts[0], &call, &budgets, asks).await;
+                assert!(
+                    matches!(third, Err(ReserveError::Refused(Refusal::OverBudget))),
+                    "{unit}/{window}{of_whom}: {third:?}"
+                );
+                let here =
+                    hosts[1].standings(Some(call.principal.id()), clock.now()).await.unwrap();
+                assert_eq!((here[0].used, here[0].left), (4, 1), "{here:?}");
+                assert_eq!(here[0].resets_at.is_none(), window == "total");
+            }
+        }
+    }
+}
+
+async fn a_running_call_sets_more_aside_and_what_it_spent_outlives_its_host<M: Maker>(maker: M) {
+    let (host, clock) = (maker.host().await, maker.clock());
+    let (ten, call) = (budgets("requests:10/day"), call("robo"));
+    let requests = |requests| of("shop", Usage { requests, ..Usage::default() });
+    set_aside(&clock, &host, &call, &ten, (requests(1), Tally::default())).await.unwrap();
+    let more = async |usage: u64, spent: u64| {
+        let (usage, spent) = (requests(usage), requests(spent));
+        let (call, budgets, behalf, now) = (call.id, &ten[..], &[][..], clock.now());
+        host.adjust(Adjustment { call, usage, spent, budgets, behalf, now }).await
+    };
+    more(9, 4).await.unwrap();
+    assert!(matches!(more(11, 4).await, Err(ReserveError::Refused(Refusal::OverBudget))));
+    let another = maker.host().await;
+    let beside = super::support::call("robo");
+    let asks = || (requests(2), Tally::default());
+    assert!(set_aside(&clock, &another, &beside, &ten, asks()).await.is_err());
+    clock.pass(Duration::from_secs(61));
+    set_aside(&clock, &another, &beside, &ten, asks()).await.unwrap();
+    let shown = another.standings(Some("robo"), clock.now()).await.unwrap();
+    assert_eq!((shown[0].used, shown[0].reserved, shown[0].left), (4, 2, 4));
+}
+
+async fn a_grant_holds_on_every_host_until_it_ends_or_is_taken_back<M: Maker>(maker: M) {
+    let (here, there, clock) = (maker.host().await, maker.host().await, maker.clock());
+    let grant = |to: &str, tool: Option<&str>| CredentialGrant {
+        credential: "stripe".parse().unwrap(),
+        to: to.parse().unwrap(),
+        tool: tool.map(|tool| tool.parse().unwrap()),
+        by: "ana".to_owned(),
+        reason: "March".to_owned(),
+        since: clock.now(),
+        ends_at: clock.now().checked_add(HOUR).unwrap(),
+    };
+    here.grant(grant("role:payer", None)).await.unwrap();
+    here.grant(grant("role:payer", Some("charge"))).await.unwrap();
+    assert_eq!(there.grants(None).await.unwrap().len(), 2);
+    assert_eq!(there.grants(Some(&"github".parse().unwrap())).await.unwrap(), []);
+    clock.pass(Duration::from_secs(1800));
+    let longer = grant("role:payer", None);
+    there.grant(longer.clone()).await.unwrap();
+    clock.pass(Duration::from_secs(1800));
+    assert_eq!(here.grants(None).await.unwrap(), [longer.clone()], "the other one has ended");
+    let (credential, to) = (&longer.credential, &longer.to);
+    let with = "charge".parse().unwrap();
+    assert!(!there.revoke(credential, to, Some(&with), "ben", "over").await.unwrap());
+    assert!(there.revoke(credential, to, None, "ben", "over").await.unwrap());
+    assert!(!here.revoke(credential, to, None, "ben", "over").await.unwrap());
+    assert!(here.grants(None).await.unwrap().is_empty());
+    let records = maker.records(&here).await;
+    let said = |one: &Value| (one["action"].clone(), one["by"].clone());
+    let actions: Vec<_> = records.iter().map(said).collect();
+    let granted = (Value::from("credential-grant"), Value::from("ana"));
+    let revoked = (Value::from("credential-revoke"), Value::from("ben"));
+    assert_eq!(actions, [granted.clone(), granted.clone(), granted, revoked]);
+    assert!(records[0]["subject"].as_str().unwrap().starts_with("stripe to role:payer until "));
+}
+
 async fn what_is_denied_is_denied_on_every_host<M: Maker>(maker: M) {
     let (clock, here, there) = (maker.clock(), maker.host().await, maker.host().await);
     let since = clock.now();
@@ -373,6 +491,9 @@ macro_rules! all_of {
             a_budget_is_never_over_admitted_by_many_on_several_hosts,
             a_rate_counts_every_call_and_opens_with_its_window,
             what_was_set_aside_and_not_used_comes_back_with_the_end_of_the_call,
+            a_budget_of_every_kind_is_one_on_all_hosts,
+            a_running_call_sets_more_aside_and_what_it_spent_outlives_its_host,
+            a_grant_holds_on_every_host_until_it_ends_or_is_taken_back,
             one_yes_is_one_run_on_whichever_host,
             a_question_expires_and_a_no_stands_until_it_does,
             a_switch_holds_on_every_host_until_it_is_lifted_or_over,

@@ -22,14 +22,18 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 use toolward_gate::{
-    ApprovalBook as _, AuditLog as _, Call, Clock as _, Expected, Gate, KeyQuota, KeySpace,
-    KeyValues as _, Permit, Stop, Switch, SwitchFeed as _, SwitchTarget, Switchboard, Verdict,
+    Adjustment, ApprovalBook as _, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Clock as _,
+    Closed, Cost, CredentialGrant, Expected, Gate, GrantBook as _, KeyQuota, KeySpace,
+    KeyValues as _, Ownership, Permit, Reservation, ReserveError, Stop, Switch, SwitchFeed as _,
+    SwitchTarget, Switchboard, Tally, Verdict,
 };
 
 use super::{
     faults::{self, REACHED, STOP_AT},
+    limits::{budgets, of},
     spending::{Asks, terms},
     support::{SetClock, answer_at, call_with, closed, opened, records},
 };
@@ -76,6 +80,8 @@ async fn day(folder: &Path) {
     for number in 0..2 {
         one_call(folder, &clock, &state, &log, &gate, number).await;
     }
+    lent(&state, &clock).await;
+    metered(folder, &state, &clock).await;
     let (space, quota) = (space(), KeyQuota { entries: 10, bytes: 1000 });
     state.change(&space, "key", Expected::Nothing, Some(b"value"), quota).await.unwrap();
     tell("remembered");
@@ -87,6 +93,147 @@ async fn day(folder: &Path) {
     tell("retained");
     log.stop().await.unwrap();
     tell("stopped");
+}
+
+/// Two grants, of which one is taken back.
+async fn lent(state: &State, clock: &SetClock) {
+    for to in [STAYS, LEAVES] {
+        state.grant(granted(to, clock)).await.unwrap();
+        tell(&format!("granted {to}"));
+    }
+    let CredentialGrant { credential, to, .. } = granted(LEAVES, clock);
+    state.revoke(&credential, &to, None, "ana", "over").await.unwrap();
+    tell("revoked");
+}
+
+const STAYS: &str = "role:payer";
+const LEAVES: &str = "role:guest";
+
+fn granted(to: &str, clock: &SetClock) -> CredentialGrant {
+    CredentialGrant {
+        credential: "stripe".parse().unwrap(),
+        to: to.parse().unwrap(),
+        tool: None,
+        by: "ana".to_owned(),
+        reason: String::new(),
+        since: clock.now(),
+        ends_at: clock.now().checked_add(Duration::from_secs(36_000)).unwrap(),
+    }
+}
+
+/// A call whose requests are metered: each is on the disk before it leaves, at the most that it may cost.
+async fn metered(folder: &Path, state: &State, clock: &SetClock) {
+    let budgets = budgets(PAID);
+    let mut call = call_with("payer", "{}");
+    call.tool.name = "metered".parse().unwrap();
+    let now = clock.now();
+    let reservation = Reservation {
+        call: &call,
+        usage: Tally::default(),
+        spent: Tally::default(),
+        rates: &[],
+        budgets: &budgets,
+        approval: None,
+        now,
+        expires_at: now.checked_add(Duration::from_secs(60)).unwrap(),
+    };
+    state.append(&opened(&call)).await.unwrap();
+    state.reserve(reservation).await.unwrap();
+    let mut used = 0;
+    for number in 0..2 {
+        hold(state, &call, &budgets, used + MOST, now).await.unwrap();
+        pay(folder, MOST - number);
+        used += MOST - number;
+        hold(state, &call, &[], used, now).await.unwrap();
+        tell(&format!("paid {used}"));
+    }
+    let end = Closed { used: paid(used), ..closed(&call, used) };
+    state.close(end).await.unwrap();
+    tell("settled");
+}
+
+async fn hold(
+    state: &State,
+    call: &Call,
+    budgets: &[BudgetLimit],
+    cost: u64,
+    now: Timestamp,
+) -> Result<(), ReserveError> {
+    let (usage, spent, behalf, call) = (paid(cost), paid(cost), &[][..], call.id);
+    state.adjust(Adjustment { call, usage, spent, budgets, behalf, now }).await
+}
+
+fn paid(cost: u64) -> Tally {
+    of("shop", Cost(cost).into())
+}
+
+/// What the other side has charged, whatever becomes of this host.
+fn pay(folder: &Path, cost: u64) {
+    faults::at("pay").unwrap();
+    let mut bill = OpenOptions::new().create(true).append(true).open(folder.join("bill")).unwrap();
+    writeln!(bill, "{cost}").unwrap();
+    bill.sync_all().unwrap();
+    faults::at("paid").unwrap();
+}
+
+/// Of the shop, in a day; and what one request costs at most.
+const PAID: &str = "usd:0.00003/day of shop";
+const MOST: u64 = 10;
+
+/// The budget holds over the crash: what the shop has charged is counted, and no more than one request beside it.
+async fn paying(folder: &Path, state: &State, clock: &SetClock, at: &str) {
+    let bill = fs::read_to_string(folder.join("bill")).unwrap_or_default();
+    let billed: u64 = bill.lines().map(|line| line.parse::<u64>().unwrap()).sum();
+    clock.pass(Duration::from_secs(3600));
+    let shown = state.standings(Some("payer"), clock.now()).await.unwrap();
+    let counted = shown.first().map_or(0, |one| one.used);
+    assert!(counted >= billed, "{at}: {billed} is billed, and {counted} counts");
+    assert!(counted <= billed + MOST, "{at}: {billed} is billed, and {counted} counts");
+    assert_eq!(shown.first().map_or(0, |one| one.reserved), 0, "{at}: something is held for ever");
+    let (budgets, mut more) = (budgets(PAID), 0);
+    loop {
+        let mut call = call_with("payer", "{}");
+        call.tool.name = "metered".parse().unwrap();
+        let now = clock.now();
+        let (usage, spent, rates, approval) = (paid(MOST), Tally::default(), &[][..], None);
+        let (call, budgets, expires_at) = (&call, &budgets[..], now);
+        let reservation =
+            Reservation { call, usage, spent, rates, budgets, approval, now, expires_at };
+        if state.reserve(reservation).await.is_err() {
+            break;
+        }
+        state.close(Closed { used: paid(MOST), ..closed(call, MOST) }).await.unwrap();
+        more += MOST;
+    }
+    assert!(billed + more <= 30, "{at}: {billed} and {more} of 30 were spent");
+}
+
+/// Grants that were told are there, and one that was taken back is not.
+async fn lending(folder: &Path, state: &State, told: &[String], at: &str) {
+    let has = |what: &str| told.iter().any(|one| one == what);
+    let there: Vec<String> =
+        state.grants(None).await.unwrap().iter().map(|one| one.to.to_string()).collect();
+    let is_there = |to: &str| there.iter().any(|one| one == to);
+    assert!(!has(&format!("granted {STAYS}")) || is_there(STAYS), "{at}: a grant is lost");
+    // One that was archived may be there, too.
+    let recorded = |action: &str, whom: &str, all: &[serde_json::Value]| {
+        let of = |one: &&serde_json::Value| {
+            one["action"] == action
+                && one["subject"].as_str().is_some_and(|text| text.contains(whom))
+        };
+        usize::from(all.iter().any(|one| of(&one)))
+    };
+    let all = all_records(folder, state).await;
+    for to in [STAYS, LEAVES] {
+        let (on, off) =
+            (recorded("credential-grant", to, &all), recorded("credential-revoke", to, &all));
+        assert_eq!(
+            is_there(to),
+            on > off,
+            "{at}: what is granted to {to} and what is on record differ"
+        );
+    }
+    assert!(!has("revoked") || !is_there(LEAVES), "{at}: a grant came back");
 }
 
 /// A call that a person approves: asked, answered, admitted, sent, closed.
@@ -149,6 +296,7 @@ async fn gate(state: &State, clock: &Arc<SetClock>) -> Gate {
         approvals: state.clone(),
         budgets: state.clone(),
         switches: Arc::new(Switchboard::follow(state).await.unwrap()),
+        ownership: Ownership::open(),
         clock: clock.clone(),
     }
 }
@@ -194,7 +342,16 @@ fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
 }
 
 /// Steps of every kind: writes, commits, what is on the disk, links, locks, and what leaves.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 27] = [
+    "reserve",
+    "reserved",
+    "adjust",
+    "settle",
+    "settled",
+    "grant",
+    "granted",
+    "revoked",
+    "paid",
     "migrate",
     "migrated",
     "file",
@@ -289,19 +446,21 @@ async fn survivor(folder: &Path, told: &[String], at: &str) {
         assert!(copy.verify(&mut |_, _| ()).await.unwrap().holds(), "{at}: the backup");
         copy.shut().await;
     }
+    lending(folder, &state, told, at).await;
     AnchoredLog::start(state.clone(), anchoring(folder)).await.unwrap();
     if thrown {
         state.lift(&SwitchTarget::Everything, "ana", "after the crash").await.unwrap();
     }
     spending(folder, &state, &clock, told, at).await;
+    paying(folder, &state, &clock, at).await;
 }
 
 async fn lifted(state: &State) -> bool {
     records(state).await.iter().any(|one| one["action"] == "kill-off")
 }
 
-/// Every request that left has an intent on record from before, and every intent an end.
-async fn trail(folder: &Path, state: &State, told: &[String], at: &str) {
+/// Those that were removed after their time, too.
+async fn all_records(folder: &Path, state: &State) -> Vec<serde_json::Value> {
     let mut records = records(state).await;
     for file in fs::read_dir(folder.join("archive")).into_iter().flatten() {
         let path = file.unwrap().path();
@@ -312,6 +471,12 @@ async fn trail(folder: &Path, state: &State, told: &[String], at: &str) {
             records.extend(links.map(|link| serde_json::from_str(&link.record).unwrap()));
         }
     }
+    records
+}
+
+/// Every request that left has an intent on record from before, and every intent an end.
+async fn trail(folder: &Path, state: &State, told: &[String], at: &str) {
+    let records = all_records(folder, state).await;
     let of = |call: &str, kind: &str| {
         records.iter().any(|one| one["call"] == call && one["record"] == kind)
     };

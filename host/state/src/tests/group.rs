@@ -7,7 +7,7 @@ use std::{
 
 use toolward_gate::{
     Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Cost, Refusal, Reservation,
-    ReserveError, Usage,
+    ReserveError, Tally, Usage,
 };
 
 use super::{
@@ -72,9 +72,10 @@ async fn a_refusal_in_the_middle_of_a_group_takes_nothing_of_the_others_along() 
             let reserved = state
                 .reserve(Reservation {
                     call: &call,
-                    usage: Usage { cost: Cost(1), tokens: 0 },
+                    usage: Usage { cost: Cost(1), tokens: 0, ..Usage::default() }.into(),
+                    spent: Tally::default(),
                     rates: &[],
-                    budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
+                    budgets: &[BudgetLimit::new(Amount::Cost(Cost(10)), hour)],
                     approval: None,
                     now: place.now(),
                     expires_at: place.now().checked_add(hour).unwrap(),

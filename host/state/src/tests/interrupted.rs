@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use toolward_gate::{
     Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Reservation, ReserveError,
-    Usage,
+    Tally, Usage,
 };
 
 use super::support::{Place, call, closed, fault, opened, records};
@@ -96,9 +96,10 @@ async fn reserve(place: &Place, state: &State, call: &Call) -> Result<(), Reserv
     let (now, hour) = (place.now(), Duration::from_secs(3600));
     let reservation = Reservation {
         call,
-        usage: Usage { cost: Cost(10), tokens: 0 },
+        usage: Usage { cost: Cost(10), tokens: 0, ..Usage::default() }.into(),
+        spent: Tally::default(),
         rates: &[],
-        budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
+        budgets: &[BudgetLimit::new(Amount::Cost(Cost(10)), hour)],
         approval: None,
         now,
         expires_at: now.checked_add(Duration::from_secs(60)).unwrap(),

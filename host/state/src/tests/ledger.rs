@@ -8,7 +8,7 @@ use proptest::{
 };
 use toolward_gate::{
     Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Cost, Refusal, Reservation,
-    ReserveError, Usage,
+    ReserveError, Tally, Usage,
 };
 use uuid::Uuid;
 
@@ -79,9 +79,10 @@ impl Account {
         let (call, lasts) = (call(&self.principal), Duration::from_secs(lasts));
         let reservation = Reservation {
             call: &call,
-            usage: Usage { cost: Cost(cost), tokens: 0 },
+            usage: Usage { cost: Cost(cost), tokens: 0, ..Usage::default() }.into(),
+            spent: Tally::default(),
             rates: &[],
-            budgets: &[BudgetLimit { most: Amount::Cost(Cost(BUDGET)), window: WINDOW }],
+            budgets: &[BudgetLimit::new(Amount::Cost(Cost(BUDGET)), WINDOW)],
             approval: None,
             now: place.now(),
             expires_at: place.now().checked_add(lasts).unwrap(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use toolward_gate::{
     Adjustment, Amount, AuditLog as _, BudgetLedger as _, BudgetLimit, Call, Closed, Cost, Refusal,
-    Reservation, ReserveError, Usage,
+    Reservation, ReserveError, Tally, Usage,
 };
 
 use super::support::{Place, call, closed};
@@ -12,14 +12,12 @@ use crate::State;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn usage(cost: u64, tokens: u64) -> Usage {
-    Usage { cost: Cost(cost), tokens }
+    Usage { cost: Cost(cost), tokens, ..Usage::default() }
 }
 
 /// Ten micro-dollars and a hundred tokens.
 fn budgets() -> Vec<BudgetLimit> {
-    [Amount::Cost(Cost(10)), Amount::Tokens(100)]
-        .map(|most| BudgetLimit { most, window: MINUTE })
-        .into()
+    [Amount::Cost(Cost(10)), Amount::Tokens(100)].map(|most| BudgetLimit::new(most, MINUTE)).into()
 }
 
 fn told(done: Result<(), ReserveError>) -> Result<(), Refusal> {
@@ -33,7 +31,8 @@ async fn reserve(place: &Place, state: &State, usage: Usage) -> Result<Call, Ref
     let (call, now) = (call("robo"), place.now());
     let reservation = Reservation {
         call: &call,
-        usage,
+        usage: usage.into(),
+        spent: Tally::default(),
         rates: &[],
         budgets: &budgets(),
         approval: None,
@@ -45,13 +44,36 @@ async fn reserve(place: &Place, state: &State, usage: Usage) -> Result<Call, Ref
 
 async fn adjust(place: &Place, state: &State, call: &Call, usage: Usage) -> Result<(), Refusal> {
     let (call, now) = (call.id, place.now());
-    told(state.adjust(Adjustment { call, usage, budgets: &budgets(), now }).await)
+    told(
+        state
+            .adjust(Adjustment {
+                call,
+                usage: usage.into(),
+                spent: Tally::default(),
+                budgets: &budgets(),
+                behalf: &[],
+                now,
+            })
+            .await,
+    )
 }
 
 /// Writes down what was used already.
 async fn charge(place: &Place, state: &State, call: &Call, usage: Usage) {
     let (call, now) = (call.id, place.now());
-    told(state.adjust(Adjustment { call, usage, budgets: &[], now }).await).unwrap();
+    told(
+        state
+            .adjust(Adjustment {
+                call,
+                usage: usage.into(),
+                spent: usage.into(),
+                budgets: &[],
+                behalf: &[],
+                now,
+            })
+            .await,
+    )
+    .unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +84,7 @@ async fn tokens_have_a_budget_beside_the_one_of_money() {
     assert_eq!(reserve(&place, &state, usage(11, 1)).await.unwrap_err(), Refusal::OverBudget);
     let most = reserve(&place, &state, usage(1, 100)).await.unwrap();
     assert_eq!(reserve(&place, &state, usage(1, 1)).await.unwrap_err(), Refusal::OverBudget);
-    state.close(Closed { tokens: 60, ..closed(&most, 1) }).await.unwrap();
+    state.close(Closed { used: usage(1, 60).into(), ..closed(&most, 1) }).await.unwrap();
     let state = place.reopen(state).await;
     assert_eq!(reserve(&place, &state, usage(1, 41)).await.unwrap_err(), Refusal::OverBudget);
     reserve(&place, &state, usage(1, 40)).await.unwrap();
@@ -108,7 +130,7 @@ async fn amounts_that_no_column_holds_are_refused_before_and_do_not_wrap_after()
     assert_eq!(adjust(&place, &state, &call, most).await.unwrap_err(), Refusal::OverBudget);
     for used in [call, reserve(&place, &state, usage(2, 0)).await.unwrap()] {
         charge(&place, &state, &used, most).await;
-        state.close(Closed { tokens: u64::MAX, ..closed(&used, u64::MAX) }).await.unwrap();
+        state.close(Closed { used: most.into(), ..closed(&used, u64::MAX) }).await.unwrap();
     }
     assert_eq!(reserve(&place, &state, usage(0, 0)).await.unwrap_err(), Refusal::OverBudget);
     place.clock.pass(MINUTE);
@@ -121,7 +143,14 @@ async fn a_call_that_set_nothing_aside_or_was_settled_is_not_adjusted() {
     let state = place.open().await;
     let adjusted = async |call: &Call| {
         let (call, now) = (call.id, place.now());
-        let adjustment = Adjustment { call, usage: usage(1, 0), budgets: &[], now };
+        let adjustment = Adjustment {
+            call,
+            usage: usage(1, 0).into(),
+            spent: Tally::default(),
+            budgets: &[],
+            behalf: &[],
+            now,
+        };
         state.adjust(adjustment).await
     };
     assert!(matches!(adjusted(&call("robo")).await, Err(ReserveError::Unavailable(_))));

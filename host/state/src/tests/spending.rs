@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 
 use toolward_gate::{
     Amount, ApprovalBook as _, ApprovalId, ApprovalState, Basis, BudgetLimit, Call, Cost, Decision,
-    Digest, EgressTerms, Facts, Gate, Policy, RateLimit, Refusal, Risk, SandboxTerms, Stop,
-    Switchboard, Terms, Verdict,
+    Digest, EgressTerms, Facts, Gate, Ownership, Policy, RateLimit, Refusal, Risk, SandboxTerms,
+    Stop, Switchboard, Terms, Verdict,
 };
 
 use super::{
@@ -31,9 +31,9 @@ impl Policy for Asks {
 pub(super) fn terms(calls: u32) -> Terms {
     Terms {
         time: Duration::from_secs(10),
-        cost: Cost(1),
-        rates: vec![RateLimit { calls, window: HOUR }],
-        budgets: vec![BudgetLimit { most: Amount::Cost(Cost(10)), window: HOUR }],
+        cost: Cost(1).into(),
+        rates: vec![RateLimit::new(calls, HOUR)],
+        budgets: vec![BudgetLimit::new(Amount::Cost(Cost(10)), HOUR)],
         egress: EgressTerms::default(),
         sandbox: SandboxTerms::default(),
         recording: toolward_gate::Recording::Digest,
@@ -52,6 +52,7 @@ async fn gate(place: &Place, state: &State, calls: u32) -> Gate {
         approvals: state.clone(),
         budgets: state.clone(),
         switches: Arc::new(Switchboard::follow(state).await.unwrap()),
+        ownership: Ownership::open(),
         clock: place.clock.clone(),
     }
 }

@@ -141,6 +141,7 @@ pub(super) fn closed(call: &Call, cost: u64) -> Closed {
         ending: Ending { outcome: "ok".to_owned(), detail: None },
         cost: Cost(cost),
         tokens: 0,
+        used: Cost(cost).into(),
         millis: 3,
         notes: Vec::new(),
     }

@@ -99,6 +99,7 @@ async fn outcome(place: &Place, state: &State, principal: &str) -> Result<(), St
         approvals: port.clone(),
         budgets: port.clone(),
         switches: Arc::new(Switchboard::follow(port).await.unwrap()),
+        ownership: toolward_gate::Ownership::open(),
         clock: place.clock.clone(),
     };
     let identity = Identity {

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use toolward_gate::{
     Amount, ApprovalBook as _, ApprovalState, AuditLog as _, BudgetLedger as _, BudgetLimit, Call,
-    Cost, DecideError, Filing, Reservation, Switch, SwitchFeed as _, SwitchTarget, Usage, Verdict,
+    Cost, DecideError, Filing, Reservation, Switch, SwitchFeed as _, SwitchTarget, Tally, Usage,
+    Verdict,
 };
 
 use super::{
@@ -82,9 +83,10 @@ async fn takes_ten(place: &Place, state: &State, call: &Call) -> bool {
     let hour = Duration::from_secs(3600);
     let reservation = Reservation {
         call,
-        usage: Usage { cost: Cost(10), tokens: 0 },
+        usage: Usage { cost: Cost(10), tokens: 0, ..Usage::default() }.into(),
+        spent: Tally::default(),
         rates: &[],
-        budgets: &[BudgetLimit { most: Amount::Cost(Cost(10)), window: hour }],
+        budgets: &[BudgetLimit::new(Amount::Cost(Cost(10)), hour)],
         approval: None,
         now: place.now(),
         expires_at: place.now().checked_add(hour).unwrap(),

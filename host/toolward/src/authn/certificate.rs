@@ -105,8 +105,8 @@ impl Certificates {
             });
         }
         let of_domain = names.into_iter().find_map(|name| match name {
-            CertificateName::Spiffe(id) if self.is_of_domain(&id) => Some(id),
-            _ => None,
+            CertificateName::Spiffe(id) => self.is_of_domain(&id).then_some(id),
+            CertificateName::Dns(_) | CertificateName::CommonName(_) => None,
         });
         let id = of_domain.ok_or(AuthnError::Certificate("none of its names is configured"))?;
         Ok(Identity {
@@ -133,6 +133,7 @@ fn names(read: &X509Certificate<'_>) -> Result<Vec<CertificateName>, AuthnError>
     let (mut uris, mut names) = (Vec::new(), Vec::new());
     if let Some(extension) = read.subject_alternative_name().map_err(twice)? {
         for name in &extension.value.general_names {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "no other kind of name is used")]
             match name {
                 GeneralName::URI(uri) => uris.push(*uri),
                 GeneralName::DNSName(name) => {

@@ -1,20 +1,20 @@
 //! What proven claims say of their principal, by the mapping of their issuer.
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toolward_gate::{CapabilityName, Digest, Identity, Kind, Principal, Proven};
 
 use super::AuthnError;
 use crate::config::{IssuerConfig, MappedClaim};
 
-/// Claims whose signature holds (RFC 7519 section 4.1). Issuer, audience, `exp` and `nbf` were checked with it.
+/// Claims whose signature holds (RFC 7519 section 4.1). Issuer and audience were checked with it.
 #[derive(Deserialize)]
 pub(super) struct Claims {
     sub: String,
-    exp: i64,
-    iat: i64,
+    #[serde(flatten)]
+    times: Times,
     jti: Option<String>,
     kind: Option<Kind>,
     /// Who acts for the subject (RFC 8693 section 4.1).
@@ -22,12 +22,50 @@ pub(super) struct Claims {
     /// The key that the sender has to show (RFC 7800 section 3.1).
     pub(super) cnf: Option<Value>,
     /// What it was exchanged for, the oldest first. Believed of this host's own tokens only.
+    #[serde(rename = "toolward_lineage")]
     lineage: Option<Vec<Proven>>,
     /// The only door that it is good at. As `lineage`.
+    #[serde(rename = "toolward_door")]
     door: Option<String>,
     /// Everything that was signed, for the mapping.
     #[serde(flatten)]
     others: Value,
+}
+
+/// When a token is good, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Times {
+    pub(super) exp: i64,
+    pub(super) iat: i64,
+    /// What is there and is no time, also `null`, refuses the token.
+    #[serde(default, deserialize_with = "present")]
+    pub(super) nbf: Option<i64>,
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(from).map(Some)
+}
+
+impl Times {
+    /// A token ends [`LEEWAY`](super::LEEWAY) seconds after its `exp`, to the second, and begins as long before its
+    /// `nbf`. One from the future, or that lives too long, is not one that the issuer should have made.
+    pub(super) fn check(self, max_lifetime: Duration, now: i64) -> Result<(), AuthnError> {
+        if self.exp.saturating_add(super::LEEWAY) <= now {
+            return Err(AuthnError::Token("its time is over"));
+        }
+        let latest = now.saturating_add(super::LEEWAY);
+        if self.nbf.is_some_and(|begin| begin > latest) {
+            return Err(AuthnError::Token("its time has not begun"));
+        }
+        if self.iat > latest || self.iat < 0 {
+            return Err(AuthnError::Token("it was issued in the future, or at no time"));
+        }
+        let most = i64::try_from(max_lifetime.as_secs()).unwrap_or(i64::MAX);
+        if self.exp.saturating_sub(self.iat) > most {
+            return Err(AuthnError::Token("it lives longer than `max_lifetime` of its issuer"));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -58,7 +96,7 @@ impl Claims {
     /// What names the token. `signed` is what its issuer signed: a signature may have several forms.
     pub(super) fn proven(&self, issuer: &str, signed: &str) -> Result<Proven, AuthnError> {
         let no_time = |_| AuthnError::Token("its `iat` is no time");
-        let issued_at = Timestamp::from_second(self.iat).map_err(no_time)?;
+        let issued_at = Timestamp::from_second(self.times.iat).map_err(no_time)?;
         let id = match &self.jti {
             None => Digest::of(signed.as_bytes()).to_string(),
             Some(jti) if is_usable(jti) => jti.clone(),
@@ -69,10 +107,10 @@ impl Claims {
 
     /// With actors, the first of them speaks, for all that follow and for the subject.
     pub(super) fn identity(self, issuer: &IssuerConfig, now: i64) -> Result<Identity, AuthnError> {
-        self.check_times(issuer, now)?;
+        self.times.check(issuer.max_lifetime, now)?;
         let (roles, groups) = (self.set(&issuer.roles)?, self.set(&issuer.groups)?);
         let scope = self.scope(issuer)?;
-        let ends_at = Timestamp::from_second(self.exp)
+        let ends_at = Timestamp::from_second(self.times.exp)
             .map_err(|_| AuthnError::Token("its end is no time"))?;
         let mut chain = chain(self.act, self.sub)?;
         let id = chain.remove(0);
@@ -87,19 +125,6 @@ impl Claims {
             Some(Value::Array(several)) => several.len() == 1,
             _ => false,
         }
-    }
-
-    /// A token from the future, or one that lives too long, is not one that the issuer should have made.
-    fn check_times(&self, issuer: &IssuerConfig, now: i64) -> Result<(), AuthnError> {
-        if self.iat > now.saturating_add(super::LEEWAY) {
-            return Err(AuthnError::Token("it was issued in the future"));
-        }
-        let life = self.exp.saturating_sub(self.iat);
-        let most = i64::try_from(issuer.max_lifetime.as_secs()).unwrap_or(i64::MAX);
-        if life > most {
-            return Err(AuthnError::Token("it lives longer than `max_lifetime` of its issuer"));
-        }
-        Ok(())
     }
 
     fn set(&self, claim: &MappedClaim) -> Result<BTreeSet<String>, AuthnError> {

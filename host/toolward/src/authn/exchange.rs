@@ -111,8 +111,9 @@ struct Claims<'a> {
     iat: i64,
     exp: i64,
     jti: &'a str,
+    #[serde(rename = "toolward_lineage")]
     lineage: &'a [Proven],
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "toolward_door", skip_serializing_if = "Option::is_none")]
     door: Option<&'a str>,
 }
 
@@ -152,11 +153,10 @@ impl Authn {
 
 /// The caller's fault has one answer, whatever it is; a fault of the host's is its own.
 fn of(error: AuthnError, fault: ExchangeError) -> ExchangeError {
-    match error {
-        AuthnError::Unavailable(error) => ExchangeError::Unavailable(error),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "all others are the caller's")]
-        _ => fault,
+    if let AuthnError::Unavailable(error) = error {
+        return ExchangeError::Unavailable(error);
     }
+    fault
 }
 
 impl Exchange {

@@ -7,14 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::Mutex, time::Instant};
+use toolward_gate::PrivateRanges;
 
 use super::keys::Keys;
 
 /// Reads a key set from its address: without redirects, and with a limit on time and size.
 #[async_trait]
 pub trait FetchKeys: Send + Sync {
-    /// The text of the key set, or why there is none: for the operator's log.
-    async fn fetch(&self, url: &str) -> Result<String, String>;
+    /// The text of the key set, or why there is none: for the operator's log. `allow_private` names networks
+    /// besides the public one that it may be in.
+    async fn fetch(&self, url: &str, allow_private: &PrivateRanges) -> Result<String, String>;
 }
 
 /// The keys of one issuer.
@@ -40,6 +42,7 @@ impl Source {
 /// every [`PAUSE`], since anybody can make names up.
 pub(super) struct Fetched {
     url: String,
+    private: PrivateRanges,
     fetch: Arc<dyn FetchKeys>,
     held: RwLock<Option<Held>>,
     /// When the issuer was asked last. Held while it is asked: whoever else needs keys waits for the answer.
@@ -59,8 +62,8 @@ impl Held {
 }
 
 impl Fetched {
-    pub(super) fn new(url: String, fetch: Arc<dyn FetchKeys>) -> Self {
-        Self { url, fetch, held: RwLock::default(), asked: Mutex::default() }
+    pub(super) fn new(url: String, private: PrivateRanges, fetch: Arc<dyn FetchKeys>) -> Self {
+        Self { url, private, fetch, held: RwLock::default(), asked: Mutex::default() }
     }
 
     async fn keys(&self, name: Option<&str>) -> Option<Arc<Keys>> {
@@ -87,7 +90,7 @@ impl Fetched {
 
     /// What cannot be had or read changes nothing: what is held is used until it is too old.
     async fn ask(&self) {
-        let text = self.fetch.fetch(&self.url).await;
+        let text = self.fetch.fetch(&self.url, &self.private).await;
         match text.and_then(|text| Keys::parse(&text)) {
             Ok(keys) => {
                 let held = Held { keys: Arc::new(keys), since: Instant::now() };

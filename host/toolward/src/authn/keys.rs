@@ -1,4 +1,6 @@
 //! Which key may have signed? An issuer's keys, each with what it is for.
+mod roca;
+
 use std::collections::{BTreeSet, HashMap};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -101,7 +103,7 @@ fn of_type(parameters: &AlgorithmParameters) -> Option<Vec<Algorithm>> {
         AlgorithmParameters::RSA(key) => {
             let modulus = BASE64_URL_SAFE_NO_PAD.decode(&key.n).ok()?;
             let bytes = modulus.iter().skip_while(|byte| **byte == 0).count();
-            (bytes >= RSA_BYTES).then(|| RSA.to_vec())
+            (bytes >= RSA_BYTES && !roca::is_weak(&modulus)).then(|| RSA.to_vec())
         }
         _ => None,
     }

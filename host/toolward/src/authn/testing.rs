@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::Value;
-use toolward_gate::{ApiKey, ApiKeys, Denial, DenialTarget, Denials, DenyList, Unavailable};
+use toolward_gate::{
+    ApiKey, ApiKeys, Denial, DenialTarget, Denials, DenyList, PrivateRanges, Unavailable,
+};
 
 use super::{Authn, AuthnError, FetchKeys};
 use crate::config::Config;
@@ -15,7 +17,7 @@ struct Nowhere;
 
 #[async_trait]
 impl FetchKeys for Nowhere {
-    async fn fetch(&self, url: &str) -> Result<String, String> {
+    async fn fetch(&self, url: &str, _private: &PrivateRanges) -> Result<String, String> {
         Err(format!("`{url}` is nowhere"))
     }
 }

@@ -1,5 +1,7 @@
 //! Which tokens make a principal. Each refused token is the good one with one thing changed.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers, and a panic fails the test")]
+mod catalogue;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -363,4 +365,76 @@ fn keys_may_stand_in_the_configuration_itself() {
     login.identify_with(&configuration, &login.token(|_| {})).unwrap();
     let other = configuration.replace(x, &BASE64_URL_SAFE_NO_PAD.encode(key().1));
     said(login.identify_with(&other, &login.token(|_| {})));
+}
+
+/// RFC 8705 section 3: over its certificate, and no other.
+#[test]
+fn a_token_that_is_bound_to_a_certificate_is_taken_over_that_one_only() {
+    use sha2::Digest as _;
+    let login = Login::new();
+    let certificate = || {
+        let made = rcgen::generate_simple_self_signed(["robo".to_owned()]).unwrap();
+        made.cert.der().clone()
+    };
+    let (own, other) = (certificate(), certificate());
+    let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(&own));
+    let bound = |confirmation: Value| login.token(|claims| claims["cnf"] = confirmation);
+    let authn = login.authn(&configuration("EdDSA")).unwrap();
+    let over = |token: &str, chain: &[CertificateDer<'_>]| {
+        futures::executor::block_on(authn.bearer_over(token, chain))
+    };
+    let token = bound(json!({ "x5t#S256": thumbprint }));
+    over(&token, std::slice::from_ref(&own)).unwrap();
+    said(over(&token, std::slice::from_ref(&other)));
+    said(over(&token, &[]));
+    said(login.identify(&token));
+    // What is bound to something else besides, or to something that is not known, is not taken.
+    let both = bound(json!({ "x5t#S256": thumbprint, "kid": "1" }));
+    said(over(&both, std::slice::from_ref(&own)));
+    said(over(&bound(json!({ "kid": "1" })), std::slice::from_ref(&own)));
+    said(over(&bound(json!({ "jkt": "1" })), std::slice::from_ref(&own)));
+    // One that is bound to nothing is taken over any.
+    over(&login.token(|_| {}), std::slice::from_ref(&other)).unwrap();
+}
+
+/// E-17, and what cannot be looked up.
+#[test]
+fn a_denied_token_is_refused_and_so_is_every_one_while_nothing_can_be_looked_up() {
+    let login = Login::new();
+    let path = login.folder.path().join("toolward.toml");
+    fs::write(&path, configuration("EdDSA")).unwrap();
+    let records = Arc::new(testing::Memory::default());
+    let authn = testing::authn_with(&Config::load(&path).unwrap(), &records).unwrap();
+    let bearer = |token: &str| futures::executor::block_on(authn.bearer(token));
+    // By its name, or by its digest where it has none: another signature does not make it another one.
+    for name in [Some("t1"), None] {
+        let token = login.token(|claims| {
+            if let Some(name) = name {
+                claims["jti"] = json!(name);
+            }
+        });
+        let proven = bearer(&token).unwrap().proven_by()[0].clone();
+        assert_eq!(
+            (proven.issuer.as_str(), proven.id.starts_with("sha256:")),
+            (ISSUER, name.is_none())
+        );
+        records.denied.lock().unwrap().push(toolward_gate::Denial {
+            target: toolward_gate::DenialTarget::Token {
+                issuer: proven.issuer,
+                id: proven.id,
+                tree: false,
+            },
+            reason: "lost".to_owned(),
+            by: "ana".to_owned(),
+            since: proven.issued_at,
+            expires_at: None,
+        });
+        assert!(matches!(bearer(&token), Err(AuthnError::Denied)));
+        assert!(matches!(futures::executor::block_on(authn.examine(&token)), Ok(_)));
+    }
+    let other = login.token(|claims| claims["jti"] = json!("t2"));
+    bearer(&other).unwrap();
+    *records.unreadable.lock().unwrap() = true;
+    assert!(matches!(bearer(&other), Err(AuthnError::Unavailable(_))));
+    said(bearer(&login.token(|claims| claims["jti"] = json!(""))));
 }

@@ -52,6 +52,9 @@ impl Call {
             wiring::host_for(&config, &context.passphrases(), Some(super::program()?), &self.tool)
                 .await?;
         let host = Arc::new(host);
+        if config.telemetry.is_some() {
+            context.know(&config, &host.tools, &wiring::policies(&config, &host.tools)?);
+        }
         let arguments = self.text(&host.tools)?;
         let (sender, mut said) = mpsc::channel(16);
         let read =

@@ -37,7 +37,7 @@ impl Policy {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run(context),
-            Self::Explain(explain) => explain.run(context),
+            Self::Explain(explain) => explain.run(context).await,
             Self::Test(test) => test.run(context),
             Self::WhatIf(what_if) => what_if.run(context).await,
             Self::Prove(prove) => prove.run(context),

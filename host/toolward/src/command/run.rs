@@ -29,8 +29,11 @@ impl Run {
             principal.id = principal.id(),
             "serving MCP on standard input and output"
         );
+        context.know(&config, &host.tools, &policies.now());
+        context.serve_metrics(&config).await?;
         let audit = host.audit.clone();
-        let reload = Reload::new(config, host.clone(), policies, before);
+        let telemetry = context.telemetry.get().cloned();
+        let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
         let following = tokio::spawn(reload.follow());
         let served = mcp_stdio::serve(host, principal).await;
         following.abort();

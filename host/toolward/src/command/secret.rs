@@ -1,4 +1,6 @@
 //! `toolward secret`: values come in through a prompt or standard input, and never go out.
+pub(super) mod grants;
+
 use std::{
     io::{self, IsTerminal as _},
     sync::Arc,
@@ -30,6 +32,12 @@ pub(super) enum Secret {
         #[arg(long)]
         store: Option<String>,
     },
+    /// Let somebody use a credential whose owner you are, for a time.
+    Grant(grants::Grant),
+    /// Take a grant back.
+    Revoke(grants::Revoke),
+    /// List the grants that have not ended.
+    Grants(grants::Grants),
     /// Remove a value.
     Rm {
         name: SecretName,
@@ -40,8 +48,15 @@ pub(super) enum Secret {
 
 impl Secret {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Grant(grant) => return grant.run(context).await,
+            Self::Revoke(revoke) => return revoke.run(context).await,
+            Self::Grants(grants) => return grants.run(context).await,
+            Self::Set { .. } | Self::List { .. } | Self::Fingerprint { .. } | Self::Rm { .. } => {}
+        }
         let config = context.config()?;
         match self {
+            Self::Grant(_) | Self::Revoke(_) | Self::Grants(_) => {}
             Self::Set { name, store } => {
                 let store = find(context, &config, store)?;
                 let value = value(&name)?;

@@ -53,7 +53,11 @@ impl Serve {
             told.iter().map(line).collect()
         })?;
         let audit = host.audit.clone();
-        let following = tokio::spawn(Reload::new(config, host.clone(), policies, before).follow());
+        context.know(&config, &host.tools, &policies.now());
+        context.serve_metrics(&config).await?;
+        let telemetry = context.telemetry.get().cloned();
+        let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
+        let following = tokio::spawn(reload.follow());
         let telling = tokio::spawn(tellers.follow());
         let stopping = Arc::new(Stopping::new());
         let listening = stopping.clone();

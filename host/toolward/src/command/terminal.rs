@@ -12,7 +12,7 @@ use serde_json::json;
 use toolward_gate::SourceError;
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterExt as _, layer::SubscriberExt as _,
+    EnvFilter, Layer, Registry, filter::FilterExt as _, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -143,25 +143,40 @@ fn drawn(error: &SourceError) -> String {
     }
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum LogForm {
+    Text,
+    Json,
+}
+
 /// The log on standard error; for the demo, also all of it in memory.
-pub(super) fn log(verbose: u8, tap: bool) -> Option<LogTap> {
+pub(super) fn log(
+    (verbose, form): (u8, LogForm),
+    tap: bool,
+    layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
+) -> Option<LogTap> {
     let level = match verbose {
         0 => "warn",
         1 => "info",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("TOOLWARD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let shown = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_filter(filter.and(heard()));
+    let shown = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let (text, json) = match form {
+        LogForm::Text => (Some(shown.with_ansi(io::stderr().is_terminal())), None),
+        LogForm::Json => (None, Some(shown.json().flatten_event(true))),
+    };
     if tap {
         let (tap, kept) = crate::demo::capture();
         // The demo shows what calls say by itself.
         tracing_subscriber::registry().with(kept).init();
         return Some(tap);
     }
-    tracing_subscriber::registry().with(shown).init();
+    let shown = Layer::and_then(text, json).with_filter(filter.and(heard()));
+    // A list without layers would hear nothing, and have nothing heard.
+    let layers = (!layers.is_empty()).then_some(layers);
+    tracing_subscriber::registry().with(layers).with(shown).init();
     None
 }
 

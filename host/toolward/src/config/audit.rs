@@ -128,7 +128,8 @@ impl Checkpoints {
     }
 }
 
-fn time(name: &str, text: &str) -> Result<Duration, String> {
+/// Reads a length of time.
+pub(super) fn time(name: &str, text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{name}` is a time, as in `30s`, `5m`, `12h` or `90d`, and not `{text}`");
     let span: Span = text.parse().map_err(|_| wrong())?;

@@ -1,6 +1,6 @@
 //! How the settings are written: the form of `toolward.toml`.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::{Spanned, Table};
 use toolward_gate::{
-    CapabilityName, ComponentName, CredentialName, Digest, SourceError, SourceFile, Want,
+    CapabilityName, ComponentName, CredentialName, Digest, Party, SourceError, SourceFile, Want,
 };
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
@@ -23,6 +23,7 @@ use super::{
     issuer::Issuer,
     listen::{Administration, Listen},
     sandbox::{Sandbox, SandboxConfig},
+    telemetry::Telemetry,
 };
 
 #[derive(Deserialize)]
@@ -50,6 +51,7 @@ struct File {
     approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
     audit: Option<Spanned<Audit>>,
+    telemetry: Option<Spanned<Telemetry>>,
     listen: Option<Spanned<Listen>>,
     administration: Option<Spanned<Administration>>,
 }
@@ -73,6 +75,10 @@ struct Egress {
     roots: Option<PathBuf>,
 }
 
+fn is_tool(party: &Party) -> bool {
+    matches!(party, Party::Tool(_))
+}
+
 fn data() -> PathBuf {
     "data".into()
 }
@@ -90,11 +96,18 @@ pub(super) fn load(path: &Path) -> Result<Config, Vec<SourceError>> {
                 .with_help("`toolward init` writes a first one"),
         ]
     })?;
-    let file = SourceFile::new(path, text);
-    let written: File =
-        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    read(SourceFile::new(path, text), folder)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the errors are about this file, and it is read once"
+)]
+pub(super) fn read(file: SourceFile, folder: &Path) -> Result<Config, Vec<SourceError>> {
+    let written: File =
+        toml::from_str(&file.text).map_err(|error| vec![file.toml_error(&error)])?;
     let base = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     Reader { file: &file, base: &base, environment: written.environment, errors: Vec::new() }
         .config(written)
@@ -127,6 +140,8 @@ impl Reader<'_> {
             approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
             audit: AuditConfig::default(),
+            telemetry: None,
+            own_interfaces: Vec::new(),
             listen: None,
             administration: None,
         };
@@ -161,6 +176,11 @@ impl Reader<'_> {
             let read =
                 listen.into_inner().read(self.base).map_err(|why| self.file.error(span, why));
             config.listen = self.keep(read);
+        }
+        if let Some(telemetry) = written.telemetry {
+            let span = telemetry.span();
+            let read = telemetry.into_inner().read().map_err(|why| self.file.error(span, why));
+            config.telemetry = self.keep(read);
         }
         for (name, component) in written.component {
             let read = self.component(&name, component);
@@ -254,6 +274,7 @@ impl Reader<'_> {
                 .error(span.clone(), format!("the credential `{name}` has no `owner`"))
                 .with_help("write who put it in, as in `owner = \"ana\"`")
         })?;
+        let owners = self.owners(&name, &owner, &span, table.remove("owners"))?;
         if let Some(environment) = table.remove("environment") {
             let mine = environment.as_str() == Some(self.environment.name());
             if !mine {
@@ -269,7 +290,30 @@ impl Reader<'_> {
         let expires = credential::expires(&mut table);
         let expires = expires.map_err(|why| self.file.error(span.clone(), why))?;
         let broker = self.read::<BrokerConfig>(span.clone(), table)?;
-        Ok((name, CredentialConfig { broker, owner, expires, span }))
+        Ok((name, CredentialConfig { broker, owner, owners, expires, span }))
+    }
+
+    /// Those that are written, and the one who put it in; `None` where nothing is written.
+    fn owners(
+        &self,
+        name: &CredentialName,
+        owner: &str,
+        span: &std::ops::Range<usize>,
+        written: Option<toml::Value>,
+    ) -> Result<Option<BTreeSet<Party>>, SourceError> {
+        let Some(written) = written else { return Ok(None) };
+        let read = written.try_into::<Vec<Party>>().map_err(|error| error.message().to_owned());
+        let read = read.and_then(|parties| match parties.iter().find(|one| is_tool(one)) {
+            Some(tool) => Err(format!("`{tool}` owns nothing: grant its use to the tool")),
+            None => Ok(parties),
+        });
+        let read = read.map_err(|why| {
+            self.file
+                .error(span.clone(), format!("the `owners` of the credential `{name}`: {why}"))
+                .with_help("write a list, as in `owners = [\"principal:ana\", \"role:billing\"]`")
+        })?;
+        let first = Party::Principal(owner.to_owned());
+        Ok(Some(read.into_iter().chain([first]).collect()))
     }
 
     /// Reads a table whose form depends on its `kind`.

@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, ops::Range, path::Path, path::PathBuf, time::Du
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use toml::Spanned;
-use toolward_gate::{SourceError, SourceFile};
+use toolward_gate::{PrivateRanges, SourceError, SourceFile};
 
 /// One issuer of tokens.
 #[derive(Clone, Debug)]
 pub struct IssuerConfig {
     pub keys: KeysConfig,
+    /// Networks besides the public one that its keys may be fetched from.
+    pub allow_private: PrivateRanges,
     /// One of these is among `aud`.
     pub audiences: Vec<String>,
     pub algorithms: Vec<Algorithm>,
@@ -29,6 +31,7 @@ impl IssuerConfig {
     pub fn usual(keys: KeysConfig, audiences: Vec<String>) -> Self {
         Self {
             keys,
+            allow_private: PrivateRanges::default(),
             audiences,
             algorithms: USUAL.to_vec(),
             types: vec![ACCESS_TOKEN.to_owned()],
@@ -79,6 +82,8 @@ impl MappedClaim {
 #[serde(deny_unknown_fields)]
 pub(super) struct Issuer {
     jwks: Spanned<Jwks>,
+    #[serde(default)]
+    allow_private: PrivateRanges,
     audience: Spanned<OneOrSeveral>,
     algorithms: Option<Vec<Spanned<String>>>,
     types: Option<Vec<String>>,
@@ -120,6 +125,7 @@ impl Issuer {
         let audiences = reader.audiences(self.audience)?;
         let mut issuer = IssuerConfig::usual(reader.keys(self.jwks)?, audiences);
         issuer.span = span;
+        issuer.allow_private = self.allow_private;
         if let Some(names) = self.algorithms {
             issuer.algorithms =
                 names.iter().map(|name| reader.algorithm(name)).collect::<Result<_, _>>()?;

@@ -57,17 +57,17 @@ impl Guard {
         let stranger = request.extensions.get::<Peer>().map(Peer::neighbourhood);
         let stranger = stranger.unwrap_or_default();
         if self.open.contains(&request.uri.path()) {
-            return limited(&self.strangers, &stranger);
+            return limited(&self.strangers, &stranger).map_err(Problem::into_response);
         }
         let shown = self.identify(request).await;
         let principal = match shown {
             Ok(principal) => principal,
             Err(refused) => {
-                limited(&self.strangers, &stranger)?;
+                limited(&self.strangers, &stranger).map_err(Problem::into_response)?;
                 return Err(refused);
             }
         };
-        limited(&self.callers, principal.id())?;
+        limited(&self.callers, principal.id()).map_err(Problem::into_response)?;
         // Nothing behind this needs it, and so nothing behind this can pass it on.
         for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, DPOP] {
             request.headers.remove(name);
@@ -201,12 +201,10 @@ fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     }
 }
 
-fn limited(rates: &Rates, caller: &str) -> Result<(), Response> {
+fn limited(rates: &Rates, caller: &str) -> Result<(), Problem> {
     rates.take(caller).map_err(|wait| {
         let detail = "too many requests of one caller; try again in a moment";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
-            .after(wait)
-            .into_response()
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail).after(wait)
     })
 }
 

@@ -18,9 +18,11 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop, ToolName};
 use toolward_sandbox::Output;
+use tracing::Instrument as _;
 
 use crate::{
     host::Host,
+    telemetry,
     tools::{ReadError, Tool},
 };
 
@@ -96,31 +98,10 @@ impl ServerHandler for Door {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let (principal, door) = (self.speaker.principal(&context)?, self.speaker.door());
-        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
-        let token = context.meta.get_progress_token();
-        let (progress, telling) = token.map_or_else(Default::default, |token| {
-            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
-            (ProgressSink::to(sender), Some(telling))
-        });
-        let read = self.host.tools.read(&principal, door, &request.name, &arguments, progress);
-        let call = match read {
-            Ok(call) => call,
-            // A model can mend its arguments; a tool that is not there is the client's mistake.
-            Err(error @ ReadError::NoSuchTool { .. }) => {
-                return Err(ErrorData::invalid_params(error.to_string(), None));
-            }
-            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
-        };
-        let cancelled = context.ct.clone();
-        let outcome =
-            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
-        if let Some(telling) = telling {
-            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
-            let _told = telling.await;
-        }
-        Ok(answered(outcome).into())
+        let traceparent = context.meta.get_traceparent().map(str::to_owned);
+        let door = self.speaker.door();
+        let span = telemetry::request(door, "tools/call", traceparent.as_deref());
+        self.carry(request, context).instrument(span).await
     }
 
     async fn complete(
@@ -160,6 +141,40 @@ impl ServerHandler for Door {
 fn after(cursor: &str) -> Result<ToolName, ErrorData> {
     let name = cursor.strip_prefix(AFTER).and_then(|name| name.parse().ok());
     name.ok_or_else(|| ErrorData::invalid_params("it is no cursor of this list", None))
+}
+
+impl Door {
+    async fn carry(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (principal, door) = (self.speaker.principal(&context)?, self.speaker.door());
+        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
+        let token = context.meta.get_progress_token();
+        let (progress, telling) = token.map_or_else(Default::default, |token| {
+            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
+            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
+            (ProgressSink::to(sender), Some(telling))
+        });
+        let read = self.host.tools.read(&principal, door, &request.name, &arguments, progress);
+        let call = match read {
+            Ok(call) => call,
+            // A model can mend its arguments; a tool that is not there is the client's mistake.
+            Err(error @ ReadError::NoSuchTool { .. }) => {
+                return Err(ErrorData::invalid_params(error.to_string(), None));
+            }
+            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
+        };
+        let cancelled = context.ct.clone();
+        let outcome =
+            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        if let Some(telling) = telling {
+            // What comes after the answer is a mistake in MCP. A task that panicked has said so.
+            let _told = telling.await;
+        }
+        Ok(answered(outcome).into())
+    }
 }
 
 fn described(tool: &Tool) -> rmcp::model::Tool {

@@ -54,10 +54,10 @@ pub(super) async fn answer(State(agents): State<Agents>, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let message = match body::json(&parts.headers, body, agents.body_bytes).await {
         Ok(message) => message,
-        Err(problem) => return unread(problem),
+        Err(problem) => return unread(&problem),
     };
-    if let Err(refused) = fits(&message) {
-        return refused;
+    if let Err((code, why)) = fits(&message) {
+        return answered(StatusCode::BAD_REQUEST, code, why);
     }
     if let Some(principal) = parts.extensions.get::<Principal>()
         && let Some(missing) = beyond(&agents, principal, &message)
@@ -72,22 +72,22 @@ pub(super) async fn answer(State(agents): State<Agents>, request: Request) -> Re
 }
 
 /// What the SDK would answer in a way that no client understands.
-fn fits(message: &Value) -> Result<(), Response> {
+fn fits(message: &Value) -> Result<(), (i32, &'static str)> {
     let Some(fields) = message.as_object() else {
-        return Err(refused(-32600, "send one JSON-RPC message; several in a list are not taken"));
+        return Err((-32600, "send one JSON-RPC message; several in a list are not taken"));
     };
     if fields.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-        return Err(refused(-32600, "`jsonrpc` is not `2.0`"));
+        return Err((-32600, "`jsonrpc` is not `2.0`"));
     }
     let whole = |id: &Value| id.is_string() || id.is_i64() || id.is_u64();
     if fields.get("id").is_some_and(|id| !whole(id)) {
-        return Err(refused(-32600, "`id` is a text or a whole number"));
+        return Err((-32600, "`id` is a text or a whole number"));
     }
     if fields.get("params").is_some_and(|params| !params.is_object()) {
-        return Err(refused(-32602, "`params` is an object"));
+        return Err((-32602, "`params` is an object"));
     }
     if message.pointer("/params/arguments").is_some_and(|arguments| !arguments.is_object()) {
-        return Err(refused(-32602, "`arguments` is an object"));
+        return Err((-32602, "`arguments` is an object"));
     }
     Ok(())
 }
@@ -104,11 +104,7 @@ fn beyond<'a>(agents: &'a Agents, principal: &Principal, message: &Value) -> Opt
     (!enough).then(|| needed.into_iter().map(CapabilityName::as_str).collect())
 }
 
-fn refused(code: i32, message: &str) -> Response {
-    answered(StatusCode::BAD_REQUEST, code, message)
-}
-
-fn unread(problem: Problem) -> Response {
+fn unread(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
     answered(status, -32700, &problem.detail)
 }

@@ -5,20 +5,20 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use toolward_gate::{Cause, Refusal, Stop};
 use utoipa::ToSchema;
 
 /// Why a request was not done. `type` is stable: programs match on it.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// `urn:toolward:problem:` and the code of the reason.
     #[serde(rename = "type")]
     #[schema(example = "urn:toolward:problem:forbidden")]
     pub kind: String,
     /// The same for every problem of a type.
-    pub title: String,
+    pub title: &'static str,
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What happened here, and what to change.
@@ -26,7 +26,7 @@ pub struct Problem {
     /// What else a program may want to know, by the type.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    pub more: Map<String, Value>,
+    pub more: Box<Map<String, Value>>,
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
@@ -35,10 +35,10 @@ impl Problem {
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("{TYPES}{code}"),
-            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: detail.into(),
-            more: Map::new(),
+            more: Box::default(),
             retry_after: None,
         }
     }
@@ -77,7 +77,9 @@ impl Problem {
         match stop {
             Stop::Held { approval, .. } => problem.with("approval", approval.to_string()),
             Stop::Failed(failure) => problem.with("code", failure.code.clone()),
-            Stop::Refused(Refusal::OverRate { retry_after, .. }) => problem.after(*retry_after),
+            Stop::Refused(Refusal::OverRate { retry_after: Some(time), .. }) => {
+                problem.after(*time)
+            }
             Stop::Refused(Refusal::QueueFull | Refusal::QueueTime { .. }) => {
                 problem.after(Duration::from_secs(1))
             }

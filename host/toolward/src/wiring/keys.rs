@@ -9,8 +9,7 @@ pub(super) struct Fetcher(pub(super) Documents);
 
 #[async_trait]
 impl FetchKeys for Fetcher {
-    async fn fetch(&self, url: &str) -> Result<String, String> {
-        let nowhere_private = PrivateRanges::default();
-        self.0.read(url, &nowhere_private).await.map_err(|error| error.to_string())
+    async fn fetch(&self, url: &str, allow_private: &PrivateRanges) -> Result<String, String> {
+        self.0.read(url, allow_private).await.map_err(|error| error.to_string())
     }
 }

@@ -7,7 +7,7 @@ use toolward_gate::{
 };
 use toolward_sandbox::{Inspection, Sandbox, inspect_wanting};
 
-use super::{StartError, called, lent, minting, sessions, slots};
+use super::{StartError, called, lent, minting, owners, sessions, slots};
 use crate::{
     component_file,
     config::{ComponentConfig, Config, Unlinked},
@@ -76,7 +76,7 @@ fn planned(
             Err(error) => errors.push(error),
         }
     }
-    let capabilities = Arc::new(capabilities(&config.policies)?);
+    let capabilities = Arc::new(capabilities(config)?);
     if another.is_none() {
         errors.extend(wrong(config, &tools, &capabilities));
     }
@@ -89,7 +89,7 @@ fn planned(
 
 /// Reads capabilities and policies anew, for tools that are there. All of it is right, or none of it counts.
 pub fn policies(config: &Config, tools: &Tools) -> Result<CedarPolicy, StartError> {
-    let capabilities = Arc::new(capabilities(&config.policies)?);
+    let capabilities = Arc::new(capabilities(config)?);
     let errors = wrong(config, tools, &capabilities);
     if errors.is_empty() { checked(config, tools, capabilities) } else { Err(errors.into()) }
 }
@@ -101,7 +101,7 @@ fn checked(
 ) -> Result<CedarPolicy, StartError> {
     let (files, environment) = (policy_files(&config.policies)?, config.environment.name());
     let policy = CedarPolicy::load(&files, capabilities, &tools.installed(), environment)?;
-    Ok(policy.limiting(config.sandbox.limits.clone()))
+    Ok(policy.limiting(config.sandbox.limits.clone()).owned_by(owners(config)))
 }
 
 /// Names what capabilities and policies say at this moment, whether or not it can be loaded.
@@ -145,10 +145,11 @@ fn read(
 }
 
 /// Reads `capabilities.toml`.
-fn capabilities(folder: &Path) -> Result<Capabilities, StartError> {
-    let path = folder.join(CAPABILITIES);
+fn capabilities(config: &Config) -> Result<Capabilities, StartError> {
+    let path = config.policies.join(CAPABILITIES);
     let file = source(&path)?;
-    let interfaces: Vec<&str> = Sandbox::interfaces().collect();
+    let interfaces: Vec<&str> =
+        Sandbox::interfaces().chain(config.own_interfaces.iter().copied()).collect();
     Ok(Capabilities::parse(&file, &interfaces)?)
 }
 

@@ -1,8 +1,8 @@
 //! What carries a request under a capability, and how much of its response does a tool see?
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
-use toolward_gate::{BodyShape, CapabilityName, CredentialName, HttpScope, Usage};
+use toolward_gate::{BodyShape, CapabilityName, CredentialName, HttpScope, Party, Usage};
 
 use super::Plan;
 use crate::config::Config;
@@ -22,6 +22,8 @@ pub struct Carried {
     pub name: CredentialName,
     /// Absent where the configuration has no such credential.
     pub kind: Option<&'static str>,
+    /// Absent where whoever the policies allow may use it.
+    pub owners: Option<BTreeSet<Party>>,
 }
 
 /// How much of a response a tool sees.
@@ -42,6 +44,7 @@ impl Plan {
         let credential = scope.credential.as_ref().map(|name| Carried {
             name: name.clone(),
             kind: config.credentials.get(name).map(|credential| credential.broker.kind()),
+            owners: config.credentials.get(name).and_then(|credential| credential.owners.clone()),
         });
         let sets_aside = scope.meter.as_ref().map(|meter| meter.most);
         Some(Sent { credential, shows: shown(scope), sets_aside })
@@ -60,9 +63,14 @@ fn shown(scope: &HttpScope) -> Shown {
 /// Lines for an operator; what goes without saying has none.
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Carried { name, kind }) = &self.credential {
+        if let Some(Carried { name, kind, owners }) = &self.credential {
             let kind = kind.unwrap_or("NOT CONFIGURED");
             writeln!(f, "    with the credential {name} ({kind})")?;
+            if let Some(owners) = owners {
+                let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
+                let owners = owners.join(", ");
+                writeln!(f, "    which only {owners} may use, and whom they grant it")?;
+            }
         }
         match &self.shows {
             Shown::Whole => {}
@@ -74,7 +82,7 @@ impl fmt::Display for Sent {
         }
         match self.sets_aside {
             None => Ok(()),
-            Some(Usage { cost, tokens }) => {
+            Some(Usage { cost, tokens, .. }) => {
                 writeln!(f, "    and sets aside {cost} and {tokens} tokens for each request")
             }
         }

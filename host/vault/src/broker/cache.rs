@@ -91,7 +91,7 @@ type Known = [Option<Arc<Registered>>; 2];
 
 impl Kept {
     fn lend(&self, purpose: &Purpose<'_>) -> Minted {
-        self.providers().insert(purpose.capability.provider().to_owned());
+        self.providers().insert(purpose.capability.provider().to_string());
         let (credential, serial) = (self.credential.another(), Some(self.serial));
         Minted { credential, serial, ends: Some(self.ends) }
     }

@@ -100,6 +100,7 @@ fn scope(session_policy: Option<SessionPolicy>) -> HttpScope {
             max_bytes: 0,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }

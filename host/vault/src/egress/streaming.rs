@@ -4,16 +4,16 @@
 //! nothing that is still to be found; what was let go before a hit holds nothing of the value.
 use std::sync::Arc;
 
-use toolward_gate::{CapabilityName, HttpScope, Life, Note};
+use toolward_gate::{Aside, CapabilityName, HttpScope, Life, Note, Usage, step};
 
-use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace};
+use super::{Egress, EgressError, NoAnswer, Ready, trace::Trace, watch};
 use crate::{
     broker::Serial,
     check::Outbound,
     lease::Signed,
     scan::{Held, Scanned, Scanner},
     shape::{self, Shaped},
-    transport::Incoming,
+    transport::{Incoming, TransportError},
 };
 
 /// A response whose body is still coming in. Dropped, it closes its connection.
@@ -35,6 +35,9 @@ struct Coming {
     incoming: Incoming,
     held: Held,
     trace: Trace,
+    /// Counts what has come, wherever the body ends.
+    aside: Aside,
+    sent_bytes: u64,
     life: Life,
 }
 
@@ -88,8 +91,8 @@ impl Streamed {
         let told = EgressError::from(&error);
         if let Body::Coming(coming) = std::mem::replace(&mut self.body, Body::Broken(told.clone()))
         {
-            let Coming { egress, capability, scope, incoming, held, trace, life: _ } = *coming;
-            drop((incoming, held));
+            let Coming { egress, capability, scope, incoming, held, trace, aside, .. } = *coming;
+            drop((incoming, held, aside));
             let told = egress.unanswered(trace, error, &scope, capability).await;
             self.body = Body::Broken(told.clone());
             return told;
@@ -109,6 +112,8 @@ impl Coming {
         let coming = self.life.bound(self.incoming.next()).await.map_err(NoAnswer::Over)?;
         let came = coming.map_err(NoAnswer::Transport)?;
         self.trace.received(self.incoming.received());
+        let bytes = self.sent_bytes.saturating_add(self.incoming.received());
+        self.aside.counts(Usage { requests: 1, bytes, ..Usage::default() });
         let is_last = came.is_none();
         let piece = match came {
             Some(came) => self.held.push(came.as_ref()),
@@ -122,6 +127,14 @@ impl Egress {
     /// Carries one request of a running tool under a capability whose responses are streamed. What the call's
     /// notes say of it is written when the body ends, or is dropped.
     pub async fn send_streaming(
+        self: &Arc<Self>,
+        outbound: Outbound,
+    ) -> Result<Streamed, EgressError> {
+        let span = watch::span(&outbound.capability);
+        step(span, self.carry_streaming(outbound), EgressError::code).await
+    }
+
+    async fn carry_streaming(
         self: &Arc<Self>,
         outbound: Outbound,
     ) -> Result<Streamed, EgressError> {
@@ -146,7 +159,8 @@ impl Egress {
     }
 
     async fn begin(self: &Arc<Self>, ready: Ready) -> Result<Streamed, EgressError> {
-        let Ready { signed, scanner, serial, aside: _, life } = ready;
+        let Ready { signed, scanner, serial, mut aside, life } = ready;
+        let sent_bytes = signed.checked.body.len() as u64;
         let (scope, from) = (signed.checked.scope.clone(), signed.checked.destination.clone());
         let capability = signed.checked.capability.clone();
         let mut trace = Trace::begin(self, &signed);
@@ -157,11 +171,18 @@ impl Egress {
         });
         let (head, incoming) = match begun {
             Ok(begun) => begun,
-            Err(error) => return Err(self.unanswered(trace, error, &scope, capability).await),
+            Err(error) => {
+                if matches!(error, NoAnswer::Transport(TransportError::Unreached)) {
+                    aside.counts(Usage::default());
+                }
+                return Err(self.unanswered(trace, error, &scope, capability).await);
+            }
         };
         trace.answered(head.status());
+        watch::answered(head.status());
         let (egress, held) = (self.clone(), Held::of(&scanner));
-        let coming = Coming { egress, capability, scope, incoming, held, trace, life };
+        let coming =
+            Coming { egress, capability, scope, incoming, held, trace, aside, sent_bytes, life };
         Ok(Streamed { head, body: Body::Coming(Box::new(coming)) })
     }
 

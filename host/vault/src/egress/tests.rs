@@ -9,6 +9,7 @@ mod hits;
 mod http2;
 mod metered;
 mod minted;
+mod owned;
 mod responses;
 mod server;
 mod slots;

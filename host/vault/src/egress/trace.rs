@@ -2,7 +2,7 @@
 use tokio::time::Instant;
 use toolward_gate::{CapabilityName, Charge, CredentialName, HttpScope, Life, Note, Notes};
 
-use super::{Egress, EgressError, NoAnswer};
+use super::{Egress, EgressError, NoAnswer, watch};
 use crate::{
     fingerprint::{Fingerprint, FingerprintKey},
     lease::Signed,
@@ -127,7 +127,10 @@ impl Line {
 
     fn note(self, answer: &Result<Shaped, EgressError>, end: End) -> Note {
         match answer {
-            Ok(shaped) => self.sent(shaped.status(), end),
+            Ok(shaped) => {
+                watch::answered(shaped.status());
+                self.sent(shaped.status(), end)
+            }
             Err(EgressError::Withheld) => self.withheld(end),
             Err(error) => self.unanswered(error.code(), end.charge),
         }

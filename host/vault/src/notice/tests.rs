@@ -50,9 +50,9 @@ fn a_signature_of_another_time_key_body_or_version_is_not_believed() {
     }
     let moved = believed("v0", "1531420619", SIGNED, BODY, AT);
     assert_eq!(moved, Err(SignatureError::Signature));
-    for signature in
-        ["", "v0=", &SIGNED[3..], &SIGNED[..SIGNED.len() - 2], &format!("{SIGNED}00"), "v1=aa"]
-    {
+    let bare = SIGNED.strip_prefix("v0=").unwrap();
+    let cut = SIGNED.strip_suffix("03").unwrap();
+    for signature in ["", "v0=", bare, cut, &format!("{SIGNED}00"), "v1=aa"] {
         let refused = believed("v0", "1531420618", signature, BODY, AT);
         assert_eq!(refused, Err(SignatureError::Signature), "{signature}");
     }

@@ -60,12 +60,20 @@ impl Reader<'_> {
                 "have the host ask, with a `[credential.…]` of the kind `oauth2-client-credentials` or `aws-sts`",
             ));
         }
+        let trace_context = written.trace_context.as_ref().is_some_and(|say| *say.get_ref());
+        let headers = self.headers(written.headers.as_deref(), slot.as_ref())?;
+        if trace_context && headers.contains("traceparent") {
+            return Err(self.lacks(
+                "with `trace_context` the host writes `traceparent`, and a tool cannot",
+                "take `traceparent` out of `headers`, or `trace_context` out",
+            ));
+        }
         Ok(HttpScope {
             destinations,
             methods: self.methods(written.methods)?,
             paths,
             query: written.query,
-            headers: self.headers(written.headers.as_deref(), slot.as_ref())?,
+            headers,
             allow_private,
             tls: self.trust(written.tls.as_ref())?,
             credential,
@@ -73,6 +81,7 @@ impl Reader<'_> {
             slot,
             max_request_bytes: written.max_request_bytes.unwrap_or(DEFAULT_BYTES),
             response,
+            trace_context,
             meter: written.meter.as_ref().map(|meter| self.meter(meter)).transpose()?,
         })
     }

@@ -56,7 +56,7 @@ impl Reader<'_> {
         }
         let cost = meter.max.as_ref().map_or(Ok(Cost::default()), |max| self.cost(max))?;
         let tokens = meter.max_tokens.as_ref().map_or(0, |tokens| *tokens.get_ref());
-        Ok(Meter::new(Usage { cost, tokens }, quantities))
+        Ok(Meter::new(Usage { cost, tokens, ..Usage::default() }, quantities))
     }
 
     fn quantity(&self, written: &Spanned<WrittenQuantity>) -> Result<Quantity, SourceError> {

@@ -43,9 +43,12 @@ fn fields_headers_and_meter_are_read() {
     assert!(matches!(fields.project(long), Err(Misfit::Field { .. })));
 
     let meter = scope.meter.unwrap();
-    assert_eq!(meter.most, Usage { cost: Cost(50_000), tokens: 20_000 });
+    assert_eq!(meter.most, Usage { cost: Cost(50_000), tokens: 20_000, ..Usage::default() });
     let document = serde_json::json!({ "usage": { "in": 1_000 }, "images": 1 });
-    assert_eq!(meter.read(&document).unwrap().usage, Usage { cost: Cost(43_000), tokens: 1_000 });
+    assert_eq!(
+        meter.read(&document).unwrap().usage,
+        Usage { cost: Cost(43_000), tokens: 1_000, ..Usage::default() }
+    );
 }
 
 #[test]

@@ -103,8 +103,22 @@ fn head(policy: &Value, name: &str) -> Option<Value> {
     }
 }
 
-/// The same expression where `action` and `context.capability` are what they are for one action.
-pub(super) fn about(expression: Value, action: &str, is_capability: bool) -> Value {
+/// Whether a set has these elements and no others. Cedar types no set that is written empty.
+pub(super) fn consists(set: Value, elements: Vec<Value>) -> Value {
+    if elements.is_empty() {
+        return json!({ "isEmpty": { "arg": set } });
+    }
+    equal(set, json!({ "Set": elements }))
+}
+
+/// The same expression where `action`, `context.capability` and `context.credential` are what they are for one
+/// action.
+pub(super) fn about(
+    expression: Value,
+    action: &str,
+    is_capability: bool,
+    credential: Option<&str>,
+) -> Value {
     let capability = context(&["capability"]);
     if expression == variable("action") {
         return entity("Action", action);
@@ -112,15 +126,21 @@ pub(super) fn about(expression: Value, action: &str, is_capability: bool) -> Val
     if expression == has(variable("context"), "capability") {
         return truth(is_capability);
     }
+    if expression == has(variable("context"), "credential") {
+        return truth(credential.is_some());
+    }
     if is_capability && expression == capability {
         return entity("Capability", action);
     }
+    if let Some(name) = credential.filter(|_| expression == context(&["credential"])) {
+        return entity("Credential", name);
+    }
     match expression {
         Value::Array(items) => {
-            items.into_iter().map(|item| about(item, action, is_capability)).collect()
+            items.into_iter().map(|item| about(item, action, is_capability, credential)).collect()
         }
         Value::Object(members) => {
-            let inner = |(name, value)| (name, about(value, action, is_capability));
+            let inner = |(name, value)| (name, about(value, action, is_capability, credential));
             Value::Object(members.into_iter().map(inner).collect())
         }
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{
     super::{CALL, CedarPolicy, InstalledTool, Rule, request::risk, schema::ActionTypes},
     expression::{
-        about, all, any, at_most, attribute, context, entity, equal, has, named, not, satisfied,
-        text, truth, variable, whole, within,
+        about, all, any, at_most, attribute, consists, context, entity, equal, has, named, not,
+        satisfied, text, truth, variable, whole, within,
     },
 };
 use crate::{CapabilityDefinition, CapabilityName, Risk};
@@ -80,7 +80,8 @@ impl<'a> Model<'a> {
     /// When a policy is satisfied; where that cannot be said, what allows more.
     fn satisfied(&self, policy: &Policy, action: &str, otherwise: bool) -> Value {
         let expression = satisfied(policy).unwrap_or_else(|| truth(otherwise));
-        about(expression, action, action != CALL)
+        let credential = self.definition(action).and_then(CapabilityDefinition::credential);
+        about(expression, action, action != CALL, credential.map(|name| name.as_str()))
     }
 
     fn definition(&self, action: &str) -> Option<&CapabilityDefinition> {
@@ -109,6 +110,14 @@ impl<'a> Model<'a> {
                 equal(attribute(capability.clone(), "interface"), text(&definition.interface.0)),
                 equal(attribute(capability, "cost"), whole(cost)),
             ]);
+            if let Some(name) = definition.credential() {
+                let owners = self.policy.owners.get(name).into_iter().flatten();
+                let owners: Vec<Value> = owners.map(|one| text(&one.to_string())).collect();
+                truths.push(consists(
+                    attribute(entity("Credential", name.as_str()), "owners"),
+                    owners,
+                ));
+            }
         }
         truths
     }
@@ -144,9 +153,9 @@ impl<'a> Model<'a> {
             truths.push(if name == self.tool.component.as_str() { is } else { not(is) });
         }
         for definition in self.actions.iter().filter_map(|action| self.definition(action)) {
-            let credential = definition.http.as_ref().and_then(|http| http.credential.as_ref());
+            let (credential, provider) = (definition.credential(), definition.name.provider());
             let parents = [
-                ("Provider", Some(definition.name.provider())),
+                ("Provider", Some(provider.as_str())),
                 ("Credential", credential.map(|name| name.as_str())),
             ];
             for (kind, parent) in parents {

@@ -4,7 +4,15 @@ use crate::{Outcome, Supposition};
 
 fn explained(policy: &CedarPolicy, call: &Call, approved_by: Option<&str>) -> Explanation {
     let approved_by = approved_by.map(|by| [by.to_owned()].into());
-    policy.explain(call, &Supposition { now: Timestamp::UNIX_EPOCH, approved_by, remaining: None })
+    policy.explain(
+        call,
+        &Supposition {
+            now: Timestamp::UNIX_EPOCH,
+            approved_by,
+            remaining: None,
+            not_yours: BTreeSet::new(),
+        },
+    )
 }
 
 #[test]

@@ -108,7 +108,7 @@ proptest! {
         } else {
             call(caller, "open_issue", json!({"owner": "acme", "repo": "site"}))
         };
-        let known = Circumstances { now: Timestamp::from_second(hour * 3600).unwrap(), approved_by: None, remaining: None, exceptions: None };
+        let known = Circumstances { now: Timestamp::from_second(hour * 3600).unwrap(), approved_by: None, remaining: None, exceptions: None, not_yours: &BTreeSet::new() };
         for action in policy.actions(&call) {
             let (request, entities) = policy.request(&call, known, action).unwrap();
             let heads = heads(&call.principal, &call.tool.name, &call.tool.component);

@@ -73,7 +73,7 @@ fn terms(seconds: u64, uses: bool) -> Terms {
     let scope = capabilities.find(&name).unwrap().http.clone().unwrap();
     Terms {
         time: Duration::from_secs(seconds),
-        cost: Cost(0),
+        cost: Cost(0).into(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms { http: uses.then_some((name, scope)).into_iter().collect() },

@@ -25,6 +25,7 @@ fn scope() -> HttpScope {
             max_bytes: 200,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }

@@ -41,6 +41,7 @@ fn http() -> HttpScope {
             max_bytes: 1000,
             ..ResponseShape::default()
         },
+        trace_context: false,
         meter: None,
     }
 }

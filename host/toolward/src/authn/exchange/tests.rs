@@ -275,7 +275,7 @@ async fn a_token_that_others_signed_with_a_lineage_is_not_believed_in_it() {
     let signed = |issuer: &str| {
         let header = json!({ "alg": "EdDSA", "typ": "at+jwt" });
         let claims = json!({ "iss": issuer, "aud": AUDIENCE, "sub": "ana", "iat": now(), "exp": now() + 60,
-            "jti": "1", "lineage": forged, "door": "rest" });
+            "jti": "1", "toolward_lineage": forged, "toolward_door": "rest" });
         testing::signed_values(&header, &claims, &signer)
     };
     let principal = authn.bearer(&signed("https://login.example.com")).await.unwrap();

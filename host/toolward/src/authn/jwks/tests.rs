@@ -36,7 +36,7 @@ impl Issuer {
 
 #[async_trait]
 impl FetchKeys for Issuer {
-    async fn fetch(&self, _url: &str) -> Result<String, String> {
+    async fn fetch(&self, _url: &str, _private: &PrivateRanges) -> Result<String, String> {
         let asked = self.asked.lock().unwrap().saturating_add(1);
         *self.asked.lock().unwrap() = asked;
         tokio::task::yield_now().await;
@@ -45,7 +45,11 @@ impl FetchKeys for Issuer {
 }
 
 fn fetched(issuer: &Arc<Issuer>) -> Fetched {
-    Fetched::new("https://login.example.com/keys".to_owned(), issuer.clone())
+    Fetched::new(
+        "https://login.example.com/keys".to_owned(),
+        PrivateRanges::default(),
+        issuer.clone(),
+    )
 }
 
 async fn has(fetched: &Fetched, name: &str) -> bool {

@@ -45,6 +45,9 @@ pub(super) struct Entry {
     /// Under which something left the sandbox.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) capabilities_used: BTreeSet<String>,
+    /// That no policy permits: people allowed them for a time.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) exceptional: BTreeSet<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) destinations: Vec<Destination>,
     pub(super) bytes_sent: u64,
@@ -165,6 +168,7 @@ impl Entry {
             "allowed" if self.policies.is_empty() => self.basis(note),
             "asked" => self.approval = text(note, "approval"),
             "approved" => self.approved_by = texts(note, "by"),
+            "exceptional" => self.exceptional.extend(text(note, "capability")),
             _ => {}
         }
         let Some(capability) = text(note, "capability") else { return };
@@ -205,8 +209,14 @@ impl Entry {
         } else {
             format!(" for {}", self.acts_for.join(", "))
         };
+        let names: Vec<&str> = self.exceptional.iter().map(String::as_str).collect();
+        let exceptional = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" BY EXCEPTION {}", names.join(", "))
+        };
         format!(
-            "{:.19} {:<8} {:<16} {}{for_whom}: {what} {}",
+            "{:.19} {:<8} {:<16} {}{for_whom}: {what} {}{exceptional}",
             self.at.to_string(),
             decision,
             self.end.as_deref().unwrap_or("running"),

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::merge;
 
@@ -70,47 +70,38 @@ impl Client {
     }
 
     fn written(self, entry: &Entry) -> Result<Value, String> {
+        let mut written = Map::new();
+        let mut put = |name: &str, value: Value| drop(written.insert(name.to_owned(), value));
         let typed = matches!(self, Self::Claude | Self::Vscode);
         match entry {
             Entry::Stdio { program, config, token_file } => {
-                let mut written = json!({});
                 if typed {
-                    written["type"] = json!("stdio");
+                    put("type", json!("stdio"));
                 }
-                written["command"] = json!(text(program)?);
-                written["args"] = json!(["--config", text(config)?, "run"]);
+                put("command", json!(text(program)?));
+                put("args", json!(["--config", text(config)?, "run"]));
                 if let Some(file) = token_file {
-                    written["env"] = json!({ "TOOLWARD_TOKEN_FILE": text(file)? });
+                    put("env", json!({ "TOOLWARD_TOKEN_FILE": text(file)? }));
                 }
-                Ok(written)
             }
             Entry::Http { url, variable, token } => {
-                let mut written = if typed {
-                    json!({ "type": "http", "url": url })
-                } else {
-                    json!({ "url": url })
-                };
+                if typed {
+                    put("type", json!("http"));
+                }
+                put("url", json!(url));
+                let bearer = |token: &str| json!({ "Authorization": format!("Bearer {token}") });
                 match (self, token) {
-                    (Self::Codex, None) => written["bearer_token_env_var"] = json!(variable),
-                    (Self::Codex, Some(token)) => {
-                        written["http_headers"] =
-                            json!({ "Authorization": format!("Bearer {token}") });
-                    }
-                    (_, Some(token)) => {
-                        written["headers"] = json!({ "Authorization": format!("Bearer {token}") });
-                    }
-                    (Self::Claude, None) => {
-                        written["headers"] =
-                            json!({ "Authorization": format!("Bearer ${{{variable}}}") });
-                    }
+                    (Self::Codex, None) => put("bearer_token_env_var", json!(variable)),
+                    (Self::Codex, Some(token)) => put("http_headers", bearer(token)),
+                    (_, Some(token)) => put("headers", bearer(token)),
+                    (Self::Claude, None) => put("headers", bearer(&format!("${{{variable}}}"))),
                     (Self::Cursor | Self::Vscode, None) => {
-                        written["headers"] =
-                            json!({ "Authorization": format!("Bearer ${{env:{variable}}}") });
+                        put("headers", bearer(&format!("${{env:{variable}}}")));
                     }
                 }
-                Ok(written)
             }
         }
+        Ok(Value::Object(written))
     }
 }
 

@@ -54,7 +54,7 @@ fn known(
             tools.map(|tool| tool.digest.to_string()).collect()
         }
         SwitchTarget::Capability(_) => capabilities.map(ToString::to_string).collect(),
-        SwitchTarget::Provider(_) => capabilities.map(|name| name.provider().to_owned()).collect(),
+        SwitchTarget::Provider(_) => capabilities.map(|name| name.provider().to_string()).collect(),
         SwitchTarget::Credential(_) => config.credentials.keys().map(ToString::to_string).collect(),
     };
     let name = match target {
@@ -85,7 +85,7 @@ fn stops(target: &SwitchTarget, plan: &Plan, tool: &Tool) -> bool {
         SwitchTarget::Use { digest, capability } => {
             tool.digest == *digest && wants.any(|want| want == capability)
         }
-        SwitchTarget::Provider(provider) => wants.any(|want| want.provider() == provider),
+        SwitchTarget::Provider(provider) => wants.any(|want| want.provider().as_str() == provider),
         SwitchTarget::Credential(name) => wants
             .filter_map(|want| credential(plan.capabilities.find(want)?))
             .any(|used| used.as_str() == name),

@@ -84,7 +84,12 @@ impl Case {
             door: self.door.clone().unwrap_or_else(|| "mcp-stdio".to_owned()),
             tool: self.tool.clone(),
             arguments,
-            when: Supposition { now, approved_by: self.approved_by.clone(), remaining: None },
+            when: Supposition {
+                now,
+                approved_by: self.approved_by.clone(),
+                remaining: None,
+                not_yours: [].into(),
+            },
         })
     }
 

@@ -27,7 +27,7 @@ pub(in crate::command) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (config, plan) = super::plan(context, self.policies)?;
         let words = || {
             let tool = plan.tools.find(&self.tool);
@@ -35,6 +35,7 @@ impl Explain {
         };
         let arguments = self.args_json.clone().unwrap_or_else(words);
         let supposed = self.supposed.with(&config, self.tool.clone(), arguments)?;
+        let supposed = supposed.owning(&config, &plan).await?;
         let explanation = supposed.explained(&plan)?;
         context.terminal.show(&explanation, || told(&explanation))?;
         Ok(())

@@ -161,7 +161,12 @@ fn confirmed(claim: &str, call: &Counterexample, plan: &Plan) -> bool {
             door: call.door.clone(),
             tool: call.tool.to_string(),
             arguments: call.arguments.to_string(),
-            when: Supposition { now, approved_by: call.approved_by.clone(), remaining },
+            when: Supposition {
+                now,
+                approved_by: call.approved_by.clone(),
+                remaining,
+                not_yours: [].into(),
+            },
         };
         let explained = supposed.explained(plan);
         explained.is_ok_and(|explained| match explained.outcome {

@@ -81,6 +81,7 @@ impl SupposedArgs {
             now: self.at.unwrap_or_else(|| wiring::clock().now()),
             approved_by,
             remaining: None,
+            not_yours: [].into(),
         };
         Ok(Supposed { caller, door: self.door.unwrap_or_default(), tool, arguments, when })
     }
@@ -90,6 +91,16 @@ impl Supposed {
     /// What would become of it. Fails where it is no call of a tool that is there.
     pub(super) fn explained(&self, plan: &Plan) -> Result<Explanation, Failure> {
         Ok(plan.policy.explain(&self.call(plan)?, &self.when))
+    }
+
+    /// With the owners and grants of this moment.
+    pub(super) async fn owning(mut self, config: &Config, plan: &Plan) -> Result<Self, Failure> {
+        if let Some(tool) = plan.tools.find(&self.tool) {
+            let principal = authn::supposed(&self.caller);
+            let name = &tool.manifest.name;
+            self.when.not_yours = wiring::not_yours(config, &principal, name).await?;
+        }
+        Ok(self)
     }
 
     fn call(&self, plan: &Plan) -> Result<Call, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! A call is decided again with what the trail holds of it. Where it holds the arguments only by digest, the
 //! call counts where the policies say the same for all arguments, and else it is listed as one that cannot be
-//! decided again. A token's scope is not in the trail: none is supposed.
+//! decided again. A token's scope and the grants of credentials are not in the trail: none is supposed to be missing.
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -216,7 +216,7 @@ impl Recorded {
             door: text(&self.opened, "door").to_owned(),
             tool: text(&self.opened, "tool").to_owned(),
             arguments: arguments.to_string(),
-            when: Supposition { now: self.at, approved_by, remaining: None },
+            when: Supposition { now: self.at, approved_by, remaining: None, not_yours: [].into() },
         };
         let explained =
             supposed.explained(plan).map_err(|_| "its arguments do not fit its tool")?;

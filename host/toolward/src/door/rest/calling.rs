@@ -2,7 +2,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{
         IntoResponse as _, Response,
         sse::{Event, KeepAlive, Sse},
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use toolward_gate::{Call, Digest, Principal, ProgressSink, Said, Stop, Unavailable};
 use toolward_sandbox::Output;
+use tracing::Instrument as _;
 
 use super::{
     super::{agents::Agents, place::only, problem::Problem},
@@ -20,7 +21,7 @@ use super::{
     once::{Mine, Name},
     told,
 };
-use crate::{host::Host, tools::ReadError};
+use crate::{host::Host, telemetry, tools::ReadError};
 
 /// A request for a call.
 pub(super) struct Asked {
@@ -29,6 +30,7 @@ pub(super) struct Asked {
     arguments: String,
     name: Option<Name>,
     streamed: bool,
+    traceparent: Option<String>,
 }
 
 impl Asked {
@@ -51,10 +53,16 @@ impl Asked {
                 "an answer that comes in parts is not kept: leave out `Idempotency-Key`, or `text/event-stream`",
             ));
         }
-        Ok(Self { principal, tool, arguments, name, streamed })
+        let traceparent = only(headers, &TRACEPARENT).map(str::to_owned);
+        Ok(Self { principal, tool, arguments, name, streamed, traceparent })
     }
 
     pub(super) async fn answer(self, agents: &Agents) -> Response {
+        let span = telemetry::request(DOOR, REQUEST, self.traceparent.as_deref());
+        self.carried(agents).instrument(span).await
+    }
+
+    async fn carried(self, agents: &Agents) -> Response {
         if self.streamed {
             return self.stream(agents);
         }
@@ -91,7 +99,7 @@ impl Asked {
             Err(problem) => return problem.into_response(),
         };
         let (events, heard) = mpsc::channel(WAITING);
-        tokio::spawn(tell(agents.host.clone(), call, said, events));
+        tokio::spawn(tell(agents.host.clone(), call, said, events).in_current_span());
         let heard = stream::unfold(heard, async |mut heard| {
             heard.recv().await.map(|event| (Ok::<_, Infallible>(event), heard))
         });
@@ -116,7 +124,7 @@ async fn once(host: Arc<Host>, call: Call, mine: Mine) -> Response {
         let stop = outcome.as_ref().err().cloned();
         mine.settle(stop.as_ref(), told::answer(id, &tool, outcome)).await
     };
-    tokio::spawn(work).await.unwrap_or_else(|error| {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
         Problem::of(&Unavailable::new("the host", error).into()).into_response()
     })
 }
@@ -170,3 +178,7 @@ const DOOR: &str = "rest";
 const WAITING: usize = 16;
 /// Something in between, so that nobody takes a silent connection for a dead one.
 const ALIVE: Duration = Duration::from_secs(15);
+/// How such a request is called in traces (OpenTelemetry's conventions for HTTP servers).
+const REQUEST: &str = "POST /v1/calls";
+/// W3C Trace Context section 3.2.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

@@ -75,7 +75,9 @@ impl Name {
                     None | Some(_) => Claim::Begun { call: before, at },
                 }
             }
-            other => other,
+            settled @ (Claim::Yours | Claim::OfAnother | Claim::Answered(_) | Claim::TooMany) => {
+                settled
+            }
         };
         match claim {
             Claim::Yours => {

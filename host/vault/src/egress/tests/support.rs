@@ -8,11 +8,11 @@ use std::{
 use async_trait::async_trait;
 use toolward_gate::{
     Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
-    BudgetLimit, Call, CallId, Clock as _, Cost, CredentialName, DecideError, Decision,
-    Destination, Digest, EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope,
-    Identity, Kind, Note, Notes, Policy, Principal, PrivateRanges, ProgressSink, Recording,
-    Refusal, Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch,
-    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Terms, ToolRef, Trust,
+    BudgetLimit, Call, CallId, Clock as _, CredentialName, DecideError, Decision, Destination,
+    Digest, EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind,
+    Note, Notes, Ownership, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal,
+    Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch,
+    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally, Terms, ToolRef, Trust,
     Unavailable, Usage,
 };
 
@@ -57,6 +57,7 @@ pub(super) struct Setup {
     /// How long the call lives.
     pub(super) time: Duration,
     pub(super) budgets: Vec<BudgetLimit>,
+    pub(super) ownership: Ownership,
     /// Whether responses that held a credential are counted.
     pub(super) suspends: bool,
 }
@@ -86,13 +87,15 @@ impl Setup {
                 max_bytes: 4096,
                 ..ResponseShape::default()
             },
+            trace_context: false,
             meter: None,
         };
         let (settings, time) = (EgressSettings::default(), Duration::from_secs(30));
         let (other, broker, network) = (None, None, None);
         let (budgets, suspends) = (Vec::new(), false);
+        let ownership = Ownership::open();
         let secret = Some(TOKEN);
-        Self { scope, secret, other, broker, network, settings, time, budgets, suspends }
+        Self { scope, secret, other, broker, network, settings, time, budgets, ownership, suspends }
     }
 
     pub(super) fn slot(mut self, slot: Slot) -> Self {
@@ -111,6 +114,7 @@ impl Setup {
             approvals: office.clone(),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
+            ownership: self.ownership,
             clock: Arc::new(SystemClock),
         };
         let settled = gate.settle(call()).await.unwrap();
@@ -220,6 +224,7 @@ fn kind(note: &Note) -> Option<String> {
         | Note::Called { .. }
         | Note::Refused { .. }
         | Note::NotCalled { .. }
+        | Note::Used { .. }
         | Note::Logged { .. }
         | Note::LogDropped { .. } => None,
     }
@@ -235,7 +240,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
     let http = [("shop:items:read".parse().unwrap(), Arc::new(scope))].into();
     Terms {
         time,
-        cost: Cost(0),
+        cost: Tally::default(),
         rates: Vec::new(),
         budgets: Vec::new(),
         egress: EgressTerms { http },
@@ -245,7 +250,7 @@ fn terms(scope: HttpScope, time: Duration) -> Terms {
     }
 }
 
-fn call() -> Call {
+pub(super) fn call() -> Call {
     let identity = Identity {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
@@ -332,14 +337,14 @@ impl SwitchFeed for Office {
 #[async_trait]
 impl BudgetLedger for Office {
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError> {
-        *self.held.lock().unwrap() = reservation.usage;
+        *self.held.lock().unwrap() = reservation.usage.total();
         Ok(())
     }
     async fn adjust(&self, adjustment: Adjustment<'_>) -> Result<(), ReserveError> {
-        if adjustment.budgets.iter().any(|budget| !budget.fits(adjustment.usage)) {
+        if adjustment.budgets.iter().any(|budget| !budget.fits(&adjustment.usage)) {
             return Err(Refusal::OverBudget.into());
         }
-        *self.held.lock().unwrap() = adjustment.usage;
+        *self.held.lock().unwrap() = adjustment.usage.total();
         Ok(())
     }
 }
