@@ -73,14 +73,14 @@ impl Kill {
                 }
                 context.terminal.show(&json!({ "off": target }), || format!("off: {target}"))?;
             }
-            Self::List => return list(context, state.read().await?.thrown),
+            Self::List => return list(context, &state.read().await?.thrown),
             Self::Watch => return watch::watch(context, &state).await,
         }
         Ok(())
     }
 }
 
-fn list(context: &Context, switches: Vec<Switch>) -> Result<(), Failure> {
+fn list(context: &Context, switches: &[Switch]) -> Result<(), Failure> {
     let lines = || switches.iter().map(|switch| line(switch) + "\n").collect();
     context.terminal.show(&json!({ "switches": switches }), lines)?;
     if switches.is_empty() {

@@ -31,13 +31,10 @@ pub(super) fn check(
         )));
     }
     let stopped = plan.tools.iter().filter(|tool| stops(target, &plan, tool)).count();
-    Ok(match target {
-        SwitchTarget::Principal(_) => {
-            "it stops what this principal calls, and what is called for it".to_owned()
-        }
-        _ => {
-            format!("tools of this host that it stops: {stopped} of {}", plan.tools.iter().count())
-        }
+    Ok(if let SwitchTarget::Principal(_) = target {
+        "it stops what this principal calls, and what is called for it".to_owned()
+    } else {
+        format!("tools of this host that it stops: {stopped} of {}", plan.tools.iter().count())
     })
 }
 
