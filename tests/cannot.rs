@@ -57,7 +57,7 @@ fn libraries() -> &'static [Library] {
                 for gate in &gates {
                     let set = vec![gate.clone(), vault.clone(), sandbox.clone(), json[0].clone()];
                     if compile_with(&allowed(), &set).0 {
-                        return with_host(set);
+                        return with_host(&set);
                     }
                 }
             }
@@ -67,8 +67,8 @@ fn libraries() -> &'static [Library] {
 }
 
 /// The same, and a host that was built with them.
-fn with_host(set: Vec<Library>) -> Vec<Library> {
-    let sets = built("toolward").into_iter().map(|host| [set.clone(), vec![host]].concat());
+fn with_host(set: &[Library]) -> Vec<Library> {
+    let sets = built("toolward").into_iter().map(|host| [set, &[host]].concat());
     let fits = |set: &Vec<Library>| compile_with(&embedded(), set).0;
     { sets }.find(fits).expect("no host belongs to these libraries")
 }

@@ -96,7 +96,7 @@ impl Held {
             Self::Budget(budget) if matches!(budget.most, Amount::Cost(_)) => {
                 Cost(number).to_string()
             }
-            _ => format!("{number} {}", self.unit()),
+            Self::Rate(_) | Self::Budget(_) => format!("{number} {}", self.unit()),
         }
     }
 }
@@ -136,6 +136,6 @@ pub trait BudgetLedger: Send + Sync {
         _principal: Option<&str>,
         _now: Timestamp,
     ) -> Result<Vec<Standing>, Unavailable> {
-        Err(Unavailable::new("the ledger", "it keeps no account").into())
+        Err(Unavailable::new("the ledger", "it keeps no account"))
     }
 }

@@ -38,7 +38,9 @@ impl Party {
     fn includes(&self, principal: &Principal, tool: &ToolName) -> bool {
         match self {
             Self::Tool(name) => name == tool,
-            _ => self.has(principal.id(), principal.roles(), principal.groups()),
+            Self::Principal(_) | Self::Role(_) | Self::Group(_) => {
+                self.has(principal.id(), principal.roles(), principal.groups())
+            }
         }
     }
 

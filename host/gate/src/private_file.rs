@@ -76,9 +76,9 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|entry| name(entry).unwrap()).collect();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }

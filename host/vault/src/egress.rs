@@ -177,7 +177,7 @@ impl Egress {
     /// Carries one request of a running tool.
     pub async fn send(&self, outbound: Outbound) -> Result<Shaped, EgressError> {
         let span = watch::span(&outbound.capability);
-        step(span, self.carry(outbound), EgressError::code).await
+        step(span, Box::pin(self.carry(outbound)), EgressError::code).await
     }
 
     async fn carry(&self, outbound: Outbound) -> Result<Shaped, EgressError> {

@@ -1,5 +1,9 @@
 //! The matrix over real sockets: every writing, in every part of what a server sends.
-#![expect(clippy::print_stdout, reason = "a score, and what was left out")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a score, and what was left out"
+)]
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -71,7 +75,7 @@ async fn matrix(stage: &Stage, places: &[Placement], what: &str) {
             match stage.ends(place, writing).await {
                 Ok(_) => right += 1,
                 Err(said) => {
-                    drop(wrong.insert(format!("{} in {}", writing.name, place.name), said))
+                    drop(wrong.insert(format!("{} in {}", writing.name, place.name), said));
                 }
             }
         }

@@ -212,7 +212,7 @@ fn text(text: &[u8]) -> Vec<u8> {
         Some(mut rest) => {
             written.push(127);
             while rest >= 128 {
-                written.push(u8::try_from(rest % 128 + 128).unwrap());
+                written.push(u8::try_from((rest % 128) | 128).unwrap());
                 rest /= 128;
             }
             written.push(u8::try_from(rest).unwrap());

@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
@@ -48,7 +49,7 @@ fn noon() -> Timestamp {
 }
 
 fn hours(count: i64) -> Timestamp {
-    Timestamp::from_second(noon().as_second() + count * 3600).unwrap()
+    noon().checked_add(SignedDuration::from_hours(count)).unwrap()
 }
 
 fn principal(id: &str, role: &str, group: &str) -> Principal {

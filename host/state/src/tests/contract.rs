@@ -417,7 +417,11 @@ async fn a_grant_holds_on_every_host_until_it_ends_or_is_taken_back<M: Maker>(ma
     let longer = grant("role:payer", None);
     there.grant(longer.clone()).await.unwrap();
     clock.pass(Duration::from_secs(1800));
-    assert_eq!(here.grants(None).await.unwrap(), [longer.clone()], "the other one has ended");
+    assert_eq!(
+        here.grants(None).await.unwrap(),
+        std::slice::from_ref(&longer),
+        "the other one has ended"
+    );
     let (credential, to) = (&longer.credential, &longer.to);
     let with = "charge".parse().unwrap();
     assert!(!there.revoke(credential, to, Some(&with), "ben", "over").await.unwrap());

@@ -1,9 +1,5 @@
 //! A thousand callers at once, again and again: how many are admitted that do not fit?
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "small numbers; a figure"
-)]
+#![expect(clippy::print_stdout, reason = "small numbers; a figure")]
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Barrier;

@@ -430,7 +430,7 @@ fn a_denied_token_is_refused_and_so_is_every_one_while_nothing_can_be_looked_up(
             expires_at: None,
         });
         assert!(matches!(bearer(&token), Err(AuthnError::Denied)));
-        assert!(matches!(futures::executor::block_on(authn.examine(&token)), Ok(_)));
+        assert!(futures::executor::block_on(authn.examine(&token)).is_ok());
     }
     let other = login.token(|claims| claims["jti"] = json!("t2"));
     bearer(&other).unwrap();

@@ -84,7 +84,11 @@ impl Approval {
         match self {
             Self::Request(request) => return request.run(context).await,
             Self::Listen(listen) => return listen.run(context).await,
-            other => {
+            other @ (Self::List { .. }
+            | Self::Show { .. }
+            | Self::Approve { .. }
+            | Self::Deny { .. }
+            | Self::Watch) => {
                 let config = context.config()?;
                 let state = wiring::state(&config).await?;
                 other.run_on(context, &config, &state).await

@@ -116,11 +116,16 @@ fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::OverRate { .. } | Refusal::OverBudget => StatusCode::TOO_MANY_REQUESTS,
         Refusal::QueueFull | Refusal::QueueTime { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::AlreadySpent => StatusCode::CONFLICT,
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "whatever else the gate refuses is forbidden"
-        )]
-        _ => StatusCode::FORBIDDEN,
+        Refusal::Forbidden
+        | Refusal::OtherDoor { .. }
+        | Refusal::NotGranted { .. }
+        | Refusal::NotYours { .. }
+        | Refusal::NotLinked { .. }
+        | Refusal::Denied { .. }
+        | Refusal::Unanswered
+        | Refusal::TooManyQuestions { .. }
+        | Refusal::OverApproved { .. }
+        | Refusal::Halted(_) => StatusCode::FORBIDDEN,
     }
 }
 

@@ -1,5 +1,4 @@
 //! Steps become metrics with labels that nobody outside chooses.
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers, and a panic fails the test")]
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,

@@ -36,7 +36,9 @@ impl Teller for WebhookConfig {
         let key = means.secret(&self.store, &self.key).await?;
         let mut said = message(telling, self.arguments);
         // One who sees it twice can tell.
-        said["message"] = Uuid::new_v4().to_string().into();
+        if let Some(said) = said.as_object_mut() {
+            said.insert("message".to_owned(), Uuid::new_v4().to_string().into());
+        }
         let (json, proof) = (said.to_string(), Proof::Signed(&key));
         let notice =
             Notice { to: &self.url, allow_private: &self.allow_private, json: &json, proof };

@@ -44,10 +44,13 @@ pub(super) async fn audit(
         on_failure: set.map_or(OnFailure::Stop, |set| set.on_failure),
         retention,
     };
-    let log = AnchoredLog::start(state, anchoring).await.map_err(|error| match error {
+    let log = AnchoredLog::start(state, anchoring).await.map_err(|error| {
         // What a place said is for the operator, who starts the host.
-        StateError::Unavailable(error) => StartError::from(error),
-        other => other.into(),
+        if let StateError::Unavailable(error) = error {
+            error.into()
+        } else {
+            StartError::from(error)
+        }
     })?;
     Ok(Audit::new(Arc::new(log)))
 }

@@ -131,7 +131,7 @@ impl Egress {
         outbound: Outbound,
     ) -> Result<Streamed, EgressError> {
         let span = watch::span(&outbound.capability);
-        step(span, self.carry_streaming(outbound), EgressError::code).await
+        step(span, Box::pin(self.carry_streaming(outbound)), EgressError::code).await
     }
 
     async fn carry_streaming(

@@ -43,7 +43,7 @@ impl Incoming {
     }
 
     fn is_read(&mut self) {
-        self.unread.take().into_iter().for_each(Unread::is_read);
+        self.unread.take().into_iter().for_each(Unread::forget);
     }
 
     /// How long it will be, in bytes, where that is known.

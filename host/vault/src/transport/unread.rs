@@ -21,7 +21,7 @@ impl Unread {
         Self { clients: clients.clone(), key: Some(key) }
     }
 
-    pub(super) fn is_read(mut self) {
+    pub(super) fn forget(mut self) {
         self.key = None;
     }
 }

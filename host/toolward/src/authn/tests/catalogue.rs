@@ -179,7 +179,7 @@ fn another_writing_of_a_token_is_not_the_token() {
     let token = login.token(|_| {});
     login.identify(&token).unwrap();
     let parts: Vec<&str> = token.split('.').collect();
-    let (last, rest) = (token.chars().last().unwrap(), &token[..token.len() - 1]);
+    let (last, rest) = (token.chars().last().unwrap(), token.split_at(token.len() - 1).0);
     // The last character of 64 bytes in base64 has four bits that mean nothing.
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for other in alphabet.chars().filter(|one| *one != last) {

@@ -10,7 +10,7 @@ use toolward_gate::{
 use toolward_state::State;
 
 use super::{Context, Failure};
-use crate::{config::Config, wiring};
+use crate::config::Config;
 
 /// What a yes is narrowed to. Without any of it, the call runs as the policies allow.
 #[derive(Args)]
@@ -143,7 +143,6 @@ pub(super) async fn answer(
         | DecideError::AnsweredBefore(_)
         | DecideError::NotOpen { .. }) => Failure::Refused(refused.to_string()),
     })?;
-    wiring::anchor(config, state, &context.passphrases()).await;
     context.terminal.show(&decided, || format!("{id}: {}", decided.state.word()))?;
     if decided.state == ApprovalState::Open {
         context.terminal.say("another person has to agree as well");

@@ -42,7 +42,11 @@ impl Asked {
         let CallRequest { tool, arguments } = request;
         let arguments = match arguments {
             Value::Null => "{}".to_owned(),
-            given => given.to_string(),
+            given @ (Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_)) => given.to_string(),
         };
         let digest = Digest::of_parts(&[tool.as_bytes(), arguments.as_bytes()]);
         let name = Name::read(headers, digest)?;

@@ -93,10 +93,13 @@ async fn a_client_signs_who_it_is_for_this_endpoint_and_for_a_minute() {
         assert_eq!(seen.field("client_assertion_type").as_deref(), Some(super::assertion::TYPE));
         assert!(seen.header("authorization").is_none() && seen.field("client_secret").is_none());
         let signed = seen.field("client_assertion").unwrap();
-        let public = match algorithm {
-            Algorithm::RS256 => DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes()),
-            Algorithm::EdDSA => DecodingKey::from_ed_pem(key.public_key_pem().as_bytes()),
-            _ => DecodingKey::from_ec_pem(key.public_key_pem().as_bytes()),
+        let pem = key.public_key_pem();
+        let public = if algorithm == Algorithm::RS256 {
+            DecodingKey::from_rsa_pem(pem.as_bytes())
+        } else if algorithm == Algorithm::EdDSA {
+            DecodingKey::from_ed_pem(pem.as_bytes())
+        } else {
+            DecodingKey::from_ec_pem(pem.as_bytes())
         };
         let mut expected = Validation::new(algorithm);
         expected.set_audience(&[endpoint.url("/oauth2/token")]);
