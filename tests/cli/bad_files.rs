@@ -168,7 +168,7 @@ fn a_secret_that_is_not_in_the_environment() {
 fn a_database_of_a_newer_version() {
     let place = Place::without_secrets(&["teller"]);
     place.run("call say text=hello").exits(0);
-    place.sql("INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (9, 'later', '2030-01-01', TRUE, x'00', 0)",
+    place.sql("INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (9999, 'later', '2030-01-01', TRUE, x'00', 0)",
     );
     place.write_bytes("new.wasm", component("hostile"));
     let called = place.fails_and_writes_nothing("call say text=hello").exits(3);
@@ -177,7 +177,7 @@ fn a_database_of_a_newer_version() {
     place.fails_and_writes_nothing("secret rm github-token").exits(3);
     place.fails_and_writes_nothing("audit verify").exits(3);
     assert_snapshot!(called.told());
-    place.sql("DELETE FROM _sqlx_migrations WHERE version = 9");
+    place.sql("DELETE FROM _sqlx_migrations WHERE version = 9999");
     place.run("call say text=hello").exits(0);
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::place::{Place, TOKEN, component};
 
 /// Every command that works without a terminal, in an order in which each succeeds.
-const WORKING: [&str; 23] = [
+const WORKING: [&str; 30] = [
     "init other",
     "check teller.wasm",
     "tool add teller.wasm",
@@ -24,6 +24,13 @@ const WORKING: [&str; 23] = [
     "audit verify",
     "backup copies",
     "credential list",
+    "budget show",
+    "secret grants",
+    "api-key list",
+    "client setup claude --print",
+    "openapi",
+    "openapi --administration",
+    "token denied",
     "token mint --id agent-7",
     "policy check",
     "policy explain say text=hello",
@@ -33,7 +40,7 @@ const WORKING: [&str; 23] = [
 ];
 
 /// Every command in a way that fails, and the code that programs match on.
-const FAILING: [(&str, &str); 16] = [
+const FAILING: [(&str, &str); 19] = [
     ("init .", "usage"),
     ("build nowhere", "build"),
     ("check nowhere.wasm", "not-found"),
@@ -50,6 +57,9 @@ const FAILING: [(&str, &str); 16] = [
     ("policy explain nothing", "not-found"),
     ("policy test", "not-found"),
     ("run --config nowhere.toml", "configuration"),
+    ("serve --config nowhere.toml", "configuration"),
+    ("api-key revoke nothing --reason x", "not-found"),
+    ("secret revoke nothing --to role:x", "not-found"),
 ];
 
 #[test]

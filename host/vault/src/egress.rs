@@ -207,8 +207,9 @@ impl Egress {
         if !self.account.take_request() {
             return Err(EgressError::NotAllowed(MOST_REQUESTS.to_owned()));
         }
-        let checked = self.with_trace_context(checked);
+        // Named before anybody asks for its trace: from then on a span keeps its name.
         watch::leaves(&checked);
+        let checked = self.with_trace_context(checked);
         let (signed, scanner, serial, life) = match self.lease(&checked).await? {
             Some((lease, serial)) => {
                 // Once more: making it may have taken long.

@@ -24,7 +24,7 @@ pub(super) fn span(capability: &CapabilityName) -> Span {
 
 /// The request fits its capability: from here on, what it is made of is the operator's.
 pub(super) fn leaves(checked: &Checked) {
-    let span = Span::current();
+    let span = own();
     let (method, template) = (checked.method.as_str(), checked.template.as_str());
     span.record("http.request.method", method);
     span.record("url.template", template);
@@ -34,5 +34,14 @@ pub(super) fn leaves(checked: &Checked) {
 }
 
 pub(super) fn answered(status: u16) {
-    Span::current().record("http.response.status_code", status);
+    own().record("http.response.status_code", status);
 }
+
+/// Where nobody listens to steps there is no such span, and what is around it is left as it is.
+fn own() -> Span {
+    let current = Span::current();
+    let is_ours = current.metadata().is_some_and(|it| it.target() == STEP && it.name() == NAME);
+    if is_ours { current } else { Span::none() }
+}
+
+const NAME: &str = "egress";
