@@ -116,6 +116,19 @@ fn who_has_no_role_for_it_throws_no_switch_and_reads_no_trail() {
     server.end();
 }
 
+/// F-06, F-07: what needs no token is not for pages in browsers either.
+#[test]
+fn answers_of_people_are_taken_for_this_host_and_not_too_often() {
+    let server = Server::with(&["teller"]);
+    let look = || Request::get("/approval/link/nothing");
+    let ask = |request: Request| request.send(server.people).status;
+    assert_eq!(ask(look()), 404, "there is no such link");
+    assert_eq!(ask(look().host("evil.test")), 403);
+    assert_eq!(ask(look().field("origin", "https://evil.test")), 403);
+    assert!((0..100).map(|_| ask(look())).any(|status| status == 429), "nobody was told to wait");
+    server.end();
+}
+
 #[test]
 fn a_configuration_that_would_let_others_in_is_not_served() {
     let place = Place::without_secrets(&["teller"]);

@@ -20,8 +20,9 @@ async fn world(wire: &Wire, response: &str) -> World {
 
 /// In chunks, with the head before the first.
 fn events(texts: &[String]) -> Vec<Vec<u8>> {
-    let head =
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    // The server takes one request on a connection, and says so: a second one could meet its end.
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\
+                transfer-encoding: chunked\r\n\r\n";
     let mut pieces: Vec<Vec<u8>> =
         texts.iter().map(|text| format!("{:x}\r\n{text}\r\n", text.len()).into_bytes()).collect();
     pieces[0] = [head.as_bytes(), &pieces[0]].concat();

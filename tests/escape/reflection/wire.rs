@@ -222,8 +222,8 @@ fn text(text: &[u8]) -> Vec<u8> {
     written
 }
 
-const GO_ON: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 2\r\n\r\nok";
+const GO_ON: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\
+    content-length: 2\r\n\r\nok";
 const PREFACE: usize = 24;
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;

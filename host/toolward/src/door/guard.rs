@@ -51,11 +51,8 @@ impl Guard {
     }
 
     async fn admit(&self, request: &mut Parts) -> Result<(), Response> {
-        self.place
-            .check(&request.uri, &request.headers)
-            .map_err(axum::response::IntoResponse::into_response)?;
-        let stranger = request.extensions.get::<Peer>().map(Peer::neighbourhood);
-        let stranger = stranger.unwrap_or_default();
+        self.place.check(&request.uri, &request.headers).map_err(Problem::into_response)?;
+        let stranger = stranger(request);
         if self.open.contains(&request.uri.path()) {
             return limited(&self.strangers, &stranger).map_err(Problem::into_response);
         }
@@ -159,7 +156,26 @@ impl Guard {
     }
 }
 
-/// The middleware: everything passes it.
+/// The middleware for what brings a proof of its own instead of a token: it is meant for this host, and nobody
+/// tries too often.
+pub async fn admit_stranger(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let meant = guard.place.check(&parts.uri, &parts.headers);
+    match meant.and_then(|()| limited(&guard.strangers, &stranger(&parts))) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+fn stranger(request: &Parts) -> String {
+    request.extensions.get::<Peer>().map(Peer::neighbourhood).unwrap_or_default()
+}
+
+/// The middleware: everything else passes it.
 pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut response = match guard.admit(&mut parts).await {

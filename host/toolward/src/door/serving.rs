@@ -1,14 +1,14 @@
 //! Which listeners does a host have, and what runs behind each?
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
 use rustls::server::danger::ClientCertVerifier;
 use toolward_state::State;
 
 use super::{
     administration::{self, Administration},
     agents::{self, Agents},
-    guard::Guard,
+    guard::{self, Guard},
     listener::{Listener, Stopping},
     place::Place,
     tls,
@@ -72,6 +72,7 @@ impl Serving {
         let guard = Guard::new(authn, place, administration::OPEN, config.listen.limits);
         let roles = Arc::new(config.roles.clone());
         let body_bytes = config.listen.limits.body_bytes;
+        let answers = answers.layer(from_fn_with_state(guard.clone(), guard::admit_stranger));
         let administration = Administration { state, guard, roles, body_bytes };
         let router = administration::router(&administration).merge(answers);
         self.0.push((listener, router));
