@@ -7,7 +7,11 @@ use serde_json::json;
 use super::{Context, Failure};
 use crate::{
     authn::ExchangeKey,
-    door::{answers, listener::Stopping, serving::Serving},
+    door::{
+        answers,
+        listener::Stopping,
+        serving::{Serving, ServingError},
+    },
     reload::Reload,
     wiring,
 };
@@ -18,6 +22,9 @@ pub(super) struct Serve {}
 impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
+        if config.listen.is_none() && config.administration.is_none() {
+            return Err(anyhow::Error::from(ServingError::Nothing).into());
+        }
         // Before they are read: what changes after this is noticed.
         let before = wiring::policies_digest(&config.policies);
         let program = Some(super::program()?);
