@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    SqlitePool,
+    ConnectOptions as _, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -87,7 +87,9 @@ impl State {
             // A record is on the disk when the write returns.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY);
+            .busy_timeout(BUSY)
+            // A slow disk shows in the metrics. On standard error it would stand beside what a program reads.
+            .disable_statement_logging();
         let open = |error: sqlx::Error| not_opened(path, &error);
         let writer = connect(1, options.clone()).await.map_err(open)?;
         let unsealed = migrate(&writer, path).await?;
