@@ -19,11 +19,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     SecretName, SecretStore, SecretStoreError,
-    address::{Machine, Own},
     egress::EgressSettings,
     grant::VaultError,
     host_request::{Endpoint, HostRequests, PostError},
-    transport::Transport,
 };
 
 /// Why something was not brought. Nothing here repeats what a server said.
@@ -53,11 +51,7 @@ impl std::fmt::Debug for Courier {
 impl Courier {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
-        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
-            .map_err(VaultError::Roots)?;
-        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
-        Ok(Self(HostRequests::new(transport, own, clock)))
+        Ok(Self(HostRequests::of(settings)?))
     }
 }
 

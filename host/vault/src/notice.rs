@@ -7,10 +7,8 @@ mod mail;
 
 pub use mail::{Mail, MailServer};
 
-use std::sync::Arc;
-
 use hmac::{Hmac, Mac as _};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -18,11 +16,9 @@ use toolward_gate::PrivateRanges;
 
 use crate::{
     Secret,
-    address::{Machine, Own},
     egress::EgressSettings,
     grant::VaultError,
-    host_request::{Endpoint, HostRequests, PostError, bare},
-    transport::Transport,
+    host_request::{Endpoint, HostRequests, PostError},
 };
 
 /// Where messages go: one whole URL, with `https` or on this machine.
@@ -74,11 +70,7 @@ pub enum SignatureError {
 }
 
 /// The way out for messages.
-pub struct Notices {
-    requests: HostRequests,
-    own: Arc<Own>,
-    dialer: Transport,
-}
+pub struct Notices(HostRequests);
 
 impl std::fmt::Debug for Notices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,19 +81,14 @@ impl std::fmt::Debug for Notices {
 impl Notices {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
-        let transport = || {
-            Transport::new(extra_roots_pem.as_deref(), connect_timeout).map_err(VaultError::Roots)
-        };
-        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
-        let requests = HostRequests::new(transport()?, own.clone(), clock);
-        Ok(Self { requests, own, dialer: transport()? })
+        Ok(Self(HostRequests::of(settings)?))
     }
 
     /// Posts one message. Fails after ten seconds at the latest.
     pub async fn post(&self, notice: Notice<'_>) -> Result<(), NoticeError> {
-        let request = self.request(&notice)?;
-        let answer = self.requests.in_time(&notice.to.0, notice.allow_private, request).await?;
+        let Notice { to, allow_private, json, .. } = notice;
+        let (fields, body) = (self.fields(&notice)?, json.as_bytes().to_vec());
+        let answer = self.0.send(Method::POST, &to.0, allow_private, fields, body).await?;
         if !answer.status.is_success() {
             return Err(NoticeError::Status(answer.status.as_u16()));
         }
@@ -111,26 +98,26 @@ impl Notices {
         }
     }
 
-    fn request(&self, notice: &Notice<'_>) -> Result<reqwest::Request, NoticeError> {
-        let mut request = bare(Method::POST, &notice.to.0)?;
-        let fields = request.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    fn fields(
+        &self,
+        notice: &Notice<'_>,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, NoticeError> {
+        let mut fields = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
         match notice.proof {
             Proof::Signed(key) => {
-                let seconds = self.requests.clock.now().as_second().to_string();
+                let seconds = self.0.clock.now().as_second().to_string();
                 let signature = mac(key, OWN_VERSION, &seconds, notice.json.as_bytes());
                 let signature = hex::encode(signature.finalize().into_bytes());
-                fields.insert(TIMESTAMP, field(&seconds)?);
-                fields.insert(SIGNATURE, field(&format!("{OWN_VERSION}={signature}"))?);
+                fields.push((TIMESTAMP, field(&seconds)?));
+                fields.push((SIGNATURE, field(&format!("{OWN_VERSION}={signature}"))?));
             }
             Proof::Bearer(token) => {
                 let mut value = field(&format!("Bearer {}", token.expose()))?;
                 value.set_sensitive(true);
-                fields.insert(header::AUTHORIZATION, value);
+                fields.push((header::AUTHORIZATION, value));
             }
         }
-        *request.body_mut() = Some(notice.json.as_bytes().to_vec().into());
-        Ok(request)
+        Ok(fields)
     }
 }
 
@@ -189,8 +176,8 @@ fn mac(key: &Secret, version: &str, seconds: &str, body: &[u8]) -> Hmac<Sha256> 
 }
 
 const OWN_VERSION: &str = "v1";
-const TIMESTAMP: &str = "toolward-timestamp";
-const SIGNATURE: &str = "toolward-signature";
+const TIMESTAMP: HeaderName = HeaderName::from_static("toolward-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("toolward-signature");
 const JSON: &str = "application/json; charset=utf-8";
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 const MAX_WORD: usize = 64;

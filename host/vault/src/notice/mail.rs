@@ -85,12 +85,12 @@ impl Notices {
         login: Option<(&str, &Secret)>,
         message: &Message,
     ) -> Result<(), NoticeError> {
-        let addresses = address::resolve(&server.0, allow_private, &self.own).await;
+        let addresses = address::resolve(&server.0, allow_private, &self.0.own).await;
         let addresses = addresses.map_err(|fault| match fault {
             AddressFault::Denied => PostError::AddressDenied,
             AddressFault::Unresolved => PostError::Unreachable,
         })?;
-        let stream = self.dialer.dial(&server.0, &addresses).await;
+        let stream = self.0.transport.dial(&server.0, &addresses).await;
         let stream = stream.map_err(|_| PostError::Unreachable)?;
         let name = ClientId::Domain("toolward".to_owned());
         let mut connection =
