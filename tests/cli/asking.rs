@@ -5,6 +5,7 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use toolward_gate::{Clock as _, SystemClock};
 
@@ -259,10 +260,11 @@ fn access_that_could_not_be_used_is_not_asked_for() {
     assert_eq!(place.run("approval list --json").json()["approvals"], json!([]));
 }
 
-fn signature(key: &str, version: &str, timestamp: &str, body: &str) -> String {
+/// As Slack signs.
+fn signature(key: &str, timestamp: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    let tag = hmac::sign(&key, format!("{version}:{timestamp}:{body}").as_bytes());
-    format!("{version}={}", hex::encode(tag.as_ref()))
+    let tag = hmac::sign(&key, format!("v0:{timestamp}:{body}").as_bytes());
+    format!("v0={}", hex::encode(tag.as_ref()))
 }
 
 fn shared(place: &Place, names: &[&str]) {
@@ -287,10 +289,15 @@ fn a_webhook_is_told_signed_once_and_without_the_texts_of_arguments() {
     let id = held(&place);
     let posted = desk.next();
     assert!(posted.head.starts_with("POST /in?team=a HTTP/1.1"), "{}", posted.head);
-    let timestamp = posted.header("toolward-timestamp").unwrap();
-    let expected = signature(SHARED, "v1", timestamp, &posted.body);
-    assert_eq!(posted.header("toolward-signature"), Some(expected.as_str()));
-    assert_ne!(signature("another", "v1", timestamp, &posted.body), expected);
+    let timestamp = posted.header("webhook-timestamp").unwrap();
+    assert_eq!(posted.header("webhook-id"), Some(format!("{id}-1").as_str()));
+    let signed = |key| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, str::as_bytes(key));
+        let tag = hmac::sign(&key, format!("{id}-1.{timestamp}.{}", posted.body).as_bytes());
+        format!("v1,{}", BASE64.encode(tag.as_ref()))
+    };
+    assert_eq!(posted.header("webhook-signature"), Some(signed(SHARED).as_str()));
+    assert_ne!(posted.header("webhook-signature"), Some(signed("another").as_str()));
     let now = SystemClock.now().as_second();
     assert!(now.abs_diff(timestamp.parse().unwrap()) < 60);
     let said: Value = serde_json::from_str(&posted.body).unwrap();
@@ -327,6 +334,7 @@ fn a_webhook_that_fails_is_told_again_by_whoever_runs_then() {
     let again = desk.next();
     let message = |posted: &desks::Posted| serde_json::from_str::<Value>(&posted.body).unwrap();
     assert_eq!(message(&first)["approval"], message(&again)["approval"]);
+    assert_eq!(first.header("webhook-id"), again.header("webhook-id"));
     assert_eq!(
         message(&again)["arguments"],
         r#"{"amount":1000,"currency":"eur","description":"Rent"}"#
@@ -351,7 +359,7 @@ fn pressed(to: &str, member: &str, button: &Value, (key, age): (&str, i64)) -> (
     let body = format!("payload={escaped}");
     let now = SystemClock.now().as_second();
     let timestamp = (now - age).to_string();
-    let signature = signature(key, "v0", &timestamp, &body);
+    let signature = signature(key, &timestamp, &body);
     let head = format!(
         "POST /approval/slack/{to} HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded\r\nx-slack-request-timestamp: {timestamp}\r\nx-slack-signature: {signature}"
     );

@@ -31,6 +31,7 @@ mod shape;
 mod sign;
 mod target;
 mod transport;
+mod webhook;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
@@ -59,3 +60,4 @@ pub use secret_store::{
 };
 pub use shape::Shaped;
 pub use transport::{Raw, UNHEARD, check_trust};
+pub use webhook::UnfitKey;

@@ -1,17 +1,15 @@
 //! What the host tells people and other machines of its own accord, and how what they answer is believed.
 //!
 //! It goes the way that tools' requests go: the address is resolved once and checked, and there are no redirects and
-//! no proxies. A signature is an HMAC (RFC 2104) of `VERSION:SECONDS:BODY` with SHA-256, which is also how Slack
-//! signs (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
+//! no proxies.
 mod mail;
+mod slack;
 
 pub use mail::{Mail, MailServer};
+pub use slack::{SignatureError, verify};
 
-use hmac::{Hmac, Mac as _};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use sha2::Sha256;
 use toolward_gate::PrivateRanges;
 
 use crate::{
@@ -19,6 +17,7 @@ use crate::{
     egress::EgressSettings,
     grant::VaultError,
     host_request::{Endpoint, HostRequests, PostError},
+    webhook::{self, UnfitKey},
 };
 
 /// Where messages go: one whole URL, with `https` or on this machine.
@@ -41,8 +40,8 @@ pub struct Notice<'a> {
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "it holds a secret")]
 pub enum Proof<'a> {
-    /// `toolward-timestamp` and `toolward-signature: v1=HEX`.
-    Signed(&'a Secret),
+    /// As of Standard Webhooks. Who hears the same `id` twice has heard it once.
+    Signed { key: &'a Secret, id: &'a str },
     /// RFC 6750. The answer has to be JSON that says `"ok": true`, as Slack's does.
     Bearer(&'a Secret),
 }
@@ -58,15 +57,8 @@ pub enum NoticeError {
     Refused(String),
     #[error("the message cannot be written: {0}")]
     Unfit(&'static str),
-}
-
-/// Why a signature is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    #[error("it has no timestamp, or one that is more than five minutes away")]
-    Time,
-    #[error("its signature is not the one that this host computes")]
-    Signature,
+    #[error("the message cannot be signed: {0}")]
+    Key(#[from] UnfitKey),
 }
 
 /// The way out for messages.
@@ -93,7 +85,7 @@ impl Notices {
             return Err(NoticeError::Status(answer.status.as_u16()));
         }
         match notice.proof {
-            Proof::Signed(_) => Ok(()),
+            Proof::Signed { .. } => Ok(()),
             Proof::Bearer(_) => is_taken(answer.status, &answer.body),
         }
     }
@@ -102,27 +94,20 @@ impl Notices {
         &self,
         notice: &Notice<'_>,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, NoticeError> {
-        let mut fields = vec![(header::CONTENT_TYPE, HeaderValue::from_static(JSON))];
         match notice.proof {
-            Proof::Signed(key) => {
-                let seconds = self.0.clock.now().as_second().to_string();
-                let signature = mac(key, OWN_VERSION, &seconds, notice.json.as_bytes());
-                let signature = hex::encode(signature.finalize().into_bytes());
-                fields.push((TIMESTAMP, field(&seconds)?));
-                fields.push((SIGNATURE, field(&format!("{OWN_VERSION}={signature}"))?));
+            Proof::Signed { key, id } => {
+                Ok(webhook::signed(key, id, self.0.clock.now(), notice.json)?)
             }
             Proof::Bearer(token) => {
-                let mut value = field(&format!("Bearer {}", token.expose()))?;
+                let value = format!("Bearer {}", token.expose());
+                let mut value = HeaderValue::from_str(&value)
+                    .map_err(|_| NoticeError::Unfit("the token does not fit a header"))?;
                 value.set_sensitive(true);
-                fields.push((header::AUTHORIZATION, value));
+                let json = (header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+                Ok(vec![json, (header::AUTHORIZATION, value)])
             }
         }
-        Ok(fields)
     }
-}
-
-fn field(text: &str) -> Result<HeaderValue, NoticeError> {
-    HeaderValue::from_str(text).map_err(|_| NoticeError::Unfit("a value does not fit a header"))
 }
 
 /// Slack answers 200 to what it refuses, too.
@@ -143,43 +128,7 @@ fn is_taken(status: StatusCode, body: &[u8]) -> Result<(), NoticeError> {
     Err(NoticeError::Refused(if known { said.error } else { "something else".to_owned() }))
 }
 
-/// Whether `signature`, as in `v0=HEX`, was made with this key over these bytes, as they came, at a time that is
-/// within five minutes of `now`.
-pub fn verify(
-    key: &Secret,
-    (version, timestamp, signature): (&str, &str, &str),
-    body: &[u8],
-    now: Timestamp,
-) -> Result<(), SignatureError> {
-    let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-    let at = timestamp.parse::<i64>().ok().filter(|_| digits);
-    let at = at.and_then(|at| Timestamp::from_second(at).ok()).ok_or(SignatureError::Time)?;
-    if at.duration_since(now).abs() > WINDOW {
-        return Err(SignatureError::Time);
-    }
-    let hex_digits = signature.strip_prefix(version).and_then(|rest| rest.strip_prefix('='));
-    let claimed = hex_digits.and_then(|digits| hex::decode(digits).ok());
-    let claimed = claimed.ok_or(SignatureError::Signature)?;
-    // In constant time.
-    let expected = mac(key, version, timestamp, body);
-    expected.verify_slice(&claimed).map_err(|_| SignatureError::Signature)
-}
-
-fn mac(key: &Secret, version: &str, seconds: &str, body: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length (RFC 2104 section 3): the empty one is never asked for.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
-        .unwrap_or_else(|_| Hmac::new(&Default::default()));
-    for part in [version.as_bytes(), b":", seconds.as_bytes(), b":", body] {
-        mac.update(part);
-    }
-    mac
-}
-
-const OWN_VERSION: &str = "v1";
-const TIMESTAMP: HeaderName = HeaderName::from_static("toolward-timestamp");
-const SIGNATURE: HeaderName = HeaderName::from_static("toolward-signature");
 const JSON: &str = "application/json; charset=utf-8";
-const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 const MAX_WORD: usize = 64;
 
 #[cfg(test)]

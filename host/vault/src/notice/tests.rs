@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
