@@ -10,13 +10,13 @@ use toolward_gate::{
 use toolward_state::State;
 
 use super::{Context, Failure};
-use crate::config::Config;
+use crate::{command::time::within, config::Config};
 
 /// What a yes is narrowed to. Without any of it, the call runs as the policies allow.
 #[derive(Args)]
 pub(in crate::command) struct Narrower {
     /// How long the call may run, as in `10s`.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = within(MILLISECOND..=SignedDuration::MAX, "write a time of at least a millisecond, as in `10s`"))]
     time: Option<SignedDuration>,
     /// What the call may come to, as in `usd:0.50`.
     #[arg(long, value_name = "COST", value_parser = cost)]
@@ -33,11 +33,6 @@ pub(in crate::command) struct Narrower {
     /// The paths that are left of a capability, as in `shop:payments:create=/payments/{id}`. Can be repeated.
     #[arg(long, value_name = "CAPABILITY=PATH", value_parser = path)]
     path: Vec<(CapabilityName, PathPattern)>,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let time: SignedDuration = text.parse().map_err(|_| "write a time, as in `10s`")?;
-    if time.as_millis() > 0 { Ok(time) } else { Err("write a time of at least a millisecond") }
 }
 
 fn cost(text: &str) -> Result<Cost, &'static str> {
@@ -149,3 +144,5 @@ pub(super) async fn answer(
     }
     Ok(())
 }
+
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
