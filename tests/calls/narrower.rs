@@ -91,7 +91,7 @@ async fn a_yes_narrowed_to_paths_and_methods_lets_nothing_else_out() {
 #[tokio::test]
 async fn a_yes_narrowed_to_a_number_of_requests_lets_so_many_out() {
     let world = watched().world().await;
-    let requests = |most| AnswerLimits { requests: Some(most), ..AnswerLimits::default() };
+    let requests = |most| AnswerLimits { http_requests: Some(most), ..AnswerLimits::default() };
     let none = narrowed(&world, "/items/1", requests(0)).await;
     assert!(failed(&none).contains("as many requests have left"), "{none:?}");
     assert!(world.upstream.seen().is_empty());

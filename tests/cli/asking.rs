@@ -41,12 +41,12 @@ fn a_yes_to_less_is_kept_shown_and_recorded_and_the_call_gets_no_more() {
     let place = Place::with(&["payments"]);
     let id = held(&place);
     let line = format!(
-        "approval approve {id} --requests 0 --time 5s --max-bytes 2000 --comment 'look first'"
+        "approval approve {id} --http-requests 0 --time 5s --max-bytes 2000 --comment 'look first'"
     );
     place.run(&line).exits(0);
     let shown = place.run(&format!("approval show {id}")).exits(0);
     assert!(
-        shown.out.contains(" within 5000 ms, 0 requests, 2000 bytes look first\n"),
+        shown.out.contains(" within 5000 ms, 0 HTTP requests, 2000 bytes look first\n"),
         "{}",
         shown.told()
     );
@@ -57,7 +57,7 @@ fn a_yes_to_less_is_kept_shown_and_recorded_and_the_call_gets_no_more() {
     assert!(trail.out.contains("approval-approve-narrower"), "{}", trail.told());
 
     let id = held(&place);
-    let narrower = "--method payments:charges:create=POST --path payments:charges:create=/v1/payment_intents --cost usd:5 --requests 1";
+    let narrower = "--method payments:charges:create=POST --path payments:charges:create=/v1/payment_intents --cost usd:5 --http-requests 1";
     place.run(&format!("approval approve {id} {narrower}")).exits(0);
     place.run(CHARGE).exits(0);
     assert_eq!(place.upstream.seen().len(), 1);
@@ -74,7 +74,7 @@ fn limits_that_cannot_be_meant_are_refused_with_what_to_write() {
         ("--path payments:charges:create=v1", "must begin with `/`"),
         ("--cost 5", "as in `usd:0.50`"),
         ("--time soon", "as in `10s`"),
-        ("--requests=-1", "invalid value"),
+        ("--http-requests=-1", "invalid value"),
     ] {
         let refused = place.run(&format!("approval approve {id} {limits}")).exits(2);
         assert!(refused.err.contains(told), "{}", refused.told());
@@ -516,7 +516,7 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     };
     assert_eq!(say(&zoe, r#"{"verdict":"approve"}"#).0, 403);
     assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 422);
-    let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"requests":1}}"#);
+    let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"http_requests":1}}"#);
     assert_eq!((status, body), (200, format!("{id}: approved")));
     assert_eq!(say(&ana, r#"{"verdict":"deny"}"#).0, 404);
     assert_eq!(look(Some(&ana)).0, 404);

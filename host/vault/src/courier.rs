@@ -99,9 +99,8 @@ impl Webhook {
         let headers = webhook::signed(&key, id, requests.clock.now(), json)?;
         let Self { config, .. } = self;
         let body = json.as_bytes().to_vec();
-        let answer = requests
-            .send(Method::POST, &config.url, &config.allow_private, headers, body)
-            .await?;
+        let answer =
+            requests.send(Method::POST, &config.url, &config.allow_private, headers, body).await?;
         if answer.status.is_success() {
             Ok(())
         } else {

@@ -48,7 +48,7 @@ pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
 pub use notice::{
-    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
+    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Posted, Proof, SignatureError,
     verify as verify_signature,
 };
 pub use reports::{Report, ReportError, Reports, ReportsError};

@@ -4,6 +4,7 @@
 //! no proxies.
 mod mail;
 mod slack;
+mod starttls;
 
 pub use mail::{Mail, MailServer};
 pub use slack::{SignatureError, verify};
@@ -25,6 +26,14 @@ use crate::{
 #[serde(transparent)]
 pub struct NoticeUrl(Endpoint);
 
+impl NoticeUrl {
+    /// What lies below it: `below` is what a canonical path goes on with.
+    #[must_use]
+    pub fn below(&self, below: &str) -> Self {
+        Self(self.0.below(below))
+    }
+}
+
 /// One message.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "it holds a secret")]
@@ -44,6 +53,14 @@ pub enum Proof<'a> {
     Signed { key: &'a Secret, id: &'a str },
     /// RFC 6750. The answer has to be JSON that says `"ok": true`, as Slack's does.
     Bearer(&'a Secret),
+}
+
+/// Where a message stands that a server took, for those who change it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub channel: String,
+    /// When it was posted, which is also its name there.
+    pub ts: String,
 }
 
 /// Why a message was not taken. It repeats nothing that a server said but a word.
@@ -76,8 +93,9 @@ impl Notices {
         Ok(Self(HostRequests::of(settings)?))
     }
 
-    /// Posts one message. Fails after ten seconds at the latest.
-    pub async fn post(&self, notice: Notice<'_>) -> Result<(), NoticeError> {
+    /// Posts one message, and answers with its place where the server names one. Fails after ten seconds at the
+    /// latest.
+    pub async fn post(&self, notice: Notice<'_>) -> Result<Option<Posted>, NoticeError> {
         let Notice { to, allow_private, json, .. } = notice;
         let (fields, body) = (self.fields(&notice)?, json.as_bytes().to_vec());
         let answer = self.0.send(Method::POST, &to.0, allow_private, fields, body).await?;
@@ -85,15 +103,12 @@ impl Notices {
             return Err(NoticeError::Status(answer.status.as_u16()));
         }
         match notice.proof {
-            Proof::Signed { .. } => Ok(()),
+            Proof::Signed { .. } => Ok(None),
             Proof::Bearer(_) => is_taken(answer.status, &answer.body),
         }
     }
 
-    fn fields(
-        &self,
-        notice: &Notice<'_>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, NoticeError> {
+    fn fields(&self, notice: &Notice<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, NoticeError> {
         match notice.proof {
             Proof::Signed { key, id } => {
                 Ok(webhook::signed(key, id, self.0.clock.now(), notice.json)?)
@@ -111,16 +126,25 @@ impl Notices {
 }
 
 /// Slack answers 200 to what it refuses, too.
-fn is_taken(status: StatusCode, body: &[u8]) -> Result<(), NoticeError> {
+fn is_taken(status: StatusCode, body: &[u8]) -> Result<Option<Posted>, NoticeError> {
     #[derive(Default, Deserialize)]
     struct Said {
         ok: bool,
         #[serde(default)]
         error: String,
+        #[serde(default)]
+        channel: String,
+        #[serde(default)]
+        ts: String,
     }
     let said: Said = serde_json::from_slice(body).unwrap_or_default();
     if status == StatusCode::OK && said.ok {
-        return Ok(());
+        let is_id = |text: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+            (1..=MAX_WORD).contains(&text.len()) && text.bytes().all(fits)
+        };
+        let named = is_id(&said.channel) && is_id(&said.ts);
+        return Ok(named.then_some(Posted { channel: said.channel, ts: said.ts }));
     }
     let word =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);

@@ -64,7 +64,11 @@ impl Kill {
             Self::On { target, reason, time, anyway, yes } => {
                 let (target, since) = (read(&target)?, SystemClock.now());
                 // A script that stops everything in an emergency is not held up.
-                confirm::before(yes || !confirm::can_ask(), &target, "stops every call of every tool")?;
+                confirm::before(
+                    yes || !confirm::can_ask(),
+                    &target,
+                    "stops every call of every tool",
+                )?;
                 let expires_at = time.map(|time| since.checked_add(time)).transpose();
                 let expires_at = expires_at.map_err(|error| Failure::Usage(error.to_string()))?;
                 let named = named::check(&config, &target, anyway)?;

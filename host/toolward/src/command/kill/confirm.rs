@@ -44,7 +44,9 @@ mod tests {
     fn only_the_whole_word_is_an_agreement() {
         let said = |text: &str| ask("stops it", &mut text.as_bytes(), &mut Vec::new());
         assert!(said("everything\n").is_ok() && said(" everything \r\n").is_ok());
-        for text in ["", "\n", "y\n", "yes\n", "Everything\n", "everything else\n", "no\neverything\n"] {
+        for text in
+            ["", "\n", "y\n", "yes\n", "Everything\n", "everything else\n", "no\neverything\n"]
+        {
             assert!(matches!(said(text), Err(Failure::Refused(_))), "{text:?}");
         }
     }
