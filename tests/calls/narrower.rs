@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use toolward_gate::{
     Access, Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Cause, Clock as _, Identity,
-    Principal, Refusal, RequestLimits, Stop, Verdict, WantedAccess,
+    Principal, Refusal, RequestLimits, RolesFrom, Stop, Verdict, WantedAccess,
 };
 use toolward_sandbox::Output;
 
@@ -29,6 +29,7 @@ fn answer(world: &World, by: &str, limits: AnswerLimits) -> Answer {
         by: by.to_owned(),
         acts_for: vec![],
         roles: ["payer".to_owned()].into(),
+        roles_from: RolesFrom::Token,
         verdict: Verdict::Approve,
         limits,
         comment: String::new(),
