@@ -12,6 +12,7 @@ pub mod place;
 pub mod problem;
 mod rate;
 mod rest;
+mod routes;
 pub mod serving;
 pub mod tls;
 mod token;

@@ -5,16 +5,17 @@ mod trail;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state, routing::get};
+use axum::{Router, http::StatusCode};
 use toolward_gate::{Kind, Principal, Unavailable};
 use toolward_state::State;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    agents::{self, Token, nothing, other_method},
-    guard::{self, Guard},
+    agents,
+    guard::Guard,
     problem::Problem,
+    routes::{Token, guarded},
 };
 
 /// What the routes for people share.
@@ -42,14 +43,7 @@ struct Document;
 
 /// Everything behind one guard.
 pub fn router(administration: &Administration) -> Router {
-    let (routes, document) = routes().split_for_parts();
-    let document = Arc::new(document);
-    routes
-        .route("/openapi.json", get(move || async move { Json(document) }))
-        .fallback(nothing)
-        .method_not_allowed_fallback(other_method)
-        .with_state(administration.clone())
-        .layer(from_fn_with_state(administration.guard.clone(), guard::admit))
+    guarded(routes(), administration.clone(), administration.guard.clone())
 }
 
 /// A route is in the document, or is not there.

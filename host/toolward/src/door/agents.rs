@@ -1,23 +1,20 @@
 //! What is there for agents? The routes of the address under `[listen]`.
 use std::sync::Arc;
 
-use axum::{
-    Json, Router, extract::State, http::StatusCode, middleware::from_fn_with_state, routing::get,
-};
+use axum::{Json, Router, extract::State};
 use serde::{Deserialize, Serialize};
 use toolward_gate::ApprovalId;
 use toolward_state::State as Remembered;
-use utoipa::{
-    Modify, OpenApi, ToSchema,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
-};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    guard::{self, Guard, METADATA},
+    guard::{Guard, METADATA},
     mcp_http,
     problem::Problem,
-    rest, token,
+    rest,
+    routes::{Token, guarded},
+    token,
 };
 use crate::{config::LimitsConfig, host::Host};
 
@@ -78,14 +75,7 @@ struct Document;
 
 /// Everything behind one guard.
 pub fn router(agents: &Agents) -> Router {
-    let (routes, document) = routes().split_for_parts();
-    let document = Arc::new(document);
-    routes
-        .route("/openapi.json", get(move || async move { Json(document) }))
-        .fallback(nothing)
-        .method_not_allowed_fallback(other_method)
-        .with_state(agents.clone())
-        .layer(from_fn_with_state(agents.guard.clone(), guard::admit))
+    guarded(routes(), agents.clone(), agents.guard.clone())
 }
 
 /// A route is in the document, or is not there.
@@ -107,18 +97,6 @@ fn routes() -> OpenApiRouter<Agents> {
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_routes, document) = routes().split_for_parts();
     document
-}
-
-/// How requests are authenticated, as the document says it.
-pub(super) struct Token;
-
-impl Modify for Token {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.bearer_format = Some("JWT".to_owned());
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
-    }
 }
 
 /// That the process answers.
@@ -191,15 +169,6 @@ impl Agents {
             scopes_supported: Vec::new(),
         }
     }
-}
-
-pub(super) async fn nothing() -> Problem {
-    Problem::not_found("there is nothing at this path; `/openapi.json` lists what there is")
-}
-
-pub(super) async fn other_method() -> Problem {
-    let detail = "the path takes other methods; `/openapi.json` lists them";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
 /// RFC 9728 section 3.1: the resource's path comes after the well-known one.
