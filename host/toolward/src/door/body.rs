@@ -5,11 +5,24 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, StatusCode, header},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 use toolward_gate::parse_json;
 
 use super::{place::only, problem::Problem};
+
+/// What a body of at most `most` bytes says; `wrong` is what is said of one that says something else.
+pub(super) async fn read<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+    wrong: &str,
+) -> Result<T, Problem> {
+    let written = json(headers, body, most).await?;
+    serde_json::from_value(written)
+        .map_err(|error| Problem::malformed(format!("{wrong}: {error}")))
+}
 
 /// The JSON of a body of at most `most` bytes: no key twice, no number that readers disagree on, no deep nesting.
 pub(super) async fn json(headers: &HeaderMap, body: Body, most: usize) -> Result<Value, Problem> {

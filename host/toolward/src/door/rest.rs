@@ -180,9 +180,8 @@ async fn asked(
     headers: &HeaderMap,
     body: axum::body::Body,
 ) -> Result<Asked, Problem> {
-    let written = body::json(headers, body, agents.body_bytes).await?;
-    let request: CallRequest = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body is no call: {error}")))?;
+    let request: CallRequest =
+        body::read(headers, body, agents.body_bytes, "the body is no call").await?;
     Asked::read(principal, headers, request)
 }
 

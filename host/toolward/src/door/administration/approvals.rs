@@ -141,9 +141,9 @@ async fn decide(
     is_a_person(principal)?;
     let id = read(id)?;
     let (parts, body) = request.into_parts();
-    let written = body::json(&parts.headers, body, administration.body_bytes).await?;
-    let Saying { comment } = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body is no answer: {error}")))?;
+    let most = administration.body_bytes;
+    let Saying { comment } =
+        body::read(&parts.headers, body, most, "the body is no answer").await?;
     if comment.chars().count() > COMMENT {
         return Err(Problem::malformed(format!("`comment` is longer than {COMMENT} characters")));
     }
