@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use axum::{
+    extract::rejection::QueryRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -126,6 +127,13 @@ fn of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::TooManyQuestions { .. }
         | Refusal::OverApproved { .. }
         | Refusal::Halted(_) => StatusCode::FORBIDDEN,
+    }
+}
+
+/// Parameters of an address that are none.
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        Self::malformed(error.body_text())
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn list_tools(
     Extension(principal): Extension<Principal>,
     paging: Result<Query<Paging>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ToolList>, Problem> {
-    let Query(paging) = paging.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(paging) = paging?;
     let after: Option<ToolName> = paging
         .after
         .map(|name| name.parse().map_err(|_| Problem::malformed("`after` is no name of a tool")))

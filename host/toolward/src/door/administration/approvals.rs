@@ -68,7 +68,7 @@ pub(super) async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Approvals>, Problem> {
     is_a_person(&principal)?;
-    let Query(which) = which.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(which) = which?;
     let requests =
         administration.state.list(which.state).await.map_err(|error| unavailable(&error))?;
     let approvals = requests.iter().map(serde_json::to_value).collect::<Result<_, _>>();
