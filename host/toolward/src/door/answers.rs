@@ -23,6 +23,7 @@ use toolward_gate::{
 use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
 
+use super::place::only;
 use crate::{
     authn::{Authn, Shown},
     telling::{Means, SlackConfig, TellerConfig},
@@ -140,12 +141,8 @@ impl AnswerDesk {
         body: &[u8],
     ) -> Result<(), Refused> {
         let unsigned = |why: String| Refused(StatusCode::UNAUTHORIZED, why);
-        let field = |name| {
-            let mut all = headers.get_all(name).iter();
-            // One of two would be a choice.
-            let first = all.next().filter(|_| all.next().is_none());
-            first.and_then(|value| value.to_str().ok()).unwrap_or_default()
-        };
+        // One of two would be a choice.
+        let field = |name| only(headers, &name).unwrap_or_default();
         let secret = self.means.secret(&config.store, &config.signing_secret).await;
         let secret = secret.map_err(|error| {
             tracing::error!(%error, "Slack's signing secret cannot be read");
@@ -300,8 +297,8 @@ impl Pressed {
     }
 }
 
-const SLACK_SIGNATURE: &str = "x-slack-signature";
-const SLACK_TIMESTAMP: &str = "x-slack-request-timestamp";
+const SLACK_SIGNATURE: HeaderName = HeaderName::from_static("x-slack-signature");
+const SLACK_TIMESTAMP: HeaderName = HeaderName::from_static("x-slack-request-timestamp");
 /// Bytes of an answer.
 const MAX_BODY: usize = 256 << 10;
 const HEADERS: [(HeaderName, &str); 5] = [
