@@ -16,7 +16,7 @@ use super::{
     routes::{Token, guarded},
     token,
 };
-use crate::{config::LimitsConfig, host::Host};
+use crate::{authn::PROOF_ALGORITHMS, config::LimitsConfig, host::Host};
 
 /// What the routes for agents share.
 #[derive(Clone)]
@@ -165,7 +165,7 @@ impl Agents {
             resource_name: "Toolward".to_owned(),
             authorization_servers: self.issuers.to_vec(),
             bearer_methods_supported: vec!["header".to_owned()],
-            dpop_signing_alg_values_supported: ALGORITHMS.map(str::to_owned).to_vec(),
+            dpop_signing_alg_values_supported: PROOF_ALGORITHMS.map(str::to_owned).to_vec(),
             scopes_supported: Vec::new(),
         }
     }
@@ -173,4 +173,3 @@ impl Agents {
 
 /// RFC 9728 section 3.1: the resource's path comes after the well-known one.
 const METADATA_OF_MCP: &str = "/.well-known/oauth-protected-resource/mcp";
-const ALGORITHMS: [&str; 5] = ["EdDSA", "ES256", "ES384", "PS256", "RS256"];

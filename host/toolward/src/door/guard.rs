@@ -19,7 +19,7 @@ use super::{
     rate::Rates,
 };
 use crate::{
-    authn::{Authn, AuthnError, Proof, Shown},
+    authn::{Authn, AuthnError, PROOF_ALGORITHMS, Proof, Shown},
     config::LimitsConfig,
 };
 
@@ -227,10 +227,9 @@ fn limited(rates: &Rates, caller: &str) -> Result<(), Problem> {
 /// Both schemes, since either may be what the issuer gives (RFC 9110 section 11.6.1).
 fn challenged(problem: Problem, told: &str) -> Response {
     let mut response = problem.into_response();
-    for scheme in ["Bearer", "DPoP"] {
-        let algorithms =
-            if scheme == "DPoP" { ", algs=\"EdDSA ES256 ES384 PS256 RS256\"" } else { "" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{scheme} {told}{algorithms}")) {
+    let proofs = format!("DPoP {told}, algs=\"{}\"", PROOF_ALGORITHMS.join(" "));
+    for challenge in [format!("Bearer {told}"), proofs] {
+        if let Ok(value) = HeaderValue::from_str(&challenge) {
             response.headers_mut().append(header::WWW_AUTHENTICATE, value);
         }
     }
