@@ -495,6 +495,11 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     for other in [&zoe, &bot] {
         assert_eq!(look(Some(other)).0, 403);
     }
+    // Of two logins, neither is chosen.
+    for two in [[&ana, &zoe], [&zoe, &ana], [&ana, &ana]] {
+        let both = format!("{}\r\nauthorization: Bearer {}", two[0], two[1]);
+        assert_eq!(look(Some(&both)).0, 400);
+    }
     let (status, _, body) = look(Some(&ana));
     assert_eq!(status, 200);
     assert!(body.contains(r#""description":"Rent""#), "{body}");

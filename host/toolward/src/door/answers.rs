@@ -23,7 +23,11 @@ use toolward_gate::{
 use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
 
-use super::place::only;
+use super::{
+    guard::{Credentials, Scheme, credentials},
+    place::only,
+    problem::of_undecided,
+};
 use crate::{
     authn::{Authn, Shown},
     telling::{Means, SlackConfig, TellerConfig},
@@ -64,15 +68,7 @@ impl IntoResponse for Refused {
 
 impl From<DecideError> for Refused {
     fn from(error: DecideError) -> Self {
-        let status = match &error {
-            DecideError::Unknown(_) => StatusCode::NOT_FOUND,
-            DecideError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            DecideError::NotOpen { .. } | DecideError::AnsweredBefore(_) => StatusCode::CONFLICT,
-            DecideError::OwnCall(_)
-            | DecideError::NotAnApprover { .. }
-            | DecideError::NotAskedYet(_) => StatusCode::FORBIDDEN,
-        };
-        Self(status, error.to_string())
+        Self(of_undecided(&error).0, error.to_string())
     }
 }
 
@@ -189,11 +185,17 @@ impl AnswerDesk {
 
     /// Whoever logs in with a token. Fails where there is none, and where it is not the one the link was sent to.
     async fn person(&self, link: &ApprovalLink, headers: &HeaderMap) -> Result<Principal, Refused> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
-            let told = format!("A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.", link.approval);
-            Refused(StatusCode::UNAUTHORIZED, told)
-        })?;
+        let token = match credentials(headers) {
+            Credentials::Shown(Scheme::Bearer, token) => token,
+            Credentials::Absent => {
+                let told = format!("A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.", link.approval);
+                return Err(Refused(StatusCode::UNAUTHORIZED, told));
+            }
+            // One of several would be a choice.
+            Credentials::Shown(Scheme::Dpop, _) | Credentials::Malformed => {
+                return Err(not_understood("send one `Authorization` field, with `Bearer` and a token"));
+            }
+        };
         let principal = self.authn.identify(Some(Shown::bearer(token))).await;
         let principal =
             principal.map_err(|error| Refused(StatusCode::UNAUTHORIZED, error.to_string()))?;

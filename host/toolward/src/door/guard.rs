@@ -188,19 +188,20 @@ pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next
     response
 }
 
-enum Scheme {
+#[derive(Clone, Copy)]
+pub(super) enum Scheme {
     Bearer,
     Dpop,
 }
 
-enum Credentials<'a> {
+pub(super) enum Credentials<'a> {
     Absent,
     Malformed,
     Shown(Scheme, &'a str),
 }
 
 /// RFC 6750 section 2.1: one field, a scheme, one space, and a `token68`.
-fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     if !headers.contains_key(header::AUTHORIZATION) {
         return Credentials::Absent;
     }

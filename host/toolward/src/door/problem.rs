@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use toolward_gate::{Cause, Refusal, Stop};
+use toolward_gate::{Cause, DecideError, Refusal, Stop};
 use utoipa::ToSchema;
 
 /// Why a request was not done. `type` is stable: programs match on it.
@@ -130,6 +130,19 @@ fn of_refusal(refusal: &Refusal) -> StatusCode {
     }
 }
 
+/// Why a person's answer was not taken: what one may not do, and what cannot be done now.
+pub(super) fn of_undecided(error: &DecideError) -> (StatusCode, &'static str) {
+    match error {
+        DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
+        DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
+        DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
+        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
+        DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
+        DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
+        DecideError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    }
+}
+
 /// Parameters of an address that are none.
 impl From<QueryRejection> for Problem {
     fn from(error: QueryRejection) -> Self {
@@ -153,3 +166,15 @@ impl IntoResponse for Problem {
 
 /// What every type begins with.
 const TYPES: &str = "urn:toolward:problem:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_asked_yet_may_come_back_and_who_may_not_answer_may_not() {
+        let status = |error: DecideError| of_undecided(&error).0;
+        assert_eq!(status(DecideError::NotAskedYet("mia".to_owned())), StatusCode::CONFLICT);
+        assert_eq!(status(DecideError::OwnCall("mia".to_owned())), StatusCode::FORBIDDEN);
+    }
+}

@@ -4,7 +4,6 @@
 use axum::{
     Extension, Json,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +14,10 @@ use toolward_gate::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    super::{body, problem::Problem},
+    super::{
+        body,
+        problem::{Problem, of_undecided},
+    },
     Administration, is_a_person, unavailable,
 };
 
@@ -161,15 +163,10 @@ async fn decide(
 }
 
 fn refused(error: &DecideError) -> Problem {
-    let (status, code) = match error {
-        DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
-        DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
-        DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
-        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
-        DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
-        DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
-        DecideError::Unavailable(error) => return unavailable(error),
-    };
+    if let DecideError::Unavailable(error) = error {
+        return unavailable(error);
+    }
+    let (status, code) = of_undecided(error);
     Problem::new(status, code, error.to_string())
 }
 
