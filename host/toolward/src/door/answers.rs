@@ -188,12 +188,17 @@ impl AnswerDesk {
         let token = match credentials(headers) {
             Credentials::Shown(Scheme::Bearer, token) => token,
             Credentials::Absent => {
-                let told = format!("A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.", link.approval);
+                let told = format!(
+                    "A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.",
+                    link.approval
+                );
                 return Err(Refused(StatusCode::UNAUTHORIZED, told));
             }
             // One of several would be a choice.
             Credentials::Shown(Scheme::Dpop, _) | Credentials::Malformed => {
-                return Err(not_understood("send one `Authorization` field, with `Bearer` and a token"));
+                return Err(not_understood(
+                    "send one `Authorization` field, with `Bearer` and a token",
+                ));
             }
         };
         let principal = self.authn.identify(Some(Shown::bearer(token))).await;

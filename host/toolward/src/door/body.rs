@@ -20,8 +20,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     wrong: &str,
 ) -> Result<T, Problem> {
     let written = json(headers, body, most).await?;
-    serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("{wrong}: {error}")))
+    serde_json::from_value(written).map_err(|error| Problem::malformed(format!("{wrong}: {error}")))
 }
 
 /// The JSON of a body of at most `most` bytes: no key twice, no number that readers disagree on, no deep nesting.
