@@ -2,11 +2,13 @@
 #![expect(clippy::needless_pass_by_value, reason = "a test says in place what it sends")]
 
 mod administering;
+mod budgets;
 mod certificates;
 mod endpoints;
 mod exchanging;
 mod guarding;
 mod mcp;
+mod metrics;
 mod rest;
 mod server;
 mod wire;

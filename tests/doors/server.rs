@@ -31,9 +31,14 @@ impl Server {
 
     /// In this folder; `more` stands at the end of `[listen]`.
     pub(super) fn at(place: Place, more: &str) -> Self {
+        Self::administered(place, "", more)
+    }
+
+    /// The same; `people` stands at the end of `[administration]`.
+    pub(super) fn administered(place: Place, people: &str, more: &str) -> Self {
         let configuration = place.read("toolward.toml");
         let listening = format!(
-            "\n[administration]\naddress = \"127.0.0.1:0\"\n[listen]\naddress = \"127.0.0.1:0\"\n{more}\n"
+            "\n[administration]\naddress = \"127.0.0.1:0\"\n{people}\n[listen]\naddress = \"127.0.0.1:0\"\n{more}\n"
         );
         place.write("toolward.toml", &(configuration + &listening));
         // The key is there before the host reads it.

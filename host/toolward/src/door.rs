@@ -3,6 +3,7 @@ pub mod administration;
 pub mod agents;
 pub mod answers;
 mod body;
+pub(crate) mod budgets;
 pub mod guard;
 pub mod listener;
 mod mcp;

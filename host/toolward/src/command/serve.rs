@@ -75,7 +75,9 @@ async fn listening(
         let authn = Arc::new(wiring::administration_authn(config, administration, state)?);
         let desk = wiring::answer_desk(config, &context.passphrases(), state, authn.clone())?;
         let answers = answers::router(desk);
-        let address = serving.administration(administration, authn, state.clone(), answers).await;
+        let (state, telemetry) = (state.clone(), context.telemetry.get().cloned());
+        let address = serving.administration(administration, authn, state, answers, telemetry);
+        let address = address.await;
         told.insert("administration".to_owned(), json!(address.map_err(anyhow::Error::from)?));
     }
     context.terminal.show(&told, || told.iter().map(line).collect())?;

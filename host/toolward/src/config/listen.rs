@@ -13,6 +13,7 @@
 //! address = "127.0.0.1:8701"
 //! audience = "urn:toolward:administration"
 //! roles = ["administrator"]
+//! readers = ["monitoring"]
 //! ```
 use std::{
     collections::BTreeSet,
@@ -69,6 +70,8 @@ pub struct AdministrationConfig {
     /// Who may throw switches and read the trail: everybody who has one of them. Who may answer a question
     /// says the question.
     pub roles: BTreeSet<String>,
+    /// Who may besides see metrics and budgets, and nothing else: nobody, where it is not written.
+    pub readers: BTreeSet<String>,
 }
 
 /// As it is written.
@@ -101,6 +104,8 @@ pub(super) struct Administration {
     limits: Limits,
     audience: Option<String>,
     roles: Option<BTreeSet<String>>,
+    #[serde(default)]
+    readers: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -153,14 +158,15 @@ impl Listen {
 impl Administration {
     /// Fails with what to change. `agents` are the audiences of tokens for calls.
     pub(super) fn read(self, base: &Path) -> Result<AdministrationConfig, String> {
-        let Self { address, url, origins, tls, behind_proxy, limits, audience, roles } = self;
+        let Self { address, url, origins, tls, behind_proxy, limits, audience, roles, readers } =
+            self;
         let listen = Listen { address, url, origins, tls, behind_proxy, limits }.read(base)?;
         let audience = audience.unwrap_or_else(|| ADMINISTRATION.to_owned());
         if audience.is_empty() {
             return Err("a token for nobody is a token for everybody: write `audience`".to_owned());
         }
         let roles = roles.unwrap_or_else(|| [ADMINISTRATOR.to_owned()].into());
-        Ok(AdministrationConfig { listen, audience, roles })
+        Ok(AdministrationConfig { listen, audience, roles, readers })
     }
 }
 

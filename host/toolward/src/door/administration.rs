@@ -1,5 +1,7 @@
 //! What is there for people? The routes of the address under `[administration]`. No agent's token opens one.
 mod approvals;
+mod budgets;
+mod metrics;
 mod switches;
 mod trail;
 
@@ -17,6 +19,7 @@ use super::{
     problem::Problem,
     routes::{Token, guarded},
 };
+use crate::telemetry::Telemetry;
 
 /// What the routes for people share.
 #[derive(Clone, Debug)]
@@ -25,6 +28,10 @@ pub struct Administration {
     pub guard: Arc<Guard>,
     /// Who may throw switches and read the trail.
     pub roles: Arc<BTreeSet<String>>,
+    /// Who may see besides how the host is doing.
+    pub readers: Arc<BTreeSet<String>>,
+    /// What measures the host, where something does.
+    pub telemetry: Option<Arc<Telemetry>>,
     /// Of a request's body.
     pub body_bytes: usize,
 }
@@ -37,7 +44,7 @@ pub const OPEN: &[&str] = &["/healthz", "/openapi.json"];
 #[openapi(
     info(title = "Toolward administration", description = "Where people decide, stop and look."),
     modifiers(&Token),
-    tags((name = "approvals"), (name = "switches"), (name = "audit"), (name = "host")),
+    tags((name = "approvals"), (name = "switches"), (name = "budgets"), (name = "audit"), (name = "host")),
 )]
 struct Document;
 
@@ -55,7 +62,9 @@ fn routes() -> OpenApiRouter<Administration> {
         .routes(routes!(approvals::deny))
         .routes(routes!(switches::list, switches::throw))
         .routes(routes!(switches::lift))
+        .routes(routes!(budgets::list))
         .routes(routes!(trail::search))
+        .routes(routes!(metrics::show))
         .routes(routes!(agents::health))
 }
 
@@ -68,13 +77,25 @@ pub fn document() -> utoipa::openapi::OpenApi {
 impl Administration {
     /// Whoever has one of the roles may throw switches and read the trail.
     fn operates(&self, principal: &Principal) -> Result<(), Problem> {
-        if self.roles.is_disjoint(principal.roles()) {
-            let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
-            let detail = format!("this needs one of the roles `{}`", roles.join("`, `"));
-            return Err(Problem::new(StatusCode::FORBIDDEN, "no-role", detail));
-        }
-        Ok(())
+        has_one(principal, self.roles.iter())
     }
+
+    /// They, and whoever has a role for it, may see numbers: what is used up, and what is measured.
+    fn watches(&self, principal: &Principal) -> Result<(), Problem> {
+        has_one(principal, self.roles.union(&self.readers))
+    }
+}
+
+fn has_one<'a>(
+    principal: &Principal,
+    roles: impl Iterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    let roles: Vec<&str> = roles.map(String::as_str).collect();
+    if roles.iter().any(|role| principal.roles().contains(*role)) {
+        return Ok(());
+    }
+    let detail = format!("this needs one of the roles `{}`", roles.join("`, `"));
+    Err(Problem::new(StatusCode::FORBIDDEN, "no-role", detail))
 }
 
 /// A question is answered by a person, who speaks for nobody else and through nobody else.

@@ -69,7 +69,7 @@ pub const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", METADATA, ME
         description = "Agent tools that run in a sandbox, under policies, with credentials they never see.",
     ),
     modifiers(&Token),
-    tags((name = "tools"), (name = "calls"), (name = "tokens"), (name = "mcp"), (name = "host")),
+    tags((name = "tools"), (name = "calls"), (name = "budgets"), (name = "tokens"), (name = "mcp"), (name = "host")),
 )]
 struct Document;
 
@@ -85,6 +85,7 @@ fn routes() -> OpenApiRouter<Agents> {
         .routes(routes!(rest::show_tool))
         .routes(routes!(rest::call))
         .routes(routes!(rest::show_call))
+        .routes(routes!(rest::budgets::list_budgets))
         .routes(routes!(token::exchange))
         .routes(routes!(mcp_http::answer))
         .routes(routes!(health))
