@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::{Json, Router, extract::State};
 use serde::{Deserialize, Serialize};
-use toolward_gate::ApprovalId;
+use toolward_gate::{ApprovalId, CapabilityName, Principal};
 use toolward_state::State as Remembered;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -14,9 +14,14 @@ use super::{
     problem::Problem,
     rest,
     routes::{Token, guarded},
+    scopes::Scopes,
     token,
 };
-use crate::{authn::PROOF_ALGORITHMS, config::LimitsConfig, host::Host};
+use crate::{
+    authn::PROOF_ALGORITHMS,
+    config::{Config, LimitsConfig},
+    host::Host,
+};
 
 /// What the routes for agents share.
 #[derive(Clone)]
@@ -27,6 +32,8 @@ pub struct Agents {
     pub guard: Arc<Guard>,
     /// Whom to ask for a token.
     pub issuers: Arc<[String]>,
+    /// For which scope to ask.
+    scopes: Arc<Scopes>,
     pub(super) mcp: mcp_http::Service,
     /// Of a request's body.
     pub(super) body_bytes: usize,
@@ -43,7 +50,7 @@ impl Agents {
         host: Arc<Host>,
         state: Remembered,
         guard: Arc<Guard>,
-        issuers: Arc<[String]>,
+        config: &Config,
         limits: LimitsConfig,
     ) -> Self {
         let body_bytes = limits.body_bytes;
@@ -52,9 +59,18 @@ impl Agents {
             host,
             state,
             guard,
-            issuers,
+            issuers: config.issuers.keys().cloned().collect(),
+            scopes: Arc::new(Scopes::of(config)),
             body_bytes,
         }
+    }
+
+    /// The scope of a token with which this caller could call the tool; `None` where no other one would help.
+    pub(super) fn missing_scope(&self, principal: &Principal, tool: &str) -> Option<String> {
+        let tool = self.host.tools.find(tool)?;
+        let needed = tool.manifest.wants.iter().filter(|want| want.required);
+        let needed: Vec<&CapabilityName> = needed.map(|want| &want.capability).collect();
+        self.scopes.missing(principal, &needed)
     }
 }
 
@@ -139,7 +155,7 @@ pub struct Metadata {
     pub authorization_servers: Vec<String>,
     pub bearer_methods_supported: Vec<String>,
     pub dpop_signing_alg_values_supported: Vec<String>,
-    /// The capabilities that tools may want.
+    /// Words that a token's scope may have, where the configuration maps them.
     pub scopes_supported: Vec<String>,
 }
 
@@ -167,7 +183,7 @@ impl Agents {
             authorization_servers: self.issuers.to_vec(),
             bearer_methods_supported: vec!["header".to_owned()],
             dpop_signing_alg_values_supported: PROOF_ALGORITHMS.map(str::to_owned).to_vec(),
-            scopes_supported: Vec::new(),
+            scopes_supported: self.scopes.supported(),
         }
     }
 }

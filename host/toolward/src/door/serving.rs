@@ -53,8 +53,7 @@ impl Serving {
     ) -> Result<SocketAddr, ServingError> {
         let (listener, address) = bind(listen, authn.client_verifier()).await?;
         let guard = Guard::new(authn, Place::new(listen, address), agents::OPEN, listen.limits);
-        let issuers = config.issuers.keys().cloned().collect();
-        let agents = Agents::new(host, state, guard, issuers, listen.limits);
+        let agents = Agents::new(host, state, guard, config, listen.limits);
         self.0.push((listener, agents::router(&agents)));
         Ok(address)
     }
