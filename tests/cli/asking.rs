@@ -512,7 +512,7 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
         desks::ask(&address, &head, body)
     };
     assert_eq!(say(&zoe, r#"{"verdict":"approve"}"#).0, 403);
-    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 422);
+    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 400);
     let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"requests":1}}"#);
     assert_eq!((status, body), (200, format!("{id}: approved")));
     assert_eq!(say(&ana, r#"{"verdict":"deny"}"#).0, 404);

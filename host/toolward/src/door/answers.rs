@@ -8,9 +8,8 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    Router,
+    extract::{Path, Request as Asked, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -24,9 +23,10 @@ use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
 
 use super::{
+    body,
     guard::{Credentials, Scheme, credentials},
     place::only,
-    problem::of_undecided,
+    problem::{Problem, of_undecided},
 };
 use crate::{
     authn::{Authn, Shown},
@@ -53,7 +53,6 @@ pub fn router(desk: Arc<AnswerDesk>) -> Router {
     Router::new()
         .route("/approval/slack/{teller}", post(slack))
         .route("/approval/link/{word}", get(look).post(decide))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(desk)
 }
 
@@ -69,6 +68,13 @@ impl IntoResponse for Refused {
 impl From<DecideError> for Refused {
     fn from(error: DecideError) -> Self {
         Self(of_undecided(&error).0, error.to_string())
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self(status, problem.detail)
     }
 }
 
@@ -97,13 +103,14 @@ fn plain(status: StatusCode, text: String) -> Response {
 async fn slack(
     State(desk): Desk,
     Path(teller): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let Some(TellerConfig::Slack(config)) = desk.means.config.tellers.get(&teller) else {
         return Err(Refused(StatusCode::NOT_FOUND, "there is no such teller".to_owned()));
     };
-    desk.check_signed(config, &headers, &body).await?;
+    let (parts, body) = asked.into_parts();
+    let body = body::bytes(&parts.headers, body, MAX_BODY).await?;
+    desk.check_signed(config, &parts.headers, &body).await?;
     let pressed = Pressed::read(&body).ok_or_else(|| not_understood("it is no pressed button"))?;
     let said = match desk.take(&pressed).await {
         Ok(request) => {
@@ -237,11 +244,13 @@ struct Decided {
 async fn decide(
     State(desk): Desk,
     Path(word): Path<String>,
-    headers: HeaderMap,
-    Json(decided): Json<Decided>,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let link = desk.means.state.follow_link(&word).await?;
-    let person = desk.person(&link, &headers).await?;
+    let (parts, body) = asked.into_parts();
+    let person = desk.person(&link, &parts.headers).await?;
+    let decided: Decided =
+        body::read(&parts.headers, body, MAX_BODY, "the body is no answer").await?;
     let answer = Answer {
         by: person.id().to_owned(),
         acts_for: person.acts_for().to_vec(),
