@@ -41,9 +41,10 @@ fn a_caller_sees_its_own_limits_and_those_who_run_the_host_see_all_of_them() {
     let server = Server::at(place(), "");
     let other = server.mint("--id agent-8 --role assistant");
     let list = || call("list_issues", json!({ "owner": "acme", "repo": "site" }));
-    let read = call("read_issue", json!({ "owner": "acme", "repo": "site", "number": 7 }));
+    let open =
+        call("open_issue", json!({ "owner": "acme", "repo": "site", "title": "Broken link" }));
     assert_eq!(server.ask(list()).status, 200);
-    assert_eq!(server.ask(read).status, 200);
+    assert_eq!(server.ask(open).status, 200);
     assert_eq!(list().token(&other).send(server.agents).status, 200);
 
     // What counts the calls of others, too, is not told to one of them.
@@ -60,8 +61,8 @@ fn a_caller_sees_its_own_limits_and_those_who_run_the_host_see_all_of_them() {
     let requests = own.iter().find(|one| one["unit"] == "requests").unwrap();
     assert_eq!((&requests["used"], &requests["left"]), (&json!(2), &json!(58)), "{own:?}");
     assert_eq!(paged(|target| server.ask(Request::get(target)).json()), own);
-    let of_one = server.ask(Request::get("/v1/budgets?tool=read_issue")).json();
-    assert!(told(&limits(&of_one), "tool").iter().all(|tool| tool == "read_issue"), "{of_one}");
+    let of_one = server.ask(Request::get("/v1/budgets?tool=open_issue")).json();
+    assert!(told(&limits(&of_one), "tool").iter().all(|tool| tool == "open_issue"), "{of_one}");
     let theirs = Request::get("/v1/budgets").token(&other).send(server.agents).json();
     assert!(told(&limits(&theirs), "principal").iter().all(|one| one == "agent-8"), "{theirs}");
 
