@@ -31,6 +31,7 @@ mod proving;
 mod redact;
 mod revoking;
 mod secrets;
+mod showing;
 mod slots;
 mod suspending;
 mod tokens;
