@@ -101,6 +101,4 @@ fn a_proof_looks_at_grants_where_it_is_told_to() {
     assert!(callers(&prove("")).iter().any(|one| one != "ana"));
     let alone = callers(&prove(" --as-granted"));
     assert!(!alone.is_empty() && alone.iter().all(|one| one == "ana"), "{alone:?}");
-    place.run("secret grant github --to role:assistant --for 1h --reason cleaning").exits(0);
-    assert_eq!(callers(&prove(" --as-granted")).len(), 3);
 }
