@@ -50,7 +50,7 @@ pub use places::checkpoint_places;
 pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
-pub use ownership::{grants, not_yours, owners};
+pub use ownership::{grants, not_yours, owners, ownership};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
 pub use telemetry::{know, telemetry};
