@@ -7,6 +7,7 @@
 
 mod anchoring;
 mod approving;
+mod as_granted;
 mod asking;
 mod auditing;
 mod bad_arguments;

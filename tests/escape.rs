@@ -46,7 +46,7 @@
 //! | B-06 dropped handles | `hostile` b06 |
 //! | B-07 a handle of another call | `escape/authority` nothing_that_a_tool_keeps… |
 //! | B-09 a handle after its time | `escape/extremes` a_handle_whose_time_is_over… |
-//! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight… |
+//! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight…, `doors/revoking` a_secret_and_a_grant… |
 //! | B-12 widening on delegation | `capabilities/tools` a_called_tool_can_use_only_what_its_caller_holds…, a_handle_that_is_narrowed_by_tools…, and any narrowing: `sandbox` capability/handles |
 //! | B-14 widening by syntax | `escape/requests` a_path_that_is_not_canonical… |
 //! | B-15 a tool acts through another one | `capabilities/tools` a_tool_without_the_capability_calls_nobody, the_policies_are_asked_anew…, a_tree_is_found… |
@@ -158,11 +158,11 @@
 //! | E-13 `crit` | `authn` a_header_that_brings_a_key… |
 //! | E-15 other writings | `catalogue` another_writing…, `authn/keys` public_vectors… |
 //! | E-16 public vectors | `authn/keys` public_vectors…, each deviation with its reason |
-//! | E-17 after a revocation | `cli/revoking`, `authn` a_denied_token…, `state` denials |
+//! | E-17 after a revocation, and shown again | `cli/revoking`, `doors/revoking`, `doors/proofs` a_token_that_is_bound…, `doors/certificates` tokens_that_are_bound…, `authn` a_denied_token…, `state` denials |
 //! | E-19 rotation | `brokers/issuer`, `authn/jwks` a_new_key_is_found… |
 //! | E-20, E-21 outage and flood | `authn/jwks` keys_are_used…, an_answer_that_is_no_key_set…, many_tokens_at_once… |
-//! | E-23 scopes | `catalogue` a_scope_is_read… |
-//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
+//! | E-23 scopes | `catalogue` a_scope_is_read…, `doors/proofs` the_scope_that_is_missing… |
+//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `brokers/issuer`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
 //! | E-31 what is said | `catalogue` what_is_said…, `doors/guarding` |
 //!
 //! Those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
@@ -172,7 +172,7 @@
 //! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
 //! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
 //! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
-//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before… |
+//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before…, one_connection_more…; `door` listener.rs, body.rs |
 //! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
 //! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
 //! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |

@@ -583,6 +583,11 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     for other in [&zoe, &bot] {
         assert_eq!(look(Some(other)).0, 403);
     }
+    // Of two logins, neither is chosen.
+    for two in [[&ana, &zoe], [&zoe, &ana], [&ana, &ana]] {
+        let both = format!("{}\r\nauthorization: Bearer {}", two[0], two[1]);
+        assert_eq!(look(Some(&both)).0, 400);
+    }
     let (status, _, body) = look(Some(&ana));
     assert_eq!(status, 200);
     assert!(body.contains(r#""description":"Rent""#), "{body}");
@@ -595,7 +600,7 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
         desks::ask(&address, &head, body)
     };
     assert_eq!(say(&zoe, r#"{"verdict":"approve"}"#).0, 403);
-    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 422);
+    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 400);
     let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"http_requests":1}}"#);
     assert_eq!((status, body), (200, format!("{id}: approved")));
     assert_eq!(say(&ana, r#"{"verdict":"deny"}"#).0, 404);

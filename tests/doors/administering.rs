@@ -156,6 +156,35 @@ fn who_has_no_role_for_it_throws_no_switch_and_reads_no_trail() {
     server.end();
 }
 
+#[test]
+fn the_trail_is_read_page_by_page_without_a_gap_and_without_a_record_twice() {
+    let server = Server::with(&["teller"]);
+    for _ in 0..3 {
+        let say = json!({ "tool": "say", "arguments": { "text": "x" } });
+        assert_eq!(server.ask(Request::post("/v1/calls", &say)).status, 200);
+    }
+    let page = |target: &str| server.administer(Request::get(target)).json();
+    let whole = page("/v1/audit?principal=agent-7&since=2020-01-01T00:00:00Z");
+    assert!(whole["next"].is_null(), "{whole}");
+    let whole = whole["records"].as_array().unwrap().clone();
+    assert!(whole.len() >= 9, "each call is opened, admitted and closed: {whole:?}");
+    let (mut read, mut after, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let one = page(&format!("/v1/audit?principal=agent-7&most=2{after}"));
+        pages += 1;
+        read.extend(one["records"].as_array().unwrap().clone());
+        let Some(next) = one["next"].as_u64() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(read, whole);
+    assert!(pages > 4, "{pages}");
+    for wrong in ["most=0", "most=501", "after=x", "after=-1", "after=9007199254740992", "page=2"] {
+        let answer = server.administer(Request::get(&format!("/v1/audit?{wrong}")));
+        assert_eq!(answer.status, 400, "{wrong}: {answer:?}");
+    }
+    server.end();
+}
+
 /// F-06, F-07: what needs no token is not for pages in browsers either.
 #[test]
 fn answers_of_people_are_taken_for_this_host_and_not_too_often() {

@@ -38,7 +38,7 @@ impl ApprovalBook for State {
         if let Some(wanted) = access_wanted(id, &filing) {
             self.add(&mut writing, &Record::Changed(wanted)).await?;
         }
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(id)
     }
 
@@ -104,7 +104,7 @@ impl ApprovalBook for State {
         request.take(answer)?;
         self.save(&mut writing, &request).await?;
         self.add(&mut writing, &record).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         self.answered.notify_waiters();
         Ok(request)
     }

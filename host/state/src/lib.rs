@@ -23,6 +23,7 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use budgets::AccountFilter;
 pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};

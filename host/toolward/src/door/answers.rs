@@ -8,9 +8,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    Router,
+    extract::{Path, Request as Asked, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -23,6 +22,12 @@ use toolward_gate::{
 use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
 
+use super::{
+    body,
+    guard::{Credentials, Scheme, credentials},
+    place::only,
+    problem::{Problem, of_undecided},
+};
 use crate::{
     authn::{Authn, Shown},
     narrower,
@@ -49,7 +54,6 @@ pub fn router(desk: Arc<AnswerDesk>) -> Router {
     Router::new()
         .route("/approval/slack/{teller}", post(slack))
         .route("/approval/link/{word}", get(look).post(decide))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(desk)
 }
 
@@ -64,16 +68,14 @@ impl IntoResponse for Refused {
 
 impl From<DecideError> for Refused {
     fn from(error: DecideError) -> Self {
-        let status = match &error {
-            DecideError::Unknown(_) => StatusCode::NOT_FOUND,
-            DecideError::Unfit(_) => StatusCode::BAD_REQUEST,
-            DecideError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            DecideError::NotOpen { .. } | DecideError::AnsweredBefore(_) => StatusCode::CONFLICT,
-            DecideError::OwnCall(_)
-            | DecideError::NotAnApprover { .. }
-            | DecideError::NotAskedYet(_) => StatusCode::FORBIDDEN,
-        };
-        Self(status, error.to_string())
+        Self(of_undecided(&error).0, error.to_string())
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self(status, problem.detail)
     }
 }
 
@@ -102,13 +104,14 @@ fn plain(status: StatusCode, text: String) -> Response {
 async fn slack(
     State(desk): Desk,
     Path(teller): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let Some(TellerConfig::Slack(config)) = desk.means.config.tellers.get(&teller) else {
         return Err(Refused(StatusCode::NOT_FOUND, "there is no such teller".to_owned()));
     };
-    desk.check_signed(config, &headers, &body).await?;
+    let (parts, body) = asked.into_parts();
+    let body = body::bytes(&parts.headers, body, MAX_BODY).await?;
+    desk.check_signed(config, &parts.headers, &body).await?;
     let pressed = Pressed::read(&body).ok_or_else(|| not_understood("it is no pressed button"))?;
     let said = match desk.take(&pressed).await {
         Ok(request) => {
@@ -146,12 +149,8 @@ impl AnswerDesk {
         body: &[u8],
     ) -> Result<(), Refused> {
         let unsigned = |why: String| Refused(StatusCode::UNAUTHORIZED, why);
-        let field = |name| {
-            let mut all = headers.get_all(name).iter();
-            // One of two would be a choice.
-            let first = all.next().filter(|_| all.next().is_none());
-            first.and_then(|value| value.to_str().ok()).unwrap_or_default()
-        };
+        // One of two would be a choice.
+        let field = |name| only(headers, &name).unwrap_or_default();
         let secret = self.means.secret(&config.store, &config.signing_secret).await;
         let secret = secret.map_err(|error| {
             tracing::error!(%error, "Slack's signing secret cannot be read");
@@ -199,11 +198,22 @@ impl AnswerDesk {
 
     /// Whoever logs in with a token. Fails where there is none, and where it is not the one the link was sent to.
     async fn person(&self, link: &ApprovalLink, headers: &HeaderMap) -> Result<Principal, Refused> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
-            let told = format!("A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.", link.approval);
-            Refused(StatusCode::UNAUTHORIZED, told)
-        })?;
+        let token = match credentials(headers) {
+            Credentials::Shown(Scheme::Bearer, token) => token,
+            Credentials::Absent => {
+                let told = format!(
+                    "A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.",
+                    link.approval
+                );
+                return Err(Refused(StatusCode::UNAUTHORIZED, told));
+            }
+            // One of several would be a choice.
+            Credentials::Shown(Scheme::Dpop, _) | Credentials::Malformed => {
+                return Err(not_understood(
+                    "send one `Authorization` field, with `Bearer` and a token",
+                ));
+            }
+        };
         let principal = self.authn.identify(Some(Shown::bearer(token))).await;
         let principal =
             principal.map_err(|error| Refused(StatusCode::UNAUTHORIZED, error.to_string()))?;
@@ -240,11 +250,13 @@ struct Decided {
 async fn decide(
     State(desk): Desk,
     Path(word): Path<String>,
-    headers: HeaderMap,
-    Json(decided): Json<Decided>,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let link = desk.means.state.follow_link(&word).await?;
-    let person = desk.person(&link, &headers).await?;
+    let (parts, body) = asked.into_parts();
+    let person = desk.person(&link, &parts.headers).await?;
+    let decided: Decided =
+        body::read(&parts.headers, body, MAX_BODY, "the body is no answer").await?;
     let answer = Answer {
         by: person.id().to_owned(),
         acts_for: person.acts_for().to_vec(),
@@ -333,8 +345,8 @@ impl Pressed {
     }
 }
 
-const SLACK_SIGNATURE: &str = "x-slack-signature";
-const SLACK_TIMESTAMP: &str = "x-slack-request-timestamp";
+const SLACK_SIGNATURE: HeaderName = HeaderName::from_static("x-slack-signature");
+const SLACK_TIMESTAMP: HeaderName = HeaderName::from_static("x-slack-request-timestamp");
 /// Bytes of an answer.
 const MAX_BODY: usize = 256 << 10;
 const HEADERS: [(HeaderName, &str); 5] = [

@@ -4,7 +4,7 @@
 use axum::{
     Extension,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderName, header::CONTENT_TYPE},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,10 @@ use toolward_gate::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    super::{body, problem::Problem},
+    super::{
+        body,
+        problem::{Problem, of_undecided},
+    },
     Administration, is_a_person, unavailable,
 };
 
@@ -73,7 +76,7 @@ pub(super) async fn list(
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Shown, Problem> {
     is_a_person(&principal)?;
-    let Query(which) = which.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(which) = which?;
     let requests =
         administration.state.list(which.state).await.map_err(|error| unavailable(&error))?;
     let approvals = requests.iter().map(serde_json::to_value).collect::<Result<_, _>>();
@@ -146,9 +149,9 @@ async fn decide(
     is_a_person(principal)?;
     let id = read(id)?;
     let (parts, body) = request.into_parts();
-    let written = body::json(&parts.headers, body, administration.body_bytes).await?;
-    let Saying { comment, limits } = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body is no answer: {error}")))?;
+    let most = administration.body_bytes;
+    let Saying { comment, limits } =
+        body::read(&parts.headers, body, most, "the body is no answer").await?;
     if comment.chars().count() > COMMENT {
         return Err(Problem::malformed(format!("`comment` is longer than {COMMENT} characters")));
     }
@@ -175,16 +178,10 @@ fn shown(data: &impl Serialize) -> Result<Shown, Problem> {
 }
 
 fn refused(error: &DecideError) -> Problem {
-    let (status, code) = match error {
-        DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
-        DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
-        DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
-        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
-        DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
-        DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
-        DecideError::Unfit(_) => (StatusCode::BAD_REQUEST, "unfit-limits"),
-        DecideError::Unavailable(error) => return unavailable(error),
-    };
+    if let DecideError::Unavailable(error) = error {
+        return unavailable(error);
+    }
+    let (status, code) = of_undecided(error);
     Problem::new(status, code, error.to_string())
 }
 
