@@ -19,7 +19,6 @@ pub struct Compared {
     pub more: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -40,7 +39,6 @@ pub struct Difference {
     pub same: (usize, usize),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
 fn is_nothing(same: &(usize, usize)) -> bool {
     *same == (0, 0)
 }
@@ -241,7 +239,7 @@ mod tests {
                     (found, None) => found.is_none() || at.contains(char::is_numeric),
                     (Some(Value::String(text)), Some(part)) if (first, last) != (0, 0) => {
                         let part: String = serde_json::from_str(&part).unwrap();
-                        text.chars().count() == first + part.chars().count() + last && text.contains(&part)
+                        text.chars().count() == [first, part.chars().count(), last].iter().sum::<usize>() && text.contains(&part)
                     }
                     (found, Some(part)) => found == Some(&serde_json::from_str(&part).unwrap()),
                 };
