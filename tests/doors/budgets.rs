@@ -72,7 +72,8 @@ fn a_caller_sees_its_own_limits_and_those_who_run_the_host_see_all_of_them() {
     assert!(told(&all, "limit").iter().any(|one| one == by_tool), "{all:?}");
     assert_eq!(paged(|target| server.administer(Request::get(target)).json()), all);
     let of_other = server.administer(Request::get("/v1/budgets?principal=agent-8")).json();
-    assert_eq!(limits(&of_other).len(), 3, "{of_other}");
+    let whose = told(&limits(&of_other), "principal");
+    assert!(!whose.is_empty() && whose.iter().all(|one| one == "agent-8"), "{of_other}");
     server.end();
 }
 
