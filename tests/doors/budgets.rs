@@ -85,6 +85,8 @@ fn what_is_no_question_about_limits_is_refused_and_so_is_one_about_others() {
         assert_eq!(server.ask(request()).status, 400, "{wrong}");
         assert_eq!(server.administer(request()).status, 400, "{wrong}");
     }
+    let long = Request::get(&format!("/v1/budgets?principal={}", "x".repeat(257)));
+    assert_eq!(server.administer(long).status, 400);
     let others = || Request::get("/v1/budgets?principal=agent-8");
     assert_eq!(server.ask(others()).status, 400);
     assert_eq!(server.administer(others()).status, 200);
