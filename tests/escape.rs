@@ -135,7 +135,9 @@
 //! | I-11 the disk fails | `state` group after_the_disk_failed… |
 //! | I-12, I-14 a crash at any step | `state` crash a_host_that_is_killed_at_any_step… |
 //! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for…, `toolward` command/audit/cef |
+//! | I-18 canonical arguments, read by another program | `gate` json/independent another_program_takes… |
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
+//! | I-21 everything is on record, once | `calls/complete` the_trail_holds_what_happened…; a caller who is nobody writes nothing: `cli/auditing` |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
 //! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
@@ -192,18 +194,20 @@
 //! |---|---|
 //! | F-35 a caller's trace context | `telemetry` traces_and_metrics_arrive…, a_server_learns… |
 //! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
-//! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
+//! | G-02, G-11, G-12 what hides, reorders, acts on a screen or looks like something else | `gate` approval/shown, approval/lookalike, `calls/narrower` what_is_shown…, `cli/showing` |
 //! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |
 //! | G-04 another context | `gate` permit/tests/bound, permit/tests/exchanged, `calls/narrower` an_exception_is_for_one_caller… |
 //! | G-05, G-17 one yes, many runs | `calls/approval` of_two_who_race…, `state` spending, asking |
 //! | G-06 another component | `gate` permit/tests/bound a_yes_binds_the_component… |
 //! | G-07 an agent's own yes | `calls/approval` nobody_decides…, `state` asking nobody_who_stands_behind…, `cli/approving` |
 //! | G-09 a flood | `state` asking, `calls/narrower` a_flood_of_held_calls…, `cli/asking` as_many_questions… |
+//! | G-10 questions that look alike | `gate` approval/compared, `state` standing a_question_says_what_is_other…, `cli/approving` a_question_shows… |
 //! | G-15, G-16 the moment of expiry, two answers at once | `state` approvals, asking questions_are_what_a_naive_model_says |
 //! | G-18, G-19 other sites' forms and frames | `cli/asking` mail_brings_a_link…: no cookie decides, GET changes nothing |
 //! | G-20 a restart while people are asked | `state` asking a_question_keeps_its_steps…, `calls/approval` an_approval_survives… |
 //! | G-21 a crash between yes and run | `state` crash |
 //! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only…, `calls/approval` a_policy_has_the_last_word… |
+//! | G-24 who said yes has lost the role | `state` standing |
 //! | G-26 a forged answer | `vault` notice/tests, `cli/asking` slack_shows_all… |
 //! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
 //! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |

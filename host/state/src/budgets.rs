@@ -42,7 +42,7 @@ impl BudgetLedger for State {
         charged.set_aside(&mut writing, &reservation, now).await?;
         faults::at("reserved")?;
         self.add(&mut writing, &Record::Admitted(Admitted::of(&reservation))).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl BudgetLedger for State {
         check_behalf(&mut writing, &charged.principal, behalf, &usage, looked).await?;
         faults::at("adjust")?;
         charged.hold(&mut writing, call, &usage, &spent).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(())
     }
 

@@ -28,7 +28,7 @@ pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use sweep::Swept;
-pub use tellings::Telling;
+pub use tellings::{Ended, Telling};
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

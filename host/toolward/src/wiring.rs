@@ -50,7 +50,7 @@ pub use places::checkpoint_places;
 pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
-pub use ownership::{grants, not_yours, owners};
+pub use ownership::{grants, not_yours, owners, ownership};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
 pub use telemetry::{know, telemetry};
@@ -299,7 +299,9 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
     let state = State::open(&config.database(), clock()).await?;
-    Ok(state.asking(config.approval.asking.clone()))
+    let mut asking = config.approval.asking.clone();
+    asking.roles.operator = Some((config.operator_id(), config.operator.roles.clone()));
+    Ok(state.asking(asking))
 }
 
 /// The secret stores, by name. None is unlocked yet.

@@ -5,7 +5,7 @@
 //! GET  /approval/link/{word}      what a link is about; nothing changes
 //! POST /approval/link/{word}      {"verdict": "approve" | "deny", "comment": "…"}, with a login
 //! ```
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use axum::{
 use serde::Deserialize;
 use toolward_gate::{
     Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, Clock, DecideError, Kind,
-    Principal, Request, Verdict, visible,
+    Principal, Request, RolesFrom, Verdict, visible,
 };
 use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
@@ -30,7 +30,8 @@ use super::{
 };
 use crate::{
     authn::{Authn, Shown},
-    telling::{Means, SlackConfig, TellerConfig},
+    narrower,
+    telling::{LIMITS, Means, SlackConfig, TellerConfig},
 };
 
 /// Who takes the answers.
@@ -114,7 +115,11 @@ async fn slack(
     let pressed = Pressed::read(&body).ok_or_else(|| not_understood("it is no pressed button"))?;
     let said = match desk.take(&pressed).await {
         Ok(request) => {
-            format!("{}: {} by {}", request.id, request.state.word(), desk.name(&pressed))
+            let by = desk.name(&pressed);
+            let limits = request.answers.last().map(|answer| &answer.limits);
+            let limits = limits.filter(|limits| !limits.is_none());
+            let within = limits.map_or(String::new(), |limits| format!(" within {limits}"));
+            format!("{}: {} by {by}{within}", request.id, request.state.word())
         }
         Err(Refused(status, why)) => {
             tracing::warn!(%status, %why, "an answer from Slack was not taken");
@@ -178,7 +183,8 @@ impl AnswerDesk {
             acts_for: Vec::new(),
             roles: person.roles.clone(),
             verdict: pressed.verdict,
-            limits: AnswerLimits::default(),
+            roles_from: RolesFrom::Person,
+            limits: pressed.limits()?,
             comment: "through Slack".to_owned(),
             at: self.clock.now(),
         };
@@ -256,6 +262,7 @@ async fn decide(
         acts_for: person.acts_for().to_vec(),
         roles: person.roles().clone(),
         verdict: decided.verdict,
+        roles_from: RolesFrom::Token,
         limits: decided.limits,
         comment: decided.comment,
         at: desk.clock.now(),
@@ -278,15 +285,37 @@ struct Pressed {
     approval: ApprovalId,
     /// The digest of the call that the message showed.
     binds: String,
+    /// What a yes is narrowed to, as it was written.
+    limits: String,
 }
 
 impl Pressed {
+    /// Fails with what to write. A no has none.
+    fn limits(&self) -> Result<AnswerLimits, Refused> {
+        match self.verdict {
+            Verdict::Approve => narrower::read(&self.limits).map_err(|why| not_understood(&why)),
+            Verdict::Deny => Ok(AnswerLimits::default()),
+        }
+    }
+
     fn read(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Payload {
             r#type: String,
             user: User,
             actions: Vec<Action>,
+            #[serde(default)]
+            state: Inputs,
+        }
+        /// What stands in the inputs of the message, by block and action.
+        #[derive(Default, Deserialize)]
+        struct Inputs {
+            values: BTreeMap<String, BTreeMap<String, Input>>,
+        }
+        #[derive(Deserialize)]
+        struct Input {
+            #[serde(default)]
+            value: Option<String>,
         }
         #[derive(Deserialize)]
         struct User {
@@ -309,7 +338,10 @@ impl Pressed {
         let (id, binds) =
             action.value.split_once(' ').filter(|_| payload.r#type == "block_actions")?;
         let (approval, binds) = (id.parse().ok()?, binds.to_owned());
-        Some(Self { member: payload.user.id, verdict, approval, binds })
+        let mut inputs = payload.state.values;
+        let input = inputs.remove(LIMITS).and_then(|mut block| block.remove(LIMITS));
+        let limits = input.and_then(|input| input.value).unwrap_or_default();
+        Some(Self { member: payload.user.id, verdict, approval, binds, limits })
     }
 }
 

@@ -140,6 +140,7 @@ pub(super) fn of_undecided(error: &DecideError) -> (StatusCode, &'static str) {
         DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
         DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
         DecideError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        DecideError::Unfit(_) => (StatusCode::BAD_REQUEST, "unfit-limits"),
     }
 }
 
