@@ -32,6 +32,7 @@ mod proving;
 mod redact;
 mod revoking;
 mod secrets;
+mod showing;
 mod slots;
 mod suspending;
 mod tokens;

@@ -123,3 +123,6 @@ impl<'de> Visitor<'de> for StrictVisitor {
 const MAX_WHOLE: u64 = (1 << 53) - 1;
 /// Levels of nesting, as in serde_json's own limit.
 const MAX_DEPTH: usize = 64;
+
+#[cfg(test)]
+mod independent;

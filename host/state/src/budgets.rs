@@ -13,6 +13,7 @@ use toolward_gate::{
 pub(crate) use rows::{GREATEST, settle};
 
 use crate::{State, approvals, faults, micros, timestamp, unavailable, writer::Writing};
+pub use held::AccountFilter;
 use held::Limits;
 use rows::Charged;
 use sums::{Looked, Subject, blocking, calls, calls_before, used};
@@ -85,7 +86,9 @@ impl BudgetLedger for State {
         principal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Standing>, Unavailable> {
-        held::standings(self, principal, now).await
+        let principal = principal.map(str::to_owned);
+        let all = AccountFilter { principal, ..AccountFilter::default() };
+        Ok(self.standings_of(&all, now).await?.0)
     }
 }
 

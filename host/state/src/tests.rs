@@ -22,6 +22,7 @@ mod oracle;
 mod retention;
 mod search;
 mod spending;
+mod standing;
 mod sums;
 mod support;
 mod sweeping;

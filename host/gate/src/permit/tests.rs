@@ -14,8 +14,8 @@ use super::*;
 use crate::{
     Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
     CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Ownership, Principal,
-    ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
-    Verdict, Want,
+    ProgressSink, Request, RolesFrom, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget,
+    ToolRef, Verdict, Want,
 };
 
 mod bound;
@@ -115,7 +115,7 @@ impl ApprovalBook for Office {
         }
         let id = ApprovalId::generate();
         let (filing, state) = (filing.clone(), ApprovalState::Open);
-        requests.push(Request { id, filing, state, answers: Vec::new() });
+        requests.push(Request { id, filing, state, answers: Vec::new(), lapsed: BTreeSet::new() });
         Ok(id)
     }
 
@@ -246,6 +246,7 @@ impl House {
             acts_for: vec![],
             roles: [role.to_owned()].into(),
             verdict,
+            roles_from: RolesFrom::Token,
             limits: AnswerLimits::default(),
             comment: "because".to_owned(),
             at: self.clock.now(),

@@ -1,6 +1,6 @@
 //! What is looked at in each round of settling: the door, exceptions, what is left, and answers that settle nothing.
 use super::*;
-use crate::{Access, Approvers, Exceptions, Parent, Tally, WantedAccess};
+use crate::{Access, Approvers, Exceptions, Parent, RolesFrom, Tally, WantedAccess};
 
 #[tokio::test]
 async fn a_token_for_one_door_opens_that_one_alone() {
@@ -69,6 +69,7 @@ fn access(call: &Call, capability: &str, policy: &CedarPolicy) -> Request {
         by: by.to_owned(),
         acts_for: vec![],
         roles: BTreeSet::new(),
+        roles_from: RolesFrom::Token,
         verdict: Verdict::Approve,
         limits: AnswerLimits::default(),
         comment: String::new(),
@@ -76,7 +77,7 @@ fn access(call: &Call, capability: &str, policy: &CedarPolicy) -> Request {
     };
     let (id, filing) = (ApprovalId::generate(), wanted.file(noon()).unwrap());
     let answers = ["ana", "dan"].map(yes).to_vec();
-    Request { id, filing, state: ApprovalState::Approved, answers }
+    Request { id, filing, state: ApprovalState::Approved, answers, lapsed: BTreeSet::new() }
 }
 
 #[tokio::test]
