@@ -131,8 +131,8 @@ fn a_capability_that_no_tool_wants_cannot_be_asked_about() {
 }
 
 /// The token for issues is `ana`'s; `grants` lend it.
-fn lent(to: &str, tool: Option<&str>) -> crate::CredentialGrant {
-    crate::CredentialGrant {
+fn lent(to: &str, tool: Option<&str>) -> CredentialGrant {
+    CredentialGrant {
         credential: "github".parse().unwrap(),
         to: to.parse().unwrap(),
         tool: tool.map(|name| name.parse().unwrap()),
@@ -151,7 +151,7 @@ fn who_neither_owns_a_credential_nor_was_lent_it_is_no_hole_where_grants_are_loo
     let unasked = ASKING.replace("@approval(\"one-of:oncall\") ", "");
     let owners = [("github".parse().unwrap(), ["principal:ana".parse().unwrap()].into())];
     let policy = issues(&unasked).owned_by(std::sync::Arc::new(owners.into()));
-    let found = |grants: Option<&[crate::CredentialGrant]>| {
+    let found = |grants: Option<&[CredentialGrant]>| {
         policy.prove_approval(&tools(), &write(), grants).unwrap()
     };
     // Every grant is supposed: anybody with the role gets through.
