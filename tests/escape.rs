@@ -225,8 +225,8 @@
 //!
 //! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of
 //! the call, and nothing that arrives makes that longer), A-25 (the figures of fairness are the soak's), B-18 (a loop
-//! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked for leaves no record, `cli/auditing`; a known
-//! caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
+//! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked
+//! for leaves no record, `cli/auditing`; a known caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
 //! I-31 (a secret that the operator keeps in a variable stays in the environment of the host: no other process of the
 //! host's gets it), I-37 (that somebody looked is not recorded).
 //!
