@@ -76,7 +76,7 @@ fn recorded_calls_are_decided_again_with_the_grants_that_there_are() {
 
 #[expect(clippy::print_stderr, reason = "what is left out is said")]
 #[test]
-fn a_proof_looks_at_grants_where_it_is_told_to() {
+fn a_claim_is_proved_about_those_who_have_the_credential() {
     let solver = std::env::var("CVC5").unwrap_or_else(|_| "cvc5".to_owned());
     if !command(&solver).arg("--version").output().is_ok_and(|ran| ran.status.success()) {
         eprintln!("left out: a proof, since there is no cvc5; `.ci/solver` runs it with one");

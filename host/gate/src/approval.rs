@@ -387,3 +387,6 @@ pub trait ApprovalBook: Send + Sync {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,8 @@ mod source;
 mod step;
 mod stop;
 mod suspension;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod usage;
 
 pub use account::{Account, Aside};

@@ -16,7 +16,7 @@ use crate::{State, approvals, faults, micros, timestamp, unavailable, writer::Wr
 pub use held::AccountFilter;
 use held::Limits;
 use rows::Charged;
-use sums::{Looked, Subject, blocking, calls_before, used};
+use sums::{Looked, Subject, blocking, calls, calls_before, used};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -122,8 +122,12 @@ async fn check_rate(
     };
     // The call that must leave the window before another one fits: the newest but `calls - 1`.
     let room = u64::from(rate.calls).saturating_sub(before);
-    let blocking =
-        if room == 0 { Some(now) } else { blocking(writing, subject, rate, time, room).await? };
+    let blocking = match room {
+        0 => Some(now),
+        // Only who is refused waits until the one call is found.
+        _ if calls(writing, subject, rate, time).await?.used < u64::from(rate.calls) => None,
+        _ => blocking(writing, subject, rate, time, room).await?,
+    };
     let Some(blocking) = blocking else { return Ok(()) };
     let leaves = rate.window.leaves(timestamp(blocking)?);
     let wait = leaves.map(|leaves| leaves.duration_since(time).unsigned_abs());

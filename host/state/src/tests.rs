@@ -23,6 +23,7 @@ mod retention;
 mod search;
 mod spending;
 mod standing;
+mod sums;
 mod support;
 mod sweeping;
 mod switch_model;

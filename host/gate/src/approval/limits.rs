@@ -225,6 +225,41 @@ mod tests {
     }
 
     #[test]
+    fn what_both_let_through_stays() {
+        let paths =
+            |path: &str| RequestLimits { methods: None, paths: Some(vec![path.parse().unwrap()]) };
+        let limits = |path: &str| AnswerLimits {
+            capabilities: [("shop:things:write".parse().unwrap(), paths(path))].into(),
+            ..AnswerLimits::default()
+        };
+        for (one, other) in [("/a/{r...}", "/a/b"), ("/a/b", "/a/{r...}")] {
+            assert!(lets(&limits(one).and(&limits(other)), "GET", "/a/b"), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn limits_are_told_in_words_and_none_of_them_in_none() {
+        let none = AnswerLimits::default();
+        assert_eq!((none.is_none(), none.to_string()), (true, String::new()));
+        let own = RequestLimits {
+            methods: Some(["GET".to_owned()].into()),
+            paths: Some(vec!["/a".parse().unwrap()]),
+        };
+        let limits = AnswerLimits {
+            time_ms: Some(5),
+            cost: AnswerLimits::cost_of("usd:0.50"),
+            http_requests: Some(3),
+            max_bytes: Some(10),
+            capabilities: [("shop:things:write".parse().unwrap(), own)].into(),
+        };
+        assert_eq!((limits.is_none(), limits.cost), (false, Some(Cost(500_000))));
+        assert_eq!(AnswerLimits::cost_of("0.50"), None);
+        let cost = Cost(500_000);
+        let told = format!("5 ms, {cost}, 3 HTTP requests, 10 bytes, shop:things:write GET /a");
+        assert_eq!(limits.to_string(), told);
+    }
+
+    #[test]
     fn limits_that_hold_an_unknown_word_are_refused() {
         let read = |text| serde_json::from_str::<AnswerLimits>(text);
         assert_eq!(read(r#"{"http_requests":1}"#).unwrap(), read(r#"{"requests":1}"#).unwrap());

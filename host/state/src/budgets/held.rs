@@ -6,7 +6,7 @@ use toolward_gate::{
     BudgetLimit, By, Call, Held, RateLimit, Reservation, Standing, ToolName, Unavailable, Window,
 };
 
-use super::sums::{Looked, Subject, Sum, calls, used};
+use super::sums::{Looked, Subject, Sum, between, calls, calls_between, used};
 use crate::{State, micros, timestamp, unavailable, writer::Writing};
 
 /// All limits of one call.
@@ -140,8 +140,12 @@ impl Account {
         rate: RateLimit,
     ) -> Result<Standing, Unavailable> {
         let sum = calls(reading, self.subject(), &rate, self.now).await?;
+        let between = match sum.all() {
+            0 => None,
+            _ => calls_between(reading, self.subject(), &rate, self.now).await?,
+        };
         let (most, window) = (u64::from(rate.calls), rate.window);
-        self.standing(Held::Rate(rate), most, window, sum)
+        self.standing(Held::Rate(rate), most, window, sum, between)
     }
 
     async fn budget(
@@ -151,8 +155,12 @@ impl Account {
     ) -> Result<Standing, Unavailable> {
         let looked = Looked { now: micros(self.now), except: None };
         let sum = used(reading, self.subject(), &budget, looked).await?;
+        let between = match sum.all() {
+            0 => None,
+            _ => between(reading, self.subject(), &budget, self.now).await?,
+        };
         let (most, window) = (budget.most.most(), budget.window);
-        self.standing(Held::Budget(budget), most, window, sum)
+        self.standing(Held::Budget(budget), most, window, sum, between)
     }
 
     fn standing(
@@ -161,10 +169,11 @@ impl Account {
         most: u64,
         window: Window,
         sum: Sum,
+        between: Option<(i64, i64)>,
     ) -> Result<Standing, Unavailable> {
-        let (first, last) = sum.between.unzip();
+        let (first, last) = between.unzip();
         let leaves = |at: Option<i64>| {
-            let at = at.filter(|_| sum.all() > 0).map(timestamp).transpose()?;
+            let at = at.map(timestamp).transpose()?;
             Ok::<_, Unavailable>(at.and_then(|at| window.leaves(at)))
         };
         Ok(Standing {
