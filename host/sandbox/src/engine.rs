@@ -95,10 +95,10 @@ pub(crate) fn compiler() -> Result<Engine, SandboxError> {
 }
 
 fn tick(engine: &EngineWeak, pause: Duration) {
-    while let Some(engine) = engine.upgrade() {
-        engine.increment_epoch();
-        drop(engine);
+    loop {
         thread::sleep(pause);
+        let Some(engine) = engine.upgrade() else { return };
+        engine.increment_epoch();
     }
 }
 

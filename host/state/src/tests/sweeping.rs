@@ -78,7 +78,7 @@ async fn old_questions_leave_and_the_trail_keeps_them() {
     let filing = Filing::new(&call("robo"), &question(1), place.now()).unwrap();
     let id = state.file(&filing).await.unwrap();
     place
-        .run("INSERT INTO approval_tellings SELECT id, 'mail', 1, 1, 0, 0 FROM approvals; INSERT INTO approval_links SELECT 'digest', id, 'ana', 0, NULL FROM approvals")
+        .run("INSERT INTO approval_tellings (approval, teller, turn, attempts, next_at, told_at) SELECT id, 'mail', 1, 1, 0, 0 FROM approvals; INSERT INTO approval_links SELECT 'digest', id, 'ana', 0, NULL FROM approvals")
         .await
         .unwrap();
     let before = records(&state).await.len();
