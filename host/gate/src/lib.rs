@@ -6,6 +6,7 @@
 //!
 //! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
 //! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
+mod acceptance;
 mod account;
 mod api_key;
 mod approval;
@@ -36,6 +37,9 @@ mod stop;
 mod suspension;
 mod usage;
 
+pub use acceptance::{
+    AcceptanceBook, Acceptances, Accepted, Definition, DefinitionDifference, KeptBack,
+};
 pub use account::{Account, Aside};
 pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
 pub use approval::{

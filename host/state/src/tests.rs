@@ -28,4 +28,5 @@ mod sweeping;
 mod switch_model;
 mod switches;
 mod tampering;
+mod tasks;
 mod together;
