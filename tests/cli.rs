@@ -5,6 +5,7 @@
     reason = "small numbers and ASCII, and a panic fails the test"
 )]
 
+mod accepting;
 mod anchoring;
 mod approving;
 mod as_granted;
@@ -40,5 +41,6 @@ mod trail;
 mod upstream;
 mod withdrawing;
 
+pub(crate) use accepting::changed_teller;
 pub(crate) use place::{KEY, Place, Ran, TOKEN, command};
 pub(crate) use upstream::PATIENCE;

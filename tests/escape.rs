@@ -178,11 +178,11 @@
 //! | case | test |
 //! |---|---|
 //! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
-//! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
+//! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it…; a task: `doors/tasks`, `state` tests/tasks |
 //! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
 //! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before…, one_connection_more…; `door` listener.rs, body.rs |
 //! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
-//! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
+//! | F-02 a tool that changes | `cli/accepting`, `doors/accepting`; a file that was changed: `cli/bad_components` a_component_that_was_changed_after… |
 //! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |
 //! | F-06, F-07 rebinding | `door` place.rs, `doors/guarding` a_page_in_a_browser… |
 //! | F-08 a simple request | `doors/guarding` a_page_in_a_browser… |

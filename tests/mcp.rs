@@ -5,5 +5,6 @@ mod calling;
 pub(crate) mod client;
 mod ending;
 mod errors;
+mod listening;
 mod reloading;
 mod waiting;

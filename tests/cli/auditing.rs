@@ -16,7 +16,8 @@ fn every_call_has_an_entry_that_is_opened_and_closed() {
     let place = Place::without_secrets(&["teller"]);
     place.run("call say text=hello").exits(0);
     place.run("call refuse").exits(8);
-    let all = records(&place, "audit tail --json");
+    let mut all = records(&place, "audit tail --json");
+    assert_eq!(all.remove(0)["record"]["action"], "tool-accept", "the first use");
     let kinds: Vec<&str> =
         all.iter().map(|one| one["record"]["record"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["opened", "admitted", "closed", "opened", "admitted", "closed"]);
@@ -49,7 +50,10 @@ fn the_trail_is_followed_while_others_write_it() {
             .unwrap_or(one["record"]["record"].as_str().unwrap())
             .to_owned()
     });
-    assert_eq!(outcomes.by_ref().take(3).collect::<Vec<_>>(), ["opened", "admitted", "ok"]);
+    assert_eq!(
+        outcomes.by_ref().take(4).collect::<Vec<_>>(),
+        ["changed", "opened", "admitted", "ok"]
+    );
     place.run("call refuse").exits(8);
     assert_eq!(
         outcomes.by_ref().take(3).collect::<Vec<_>>(),
@@ -66,7 +70,7 @@ fn a_chain_that_holds_is_told_with_what_that_does_not_show() {
     assert_snapshot!(place.run("audit verify").exits(0).told());
     let data = place.run("audit verify --json").exits(0);
     assert_eq!(data.err, "");
-    assert_eq!((&data.json()["whole"], &data.json()["records"]), (&true.into(), &3.into()));
+    assert_eq!((&data.json()["whole"], &data.json()["records"]), (&true.into(), &4.into()));
 }
 
 #[test]
@@ -79,11 +83,11 @@ fn a_record_that_was_changed_or_taken_out_is_found() {
     assert_snapshot!(place.run("audit verify").exits(1).told());
     let broken = place.run("audit verify --json").exits(1);
     assert_eq!(broken.err, "", "what is to be said is data");
-    assert_eq!(broken.json()["fault"]["sequence"], 3);
-    place.sql("UPDATE audit SET record = replace(record, '\"ok\",', '\"tool-failed\",') WHERE sequence = 3");
+    assert_eq!(broken.json()["fault"]["sequence"], 4);
+    place.sql("UPDATE audit SET record = replace(record, '\"ok\",', '\"tool-failed\",') WHERE sequence = 4");
     place.run("audit verify").exits(0);
-    place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence = 4");
-    assert_eq!(place.run("audit verify --json").exits(1).json()["fault"]["sequence"], 5);
+    place.sql("DROP TRIGGER audit_is_not_cut; DELETE FROM audit WHERE sequence = 5");
+    assert_eq!(place.run("audit verify --json").exits(1).json()["fault"]["sequence"], 6);
 }
 
 #[test]

@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::place::{Place, TOKEN, component};
 
 /// Every command that works without a terminal, in an order in which each succeeds.
-const WORKING: [&str; 30] = [
+const WORKING: [&str; 31] = [
     "init other",
     "check teller.wasm",
     "tool add teller.wasm",
     "tool list",
     "tool show say",
+    "tool accept say count",
     "secret set extra",
     "secret list",
     "secret rm extra",
@@ -40,7 +41,7 @@ const WORKING: [&str; 30] = [
 ];
 
 /// Every command in a way that fails, and the code that programs match on.
-const FAILING: [(&str, &str); 19] = [
+const FAILING: [(&str, &str); 20] = [
     ("init .", "usage"),
     ("build nowhere", "build"),
     ("check nowhere.wasm", "not-found"),
@@ -48,6 +49,7 @@ const FAILING: [(&str, &str); 19] = [
     ("tool add nowhere.wasm", "not-found"),
     ("tool show nothing", "not-found"),
     ("tool rm nothing", "not-found"),
+    ("tool accept nothing", "not-found"),
     ("secret set weak", "secret-store"),
     ("secret rm nothing", "not-found"),
     ("call nothing", "not-found"),

@@ -1,10 +1,13 @@
 """The conformance suite of MCP, on two revisions, against a list of what is known to fail.
 
-It knows no tokens: what stands between adds one to each request.
+It knows no tokens: what stands between adds one to each request. And no tool can change the list of tools: when the one
+is called that the suite means for that, what stands between switches another off or on, as an operator does.
 """
 
 import contextlib
 import http.client
+import itertools
+import json
 import os
 import subprocess
 import tempfile
@@ -18,7 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def run(suite, server):
-    with with_token(server.agents, server.agent) as url, tempfile.TemporaryDirectory() as home:
+    with between(server) as url, tempfile.TemporaryDirectory() as home:
         for revision in ("2026-07-28", "2025-11-25"):
             print(f"MCP conformance, revision {revision}", flush=True)
             known = os.path.join(HERE, f"conformance-{revision}.yml")
@@ -33,14 +36,17 @@ def run(suite, server):
 
 
 @contextlib.contextmanager
-def with_token(upstream, token):
-    address = urlsplit(upstream).netloc
+def between(server):
+    address, token = urlsplit(server.agents).netloc, server.agent
+    switched = itertools.cycle(("/v1/switches", "/v1/switches/lift"))
 
     class Between(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def carry(self):
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if b"test_trigger_tool_change" in body:
+                switch(server, next(switched))
             mine = f":{self.server.server_address[1]}"
             theirs = f":{address.rsplit(':', 1)[1]}"
             fields = {name: value.replace(mine, theirs) for name, value in self.headers.items()}
@@ -66,9 +72,19 @@ def with_token(upstream, token):
         def log_message(self, *_):
             pass
 
-    between = ThreadingHTTPServer(("127.0.0.1", 0), Between)
-    threading.Thread(target=between.serve_forever, daemon=True).start()
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Between)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{between.server_address[1]}"
+        yield f"http://127.0.0.1:{listening.server_address[1]}"
     finally:
-        between.shutdown()
+        listening.shutdown()
+
+
+def switch(server, path):
+    """What the list of tools looks like afterwards is another thing than before."""
+    there = http.client.HTTPConnection(urlsplit(server.people).netloc, timeout=60)
+    body = json.dumps({"target": "tool spare", "reason": "the suite wants another list"})
+    fields = {"Authorization": f"Bearer {server.person}", "Content-Type": "application/json"}
+    there.request("POST", path, body, fields)
+    there.getresponse().read()
+    there.close()

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
 from dataclasses import dataclass
+
+import fixtures
 
 AGENT = "--id agent-7 --role assistant --role triage --for 8h"
 PERSON = "--id ben --kind user --role payer --role administrator --administration --for 8h"
@@ -24,6 +27,7 @@ def serving(command):
     """Adds listeners to the configuration of a host that is there, and serves them."""
     toolward = command[:-1]
     file = toolward[toolward.index("--config") + 1]
+    fixtures.add(toolward, os.path.dirname(file))
     port = free()
     origins = [f"http://localhost:{port}", f"http://127.0.0.1:{port}"]
     with open(file, "a", encoding="utf-8") as configuration:

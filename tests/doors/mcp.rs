@@ -10,16 +10,21 @@ use super::{
 use crate::cli::Place;
 
 /// A message as clients of 2026-07-28 send it.
-fn modern(method: &str, mut params: Value) -> Request {
+pub(super) fn modern(method: &str, params: Value) -> Request {
+    declaring(json!({}), method, params)
+}
+
+/// The same, of a client that can do this.
+pub(super) fn declaring(capabilities: Value, method: &str, mut params: Value) -> Request {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
         "io.modelcontextprotocol/clientInfo": { "name": "a client", "version": "1" },
     });
     let request = posted(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }))
         .field("mcp-protocol-version", "2026-07-28")
         .field("mcp-method", method);
-    match params["name"].as_str() {
+    match params["name"].as_str().or(params["taskId"].as_str()) {
         Some(name) => request.field("mcp-name", name),
         None => request,
     }
@@ -35,7 +40,7 @@ fn posted(message: &Value) -> Request {
     Request::post("/mcp", message).field("accept", "application/json, text/event-stream")
 }
 
-fn result(answer: &Answer) -> Value {
+pub(super) fn result(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.field("content-type"), "application/json", "{answer:?}");
     let message = answer.json();

@@ -45,6 +45,10 @@ impl Server {
         let agent = mint(&place, "--id agent-7 --role assistant --role triage");
         let person =
             mint(&place, "--id ben --kind user --role payer --role administrator --administration");
+        Self::started(place, agent, person)
+    }
+
+    fn started(place: Place, agent: String, person: String) -> Self {
         let mut child = place.start("serve --json -v");
         let mut stream = child.stderr.take().unwrap();
         let errors = thread::spawn(move || {
@@ -73,6 +77,14 @@ impl Server {
 
     pub(crate) fn administer(&self, request: Request) -> Answer {
         request.token(&self.person).send(self.people)
+    }
+
+    /// The same folder under another process, after this one was cut off.
+    pub(super) fn crashed_and_started(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let place = std::mem::replace(&mut self.place, Place::empty());
+        Self::started(place, self.agent.clone(), self.person.clone())
     }
 
     /// Says that it is time to end, as a service manager does.

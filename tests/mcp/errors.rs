@@ -47,5 +47,5 @@ fn arguments_that_are_no_object_are_not_called() {
     let answer = client.ask("tools/call", json!({ "name": "say", "arguments": ["text"] }));
     assert!(answer["error"]["code"].is_i64(), "{answer}");
     client.hang_up(&place).exits(0);
-    assert_eq!(place.run("audit tail").exits(0).out.trim(), "");
+    assert!(!place.run("audit tail").exits(0).out.contains("calls"));
 }

@@ -6,6 +6,7 @@
 //!
 //! It imports none of the other crates. What it needs from outside are ports, implemented by `state`:
 //! [`ApprovalBook`], [`BudgetLedger`], [`SwitchFeed`] and [`AuditLog`].
+mod acceptance;
 mod account;
 mod api_key;
 mod approval;
@@ -38,6 +39,9 @@ mod suspension;
 pub mod testing;
 mod usage;
 
+pub use acceptance::{
+    AcceptanceBook, Acceptances, Accepted, Definition, DefinitionDifference, KeptBack,
+};
 pub use account::{Account, Aside};
 pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
 pub use approval::{

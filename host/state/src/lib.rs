@@ -1,6 +1,7 @@
 //! Remember it: approvals, budgets, switches and the audit trail, in SQLite.
 //!
 //! `State` implements the ports that the gate declares. It never sees a secret in plain text.
+mod acceptances;
 mod approvals;
 mod audit;
 mod budgets;
@@ -14,6 +15,7 @@ mod links;
 mod sqlite;
 mod sweep;
 mod switches;
+mod tasks;
 mod tellings;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use sweep::Swept;
+pub use tasks::{Task, TaskState};
 pub use tellings::{Ended, Telling};
 
 use jiff::Timestamp;

@@ -29,4 +29,5 @@ mod sweeping;
 mod switch_model;
 mod switches;
 mod tampering;
+mod tasks;
 mod together;

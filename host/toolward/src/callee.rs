@@ -51,7 +51,7 @@ fn read(tools: &Tools, delegation: Delegation) -> Result<Call, DelegationError> 
     let read = tools.read(&principal, DOOR, tool.as_str(), &arguments, ProgressSink::default());
     let read = read.map_err(|error| match error {
         // What there is instead is not for a tool to know.
-        ReadError::NoSuchTool { .. } => DelegationError::NotThere,
+        ReadError::NoSuchTool { .. } | ReadError::KeptBack { .. } => DelegationError::NotThere,
         ReadError::Arguments(_) | ReadError::Mismatch { .. } => {
             DelegationError::Unread(error.to_string())
         }

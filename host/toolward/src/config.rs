@@ -37,6 +37,8 @@ use toolward_gate::{
 };
 use toolward_vault::{BrokerConfig, SecretStoreConfig};
 
+use crate::acceptance::FirstUse;
+
 /// Everything that an operator set. Paths are complete.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -50,6 +52,8 @@ pub struct Config {
     /// Where `capabilities.toml` and `*.cedar` are.
     pub policies: PathBuf,
     pub components: BTreeMap<ComponentName, ComponentConfig>,
+    /// What becomes of a tool that nobody accepted yet.
+    pub first_use: FirstUse,
     pub stores: BTreeMap<String, StoreConfig>,
     pub credentials: BTreeMap<CredentialName, CredentialConfig>,
     pub issuers: BTreeMap<String, IssuerConfig>,

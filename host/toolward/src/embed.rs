@@ -145,9 +145,9 @@ impl Host {
         }
     }
 
-    /// Every tool, by name.
+    /// Every tool that is as it was accepted, by name.
     pub fn tools(&self) -> impl Iterator<Item = &Tool> {
-        self.host.tools.iter()
+        self.host.tools.serving()
     }
 
     /// Calls a tool, and waits for as long as its policy allows, which is 30 seconds where it says nothing, and for

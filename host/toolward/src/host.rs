@@ -6,7 +6,8 @@ use std::{
 
 use futures::FutureExt as _;
 use toolward_gate::{
-    Account, Audit, Call, Ending, Gate, Principal, STEP, Stop, ToolName, Unavailable,
+    Account, Audit, Call, Ending, Gate, Principal, STEP, Stop, SwitchSet, SwitchTarget, ToolName,
+    Unavailable,
 };
 use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
@@ -42,8 +43,10 @@ impl Host {
     pub fn page(&self, principal: &Principal, after: Option<&ToolName>, most: usize) -> Page<'_> {
         let later = |tool: &&Tool| after.is_none_or(|after| tool.manifest.name > *after);
         let offered = |tool: &&Tool| self.gate.policy.offers(principal, &tool.installed());
-        let mut tools: Vec<&Tool> =
-            self.tools.iter().filter(later).filter(offered).take(most.saturating_add(1)).collect();
+        let switches = self.gate.switches.known();
+        let on = |tool: &&Tool| !is_off(&switches, tool);
+        let shown = self.tools.serving().filter(later).filter(on).filter(offered);
+        let mut tools: Vec<&Tool> = shown.take(most.saturating_add(1)).collect();
         let more = tools.len() > most;
         tools.truncate(most);
         let next = tools.last().filter(|_| more).map(|tool| tool.manifest.name.clone());
@@ -141,6 +144,22 @@ impl Host {
         let grant = self.vault.equip(permit);
         self.sandbox.run_with(grant, Some(callees)).await
     }
+}
+
+/// Whether a switch stops every call of the tool.
+fn is_off(switches: &SwitchSet, tool: &Tool) -> bool {
+    switches.targets().any(|target| match target {
+        SwitchTarget::Everything => true,
+        SwitchTarget::Tool(name) => {
+            [tool.manifest.name.as_str(), tool.component.as_str()].contains(&name.as_str())
+        }
+        SwitchTarget::Digest(digest) => *digest == tool.digest.to_string(),
+        SwitchTarget::Capability(_)
+        | SwitchTarget::Use { .. }
+        | SwitchTarget::Provider(_)
+        | SwitchTarget::Credential(_)
+        | SwitchTarget::Principal(_) => false,
+    })
 }
 
 fn panicked() -> Stop {

@@ -2,6 +2,7 @@
 //!
 //! Another program has a host within it with [`Host::builder`]; `examples/` shows one that lends an interface of its
 //! own, mints a credential, and calls a tool. What such a program needs of the crates below stands here, too.
+pub mod acceptance;
 pub mod authn;
 pub mod build;
 mod callee;

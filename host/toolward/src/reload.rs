@@ -97,6 +97,7 @@ impl Reload {
                     wiring::know(telemetry, &self.config, &self.host.tools, &policy);
                 }
                 self.policies.put(policy);
+                self.host.tools.service().announce();
                 tracing::warn!(version = %new, "the policies were exchanged");
                 Reloaded::Taken(new)
             }

@@ -8,6 +8,8 @@ use toolward_gate::{
 };
 use toolward_sandbox::{Inspection, Mismatch, Schema, SchemaError, ToolManifest};
 
+use crate::acceptance::Service;
+
 /// One callable tool.
 #[derive(Clone, Debug)]
 pub struct Tool {
@@ -17,9 +19,12 @@ pub struct Tool {
     input: Arc<Schema>,
 }
 
-/// Every tool of this host, by name.
+/// Every tool of this host, by name, and which of them are kept back.
 #[derive(Clone, Debug, Default)]
-pub struct Tools(BTreeMap<ToolName, Tool>);
+pub struct Tools {
+    all: BTreeMap<ToolName, Tool>,
+    service: Service,
+}
 
 /// Why a component's tools are not taken.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,10 @@ pub enum ToolsError {
 pub enum ReadError {
     #[error("there is no tool `{name}`{}", did_you_mean(.near.as_deref()))]
     NoSuchTool { name: String, near: Option<String> },
+    #[error(
+        "the tool `{tool}` is not what was accepted under this name, and is kept back until an operator has looked at it"
+    )]
+    KeptBack { tool: ToolName },
     #[error(transparent)]
     Arguments(#[from] ArgumentsError),
     #[error("the arguments do not fit `{tool}`: {}", list(.mismatches))]
@@ -61,14 +70,14 @@ impl Tools {
     ) -> Result<(), ToolsError> {
         for manifest in manifests {
             let tool = manifest.name.clone();
-            if let Some(before) = self.0.get(&tool) {
+            if let Some(before) = self.all.get(&tool) {
                 let (one, other) = (before.component.clone(), component.clone());
                 return Err(ToolsError::Twice { tool, one, other });
             }
             let input = Schema::compile(&manifest.input_schema)
                 .map_err(|cause| ToolsError::Schema { tool: tool.clone(), cause })?;
             let component = component.clone();
-            self.0.insert(
+            self.all.insert(
                 tool,
                 Tool { component, digest, manifest: manifest.clone(), input: Arc::new(input) },
             );
@@ -77,11 +86,30 @@ impl Tools {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Tool> {
-        self.0.values()
+        self.all.values()
     }
 
+    /// Those that are as they were accepted: what is shown and called.
+    pub fn serving(&self) -> impl Iterator<Item = &Tool> {
+        self.iter().filter(|tool| !self.keeps_back(tool))
+    }
+
+    pub fn keeps_back(&self, tool: &Tool) -> bool {
+        self.service.keeps_back(&tool.manifest.name)
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// One of this name, whether or not it serves.
     pub fn find(&self, name: &str) -> Option<&Tool> {
-        self.0.get(&name.parse().ok()?)
+        self.all.get(&name.parse().ok()?)
+    }
+
+    /// One of this name that is as it was accepted.
+    pub fn find_serving(&self, name: &str) -> Option<&Tool> {
+        self.find(name).filter(|tool| !self.keeps_back(tool))
     }
 
     /// What policies may know of the tools.
@@ -99,6 +127,9 @@ impl Tools {
         progress: ProgressSink,
     ) -> Result<Call, ReadError> {
         let tool = self.find(name).ok_or_else(|| self.unknown(name))?;
+        if self.keeps_back(tool) {
+            return Err(ReadError::KeptBack { tool: tool.manifest.name.clone() });
+        }
         let arguments = Arguments::parse(arguments)?;
         tool.input.check(arguments.value()).map_err(|mismatches| ReadError::Mismatch {
             tool: tool.manifest.name.clone(),
@@ -118,7 +149,7 @@ impl Tools {
 
     /// What is said of a name that no tool has.
     pub fn unknown(&self, name: &str) -> ReadError {
-        let near = nearest(name, self.0.keys().map(ToolName::as_str)).map(str::to_owned);
+        let near = nearest(name, self.all.keys().map(ToolName::as_str)).map(str::to_owned);
         ReadError::NoSuchTool { name: name.chars().take(64).collect(), near }
     }
 }

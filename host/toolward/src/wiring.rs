@@ -23,6 +23,7 @@ use toolward_vault::{
 };
 
 use crate::{
+    acceptance,
     authn::{Authn, AuthnError, FetchKeys},
     config::{AdministrationConfig, Config, Unlinked},
     host::Host,
@@ -163,6 +164,7 @@ async fn assembled(
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "an earlier host ended while calls were running");
     }
+    acceptance::settle(&state, &tools, config.first_use).await?;
     let settings = sandbox_settings(config, program, &state);
     let settings = SandboxSettings { own: brought.interfaces.clone().into(), ..settings };
     let sandbox = Arc::new(Sandbox::new(settings)?);
@@ -172,6 +174,9 @@ async fn assembled(
     reach(&switches, &sandbox);
     switches.on_change(vault.forgetting());
     sweeping::sweep(&switches, state.clone());
+    let service = tools.service().clone();
+    switches.on_change(move || service.announce());
+    acceptance::follow(Arc::new(state.clone()), &tools, Arc::downgrade(&switches));
     let policies = Arc::new(Exchange::new(policy));
     let gate = Gate {
         policy: policies.clone(),

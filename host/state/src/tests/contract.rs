@@ -8,11 +8,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 use toolward_gate::{
-    Adjustment, Amount, ApiKey, ApiKeys, ApprovalBook, ApprovalState, AuditLog, BudgetLedger,
-    BudgetLimit, Call, CallId, Change, Clock, Closed, Cost, CredentialGrant, DecideError, Denial,
-    DenialTarget, DenyList, Digest, Expected, Filing, Gate, GrantBook, KeyChange, KeyQuota,
-    KeySpace, KeyValues, Kind, Ownership, RateLimit, Record, Refusal, Reservation, ReserveError,
-    Switch, SwitchFeed, SwitchTarget, Switchboard, Tally, Usage, Verdict,
+    AcceptanceBook, Adjustment, Amount, ApiKey, ApiKeys, ApprovalBook, ApprovalState, AuditLog,
+    BudgetLedger, BudgetLimit, Call, CallId, Change, Clock, Closed, Cost, CredentialGrant,
+    DecideError, Definition, Denial, DenialTarget, DenyList, Digest, Expected, Filing, Gate,
+    GrantBook, KeyChange, KeyQuota, KeySpace, KeyValues, Kind, Ownership, RateLimit, Record,
+    Refusal, Reservation, ReserveError, Switch, SwitchFeed, SwitchTarget, Switchboard, Tally,
+    Usage, Verdict,
 };
 
 use super::{
@@ -33,6 +34,7 @@ trait Ports:
     + ApiKeys
     + KeyValues
     + GrantBook
+    + AcceptanceBook
     + Clone
     + Send
     + Sync
@@ -48,6 +50,7 @@ impl<T> Ports for T where
         + ApiKeys
         + KeyValues
         + GrantBook
+        + AcceptanceBook
         + Clone
         + Send
         + Sync
@@ -470,6 +473,55 @@ async fn what_is_denied_is_denied_on_every_host<M: Maker>(maker: M) {
     assert!(maker.holds(&here).await);
 }
 
+fn definition(tool: &str, bytes: &str) -> Definition {
+    let shown = serde_json::json!({ "description": bytes });
+    Definition {
+        tool: tool.parse().unwrap(),
+        component: "teller".parse().unwrap(),
+        digest: Digest::of(bytes.as_bytes()),
+        shown: shown.as_object().unwrap().clone(),
+    }
+}
+
+async fn what_is_accepted_is_accepted_on_every_host_and_on_record_once<M: Maker>(maker: M) {
+    let (clock, here, there) = (maker.clock(), maker.host().await, maker.host().await);
+    let (say, count) = (definition("say", "one"), definition("count", "one"));
+    here.accept_first(&[say.clone(), count.clone()], "host").await.unwrap();
+    // Whoever comes second finds that it was accepted.
+    let other = definition("say", "two");
+    there.accept_first(&[other.clone(), count], "host").await.unwrap();
+    let known = there.acceptances().await.unwrap();
+    assert_eq!(known.accepted.len(), 2);
+    assert_eq!(known.accepted[&say.tool].definition, say);
+    assert_eq!(known.accepted[&say.tool].at, clock.now());
+    assert!(known.kept_back.is_empty());
+    for host in [&here, &there, &here] {
+        host.keep_back(&other, "its description is another one").await.unwrap();
+    }
+    assert_eq!(there.acceptances().await.unwrap().kept_back[&say.tool].definition, other);
+    there.accept(&other, "ana", "looked at it").await.unwrap();
+    let known = here.acceptances().await.unwrap();
+    assert_eq!(
+        (&known.accepted[&say.tool].definition, known.accepted[&say.tool].by.as_str()),
+        (&other, "ana")
+    );
+    assert!(known.kept_back.is_empty());
+    here.keep_back(&say, "the one before came back").await.unwrap();
+    here.release(&say.tool).await.unwrap();
+    assert!(there.acceptances().await.unwrap().kept_back.is_empty());
+    let records = maker.records(&here).await;
+    let said = |one: &Value| (one["action"].clone(), one["by"].clone());
+    let actions: Vec<_> = records.iter().map(said).collect();
+    let said = |action: &str, by: &str| (Value::from(action), Value::from(by));
+    let kept = said("tool-kept-back", "host");
+    assert_eq!(
+        actions,
+        [said("tool-accept", "host"), kept.clone(), said("tool-accept", "ana"), kept]
+    );
+    assert!(records[0]["reason"].as_str().unwrap().ends_with("say, count"));
+    assert!(maker.holds(&here).await);
+}
+
 /// The suite, for one maker.
 macro_rules! contract {
     ($module:ident, $maker:ty, $($test:ident),* $(,)?) => {
@@ -502,6 +554,7 @@ macro_rules! all_of {
             a_question_expires_and_a_no_stands_until_it_does,
             a_switch_holds_on_every_host_until_it_is_lifted_or_over,
             what_is_denied_is_denied_on_every_host,
+            what_is_accepted_is_accepted_on_every_host_and_on_record_once,
             a_value_changes_only_from_what_was_expected_and_within_its_quota,
             one_who_waits_for_an_answer_hears_it_from_another_host,
         );

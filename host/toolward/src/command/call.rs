@@ -31,6 +31,9 @@ pub(super) fn unread(error: &ReadError) -> Failure {
         ReadError::Mismatch { tool, .. } => {
             Failure::Usage(format!("{error}; `toolward tool show {tool}` shows what it takes"))
         }
+        ReadError::KeptBack { tool } => Failure::Refused(format!(
+            "{error}; see `toolward tool show {tool}`, and `toolward tool accept {tool}`"
+        )),
         ReadError::Arguments(_) => Failure::Usage(error.to_string()),
     }
 }

@@ -35,9 +35,13 @@ impl Run {
         context.serve_metrics(&config).await?;
         let audit = host.audit.clone();
         let telemetry = context.telemetry.get().cloned();
+        // A message is as long as it may be at the other doors.
+        let limits = config.listen.as_ref().map(|listen| listen.limits).unwrap_or_default();
+        // Where its tasks are.
+        let state = wiring::state(&config).await?;
         let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
         beside.spawn(reload.follow());
-        let served = mcp_stdio::serve(host, principal).await;
+        let served = mcp_stdio::serve(host, principal, state, limits.body_bytes).await;
         drop(beside);
         // What fails here is in the log.
         drop(audit.stop().await);

@@ -1,4 +1,6 @@
 //! What commands say: data to standard output, everything else to standard error.
+mod fields;
+
 use std::{
     fmt::Display,
     fs,
@@ -165,7 +167,10 @@ pub(super) fn log(
     let filter = EnvFilter::try_from_env("TOOLWARD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let shown = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let (text, json) = match form {
-        LogForm::Text => (Some(shown.with_ansi(io::stderr().is_terminal())), None),
+        LogForm::Text => {
+            let shown = shown.with_ansi(io::stderr().is_terminal());
+            (Some(shown.fmt_fields(fields::ForPeople)), None)
+        }
         LogForm::Json => (None, Some(shown.json().flatten_event(true))),
     };
     if tap {

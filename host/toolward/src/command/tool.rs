@@ -1,4 +1,6 @@
 //! `toolward tool`: which components this host has.
+mod accepting;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,7 +9,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use toolward_gate::{CapabilityName, Change, ComponentName, NameError, Want};
+use toolward_gate::{CapabilityName, Change, ComponentName, NameError, ToolName, Want};
 use toolward_sandbox::{inspect, inspect_wanting};
 use toolward_state::State;
 
@@ -29,11 +31,22 @@ pub(super) enum Tool {
         name: Option<ComponentName>,
         #[command(flatten)]
         wanted: WantedArgs,
+        /// Accept its tools as they are, also where they were accepted as something else.
+        #[arg(long)]
+        accept: bool,
     },
     /// List the tools.
     List,
-    /// Show one tool: what it says, takes, returns and wants.
+    /// Show one tool: what it says, takes, returns and wants, and how that differs from what was accepted.
     Show { tool: String },
+    /// Accept tools as they are now: those that are kept back serve again, within a second where a host runs.
+    Accept {
+        #[arg(required = true)]
+        tools: Vec<String>,
+        /// Why, for the audit trail.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
     /// Remove a component and its file.
     Rm { component: ComponentName },
 }
@@ -75,9 +88,14 @@ impl Tool {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = context.config()?;
         match self {
-            Self::Add { file, name, wanted } => add(context, &config, &file, name, &wanted).await,
-            Self::List => list(context, &config),
-            Self::Show { tool } => show(context, &config, &tool),
+            Self::Add { file, name, wanted, accept } => {
+                add(context, &config, &file, name, (&wanted, accept)).await
+            }
+            Self::List => list(context, &config).await,
+            Self::Show { tool } => show(context, &config, &tool).await,
+            Self::Accept { tools, reason } => {
+                accepting::accept(context, &config, &tools, &reason).await
+            }
             Self::Rm { component } => remove(context, &config, &component).await,
         }
     }
@@ -88,7 +106,7 @@ async fn add(
     config: &Config,
     file: &Path,
     name: Option<ComponentName>,
-    said: &WantedArgs,
+    (said, accepts): (&WantedArgs, bool),
 ) -> Result<(), Failure> {
     let bytes = bytes_of(file)?;
     let unnamed = |error| Failure::Usage(format!("{error}; give it a name with `--name`"));
@@ -107,30 +125,40 @@ async fn add(
     edit.put_component(&name, &place, inspection.digest, &wanted)?;
     let subject = format!("{name} {}", inspection.digest);
     let settled = async {
-        settles(context, config)?;
-        record(wiring::state(config).await?, config, "tool-add", subject).await
+        let changed = context.config_at(&config.file.path)?;
+        // A change holds when the whole configuration still makes a host.
+        let plan = wiring::plan(&changed)?;
+        let state = wiring::state(config).await?;
+        record(state.clone(), config, "tool-add", subject).await?;
+        let state = wiring::state(config).await?;
+        let kept_back = accepting::added(&state, config, (&name, &plan.tools), accepts).await?;
+        state.shut().await;
+        Ok(kept_back)
     };
-    if let Err(failure) = settled.await {
-        edit.undo()?;
-        before.map_or_else(|| fs::remove_file(&copy), |before| fs::write(&copy, before))?;
-        if is_new {
-            fs::remove_dir(&folder)?;
+    let settled: Result<Vec<ToolName>, Failure> = settled.await;
+    let kept_back = match settled {
+        Ok(kept_back) => kept_back,
+        Err(failure) => {
+            edit.undo()?;
+            before.map_or_else(|| fs::remove_file(&copy), |before| fs::write(&copy, before))?;
+            if is_new {
+                fs::remove_dir(&folder)?;
+            }
+            context.terminal.say("nothing was changed: with this change, the host would not start");
+            return Err(failure);
         }
-        context.terminal.say("nothing was changed: with this change, the host would not start");
-        return Err(failure);
-    }
+    };
     let tools: Vec<&str> =
         inspection.manifest.tools.iter().map(|tool| tool.name.as_str()).collect();
-    let data = json!({ "component": name, "digest": inspection.digest, "tools": tools });
+    let data = json!({ "component": name, "digest": inspection.digest, "tools": tools, "kept_back": kept_back });
     context
         .terminal
         .show(&data, || format!("added {name}: {}\n{}", tools.join(", "), inspection.digest))?;
-    Ok(())
-}
-
-/// A change holds when the whole configuration still makes a host.
-fn settles(context: &Context, config: &Config) -> Result<(), Failure> {
-    wiring::plan(&context.config_at(&config.file.path)?)?;
+    for tool in kept_back {
+        context.terminal.say(format_args!(
+            "`{tool}` is kept back: it is not what was accepted; `toolward tool show {tool}` says how, and `toolward tool accept {tool}` accepts it"
+        ));
+    }
     Ok(())
 }
 
@@ -156,12 +184,23 @@ pub(super) fn optional(required: bool) -> &'static str {
     if required { "" } else { " (optional)" }
 }
 
-fn list(context: &Context, config: &Config) -> Result<(), Failure> {
-    let plan = wiring::plan(config)?;
-    let rows: Vec<Value> = plan.tools.iter().map(summary).collect();
+async fn list(context: &Context, config: &Config) -> Result<(), Failure> {
+    let (plan, known) = (wiring::plan(config)?, accepting::known(config).await?);
+    let row = |tool: &Installed| -> Result<Value, Failure> {
+        let mut row = summary(tool);
+        let standing = accepting::standing(tool, config, &known)?;
+        if let (Some(row), Value::Object(standing)) = (row.as_object_mut(), standing) {
+            let kept = standing.into_iter().filter(|(key, _)| IN_LIST.contains(&key.as_str()));
+            row.extend(kept);
+        }
+        Ok(row)
+    };
+    let rows: Vec<Value> = plan.tools.iter().map(row).collect::<Result<_, _>>()?;
     let line = |tool: &Installed| {
         let first = tool.manifest.description.lines().next().unwrap_or_default();
-        format!("{:<24} {:<16} {}\n", tool.manifest.name.as_str(), tool.component.as_str(), first)
+        let mark = accepting::mark(tool, config, &known);
+        let (name, component) = (tool.manifest.name.as_str(), tool.component.as_str());
+        format!("{name:<24} {component:<16} {mark}{first}\n")
     };
     context.terminal.show(&json!({ "tools": rows }), || plan.tools.iter().map(line).collect())?;
     if rows.is_empty() {
@@ -178,13 +217,16 @@ fn summary(tool: &Installed) -> Value {
     })
 }
 
-fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
-    let plan = wiring::plan(config)?;
+async fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
+    let (plan, known) = (wiring::plan(config)?, accepting::known(config).await?);
     let tool = plan.tools.find(name).ok_or_else(|| call::unread(&plan.tools.unknown(name)))?;
     let mut data = summary(tool);
     if let Some(data) = data.as_object_mut() {
         data.insert("input".to_owned(), tool.manifest.input_schema.clone());
         data.insert("output".to_owned(), tool.manifest.output_schema.clone());
+        if let Value::Object(standing) = accepting::standing(tool, config, &known)? {
+            data.extend(standing);
+        }
     }
     let pretty = |schema: &Value| serde_json::to_string_pretty(schema).unwrap_or_default();
     let wants = || -> String {
@@ -197,11 +239,12 @@ fn show(context: &Context, config: &Config, name: &str) -> Result<(), Failure> {
     context.terminal.show(&data, || {
         let manifest = &tool.manifest;
         format!(
-            "{} in {} ({})\n{}\n\nwants\n{}\ninput {}\noutput {}",
+            "{} in {} ({})\n{}\n{}\nwants\n{}\ninput {}\noutput {}",
             manifest.name,
             tool.component,
             tool.digest,
             manifest.description,
+            accepting::told(tool, config, &known),
             wants(),
             pretty(&manifest.input_schema),
             pretty(&manifest.output_schema)
@@ -270,3 +313,6 @@ pub(super) async fn record(
     state.shut().await;
     Ok(())
 }
+
+/// What a list says of how a tool stands to what was accepted.
+const IN_LIST: [&str; 2] = ["standing", "kept_back"];

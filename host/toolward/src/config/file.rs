@@ -25,6 +25,7 @@ use super::{
     sandbox::{Sandbox, SandboxConfig},
     telemetry::Telemetry,
 };
+use crate::acceptance::FirstUse;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +37,8 @@ struct File {
     policies: PathBuf,
     #[serde(default)]
     component: BTreeMap<Spanned<String>, Spanned<Component>>,
+    #[serde(default)]
+    tools: Tools,
     #[serde(default)]
     secret_store: BTreeMap<String, Spanned<Table>>,
     #[serde(default)]
@@ -67,6 +70,13 @@ struct Component {
     optional: Vec<Spanned<String>>,
     #[serde(default)]
     unlinked: Unlinked,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tools {
+    #[serde(default)]
+    first_use: FirstUse,
 }
 
 #[derive(Default, Deserialize)]
@@ -130,6 +140,7 @@ impl Reader<'_> {
             data: self.base.join(written.data),
             policies: self.base.join(written.policies),
             components: BTreeMap::new(),
+            first_use: written.tools.first_use,
             stores: BTreeMap::new(),
             credentials: BTreeMap::new(),
             issuers: BTreeMap::new(),

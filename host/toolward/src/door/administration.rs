@@ -1,4 +1,5 @@
 //! What is there for people? The routes of the address under `[administration]`. No agent's token opens one.
+mod acceptances;
 mod approvals;
 mod budgets;
 mod metrics;
@@ -44,7 +45,7 @@ pub const OPEN: &[&str] = &["/healthz", "/openapi.json"];
 #[openapi(
     info(title = "Toolward administration", description = "Where people decide, stop and look."),
     modifiers(&Token),
-    tags((name = "approvals"), (name = "switches"), (name = "budgets"), (name = "audit"), (name = "host")),
+    tags((name = "approvals"), (name = "switches"), (name = "budgets"), (name = "tools"), (name = "audit"), (name = "host")),
 )]
 struct Document;
 
@@ -62,6 +63,8 @@ fn routes() -> OpenApiRouter<Administration> {
         .routes(routes!(approvals::deny))
         .routes(routes!(switches::list, switches::throw))
         .routes(routes!(switches::lift))
+        .routes(routes!(acceptances::list))
+        .routes(routes!(acceptances::accept))
         .routes(routes!(budgets::list))
         .routes(routes!(trail::search))
         .routes(routes!(metrics::show))

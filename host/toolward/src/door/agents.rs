@@ -55,7 +55,7 @@ impl Agents {
     ) -> Self {
         let body_bytes = limits.body_bytes;
         Self {
-            mcp: mcp_http::service(host.clone(), body_bytes),
+            mcp: mcp_http::service(host.clone(), state.clone(), body_bytes),
             host,
             state,
             guard,
@@ -67,7 +67,7 @@ impl Agents {
 
     /// The scope of a token with which this caller could call the tool; `None` where no other one would help.
     pub(super) fn missing_scope(&self, principal: &Principal, tool: &str) -> Option<String> {
-        let tool = self.host.tools.find(tool)?;
+        let tool = self.host.tools.find_serving(tool)?;
         let needed = tool.manifest.wants.iter().filter(|want| want.required);
         let needed: Vec<&CapabilityName> = needed.map(|want| &want.capability).collect();
         self.scopes.missing(principal, &needed)

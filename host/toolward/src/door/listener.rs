@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::{body::Incoming, server::conn::http1, service::Service as _, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::room::Room;
+use super::{mcp::Ends, room::Room};
 use crate::config::ListenConfig;
 
 /// A socket that listens, and what it does with a connection.
@@ -105,6 +105,7 @@ impl Listener {
     /// Serves until it is told to stop; then waits for what is being answered, [`GRACE`] at most.
     pub async fn serve(self, router: Router, stopping: &Stopping) {
         let Self { socket, tls, room } = self;
+        let router = router.layer(Extension(Ends(stopping.0.subscribe())));
         let mut stopped = pin!(stopping.stopped());
         let (serving, all_ended) = watch::channel(());
         drop(all_ended);

@@ -1,25 +1,36 @@
 //! What MCP asks of the host, whatever it comes in by: lists and calls, for one principal each.
+mod listening;
+mod tasks;
+
 use std::sync::Arc;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
-        CompleteRequestParams, CompleteResult, ContentBlock, Implementation, JsonObject,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CompleteRequestMethod, CompleteRequestParams, CompleteResult, ContentBlock, GetTaskParams,
+        GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
         ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
         ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
         ListToolsResult, MetaObject, NotificationMetaObject, PaginatedRequestParams,
         ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig,
-        ToolAnnotations,
+        SubscriptionFilter, ToolAnnotations, UpdateTaskParams,
     },
-    service::{Peer, RequestContext},
+    service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop, ToolName};
 use toolward_sandbox::Output;
+use toolward_state::State;
 use tracing::Instrument as _;
 
+pub(super) use listening::Ends;
+
+use self::{
+    listening::Streams,
+    tasks::{Carried, Tasks},
+};
 use crate::{
     host::Host,
     telemetry,
@@ -29,8 +40,16 @@ use crate::{
 /// Answers one client, or one request.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
-    pub(super) host: Arc<Host>,
-    pub(super) speaker: Speaker,
+    host: Arc<Host>,
+    speaker: Speaker,
+    tasks: Tasks,
+    streams: Streams,
+}
+
+impl Door {
+    pub(super) fn new(host: Arc<Host>, speaker: Speaker, state: State) -> Self {
+        Self { host, speaker, tasks: Tasks::of(state), streams: Streams::default() }
+    }
 }
 
 /// Who speaks through it.
@@ -65,10 +84,69 @@ impl Speaker {
 
 impl ServerHandler for Door {
     fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_tasks();
+        let mut info = ServerConfig::new(capabilities.build());
         info.server_info = Implementation::new("toolward", env!("CARGO_PKG_VERSION"));
         info.instructions = Some(INSTRUCTIONS.to_owned());
         info
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut info = self.negotiate_initialize(&request)?;
+        context.peer.set_peer_info(request);
+        // Without a session there is nothing to send a change on.
+        if matches!(self.speaker, Speaker::Requesting)
+            && let Some(tools) = &mut info.capabilities.tools
+        {
+            tools.list_changed = None;
+        }
+        Ok(info)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Speaker::Connected { principal, .. } = &self.speaker {
+            tokio::spawn(listening::tell(self.host.clone(), principal.clone(), context.peer));
+        }
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut filter = SubscriptionFilter::default();
+        filter.tools_list_changed = Some(true);
+        Some(filter)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        listening::serve(self, &context).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let (principal, door) = (self.speaker.principal(&context)?, self.speaker.door());
+        self.tasks.get(&self.host, &principal, door, &request.task_id).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.tasks.update(&self.speaker.principal(&context)?, &request.task_id).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.tasks.cancel(&self.speaker.principal(&context)?, &request.task_id).await
     }
 
     async fn list_tools(
@@ -90,7 +168,7 @@ impl ServerHandler for Door {
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        self.host.tools.find(name).map(described)
+        self.host.tools.find_serving(name).map(described)
     }
 
     async fn call_tool(
@@ -161,19 +239,27 @@ impl Door {
         let call = match read {
             Ok(call) => call,
             // A model can mend its arguments; a tool that is not there is the client's mistake.
-            Err(error @ ReadError::NoSuchTool { .. }) => {
+            Err(error @ (ReadError::NoSuchTool { .. } | ReadError::KeptBack { .. })) => {
                 return Err(ErrorData::invalid_params(error.to_string(), None));
             }
             Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
         };
         let cancelled = context.ct.clone();
-        let outcome =
-            self.host.perform_unless(call, async move { cancelled.cancelled().await }).await;
+        let cancelled = async move { cancelled.cancelled().await };
+        let declared = context.client_capabilities();
+        let carried = if declared.is_some_and(|declared| declared.supports_tasks()) {
+            self.tasks.carry(&self.host, call, cancelled, telling.is_some()).await
+        } else {
+            Carried::Done(self.host.perform_unless(call, cancelled).await)
+        };
         if let Some(telling) = telling {
             // What comes after the answer is a mistake in MCP. A task that panicked has said so.
             let _told = telling.await;
         }
-        Ok(answered(outcome).into())
+        Ok(match carried {
+            Carried::Done(outcome) => answered(outcome).into(),
+            Carried::Task(task) => CallToolResponse::Task(tasks::handle(&task)),
+        })
     }
 }
 
@@ -205,6 +291,10 @@ fn object(schema: &Value) -> Arc<JsonObject> {
 fn answered(outcome: Result<Output, Stop>) -> CallToolResult {
     match outcome {
         Ok(Output { value: value @ Value::Object(_) }) => CallToolResult::structured(value),
+        // A text is what it says, and not what JSON makes of it.
+        Ok(Output { value: Value::String(text) }) => {
+            CallToolResult::success(vec![ContentBlock::text(text)])
+        }
         Ok(Output { value }) => {
             CallToolResult::success(vec![ContentBlock::text(value.to_string())])
         }

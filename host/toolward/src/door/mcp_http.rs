@@ -15,6 +15,7 @@ use rmcp::transport::streamable_http_server::{
 };
 use serde_json::{Value, json};
 use toolward_gate::Principal;
+use toolward_state::State as Remembered;
 
 use super::{
     agents::Agents,
@@ -28,7 +29,7 @@ use crate::host::Host;
 pub(super) type Service = StreamableHttpService<Door, NeverSessionManager>;
 
 /// The SDK's part. `Host` and `Origin` were checked by the guard, and the body's length is by [`body`].
-pub(super) fn service(host: Arc<Host>, body_bytes: usize) -> Service {
+pub(super) fn service(host: Arc<Host>, state: Remembered, body_bytes: usize) -> Service {
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         // One write for one result; a stream only where there is something to tell before it.
@@ -36,7 +37,7 @@ pub(super) fn service(host: Arc<Host>, body_bytes: usize) -> Service {
         .with_max_request_body_bytes(body_bytes)
         .disable_allowed_hosts();
     config.sse_retry = None;
-    let door = Door { host, speaker: Speaker::Requesting };
+    let door = Door::new(host, Speaker::Requesting, state);
     StreamableHttpService::new(move || Ok(door.clone()), Arc::default(), config)
 }
 

@@ -132,7 +132,7 @@ pub(super) async fn show_tool(
     Extension(principal): Extension<Principal>,
     Path(name): Path<String>,
 ) -> Result<Json<ToolDescription>, Problem> {
-    let tool = agents.host.tools.find(&name);
+    let tool = agents.host.tools.find_serving(&name);
     let tool = tool.filter(|tool| agents.host.gate.policy.offers(&principal, &tool.installed()));
     // One that is there for others is not there.
     let none = || {
@@ -154,7 +154,7 @@ pub(super) async fn show_tool(
     (status = 400, description = "Not a request, or arguments that do not fit the tool.", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "Not permitted.", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such tool.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The same key is in use.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The same key is in use, or the tool is kept back.", body = Problem, content_type = "application/problem+json"),
     (status = 413, description = "Too long.", body = Problem, content_type = "application/problem+json"),
     (status = 415, description = "Not JSON.", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "The tool says that it failed, or the key was used for another request.", body = Problem, content_type = "application/problem+json"),

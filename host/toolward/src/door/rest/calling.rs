@@ -95,6 +95,9 @@ impl Asked {
             ReadError::NoSuchTool { .. } => {
                 Problem::not_found("there is no such tool; `/v1/tools` lists those that there are")
             }
+            ReadError::KeptBack { .. } => {
+                Problem::new(StatusCode::CONFLICT, "kept-back", error.to_string())
+            }
             ReadError::Arguments(_) | ReadError::Mismatch { .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "arguments", error.to_string())
             }
