@@ -1,5 +1,4 @@
 //! The sums that the database keeps of uses: are they those of the rows, whatever is done to these?
-#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _};

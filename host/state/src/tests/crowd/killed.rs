@@ -71,10 +71,7 @@ fn a_crowd_whose_host_is_killed_is_not_over_admitted() {
         let (folder, kind) = (TempDir::new().unwrap(), KINDS[round % KINDS.len()]);
         // How many there are depends on who comes together: the last ones may not be there.
         let step = steps * (2 * round + 1) / (2 * rounds);
-        let told = match killed_at(folder.path(), kind, step) {
-            Some(told) => told,
-            None => continue,
-        };
+        let Some(told) = killed_at(folder.path(), kind, step) else { continue };
         killed += 1;
         let (counted, more) = runtime.block_on(survivor(folder.path(), kind));
         lost += told.saturating_sub(counted);
