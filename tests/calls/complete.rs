@@ -131,7 +131,14 @@ async fn take(world: World, model: &mut Model, step: Step) -> World {
             .await;
         }
         Step::Restart => return world.restarted().await,
-        _ => {}
+        // What is so already is not done again, and calls were made above.
+        Step::Kill
+        | Step::Lift
+        | Step::Read
+        | Step::Fail
+        | Step::Panic
+        | Step::Forbidden
+        | Step::Pay(_) => {}
     }
     world
 }

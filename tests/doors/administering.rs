@@ -223,4 +223,7 @@ fn a_configuration_that_would_let_others_in_is_not_served() {
         assert_ne!(ran.exit, 0, "{listening}");
         assert!(ran.err.contains(told), "{listening}: {}", ran.err);
     }
+    place.write("toolward.toml", &whole);
+    let error = place.run("serve --json").error();
+    assert!(error["message"].as_str().unwrap().contains("nothing is to be served"), "{error}");
 }

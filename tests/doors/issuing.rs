@@ -7,9 +7,9 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use toolward_gate::{Clock as _, SystemClock};
 
 pub(super) struct Key(Ed25519KeyPair);
 
@@ -42,7 +42,7 @@ impl Key {
     pub(super) fn proof(&self, token: &str, method: &str, url: &str, changes: &Value) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "EdDSA", "jwk": self.public() });
         let mut claims = json!({
-            "jti": fresh(), "htm": method, "htu": url, "iat": Timestamp::now().as_second(),
+            "jti": fresh(), "htm": method, "htu": url, "iat": SystemClock.now().as_second(),
             "ath": BASE64.encode(Sha256::digest(token)),
         });
         merge(&mut claims, changes);
@@ -69,10 +69,10 @@ impl Issuer {
 
     /// An agent's, with the usual role, and with these claims besides.
     pub(super) fn token(&self, more: &Value) -> String {
-        let now = Timestamp::now().as_second();
+        let now = SystemClock.now().as_second();
         let mut claims = json!({
             "iss": "https://issuer.test", "aud": "urn:toolward:host", "sub": "agent-7",
-            "kind": "agent", "roles": ["assistant"], "jti": fresh(), "iat": now, "exp": now + 600,
+            "kind": "agent", "roles": ["assistant"], "jti": fresh(), "iat": now, "exp": now.saturating_add(600),
         });
         merge(&mut claims, more);
         self.0.signed(&json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": "1" }), &claims)

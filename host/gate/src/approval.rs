@@ -297,8 +297,11 @@ impl Agreed {
     fn to(request: &Request, asker: &Principal) -> Result<Self, Refusal> {
         let filing = &request.filing;
         let counts = |answer: &&Answer| {
-            !(answer.verdict == Verdict::Approve && request.lapsed.contains(&answer.by))
-                && !answer.people().any(|one| asker.is_or_acts_for(one) || filing.is_party(one))
+            let lapsed = answer.verdict == Verdict::Approve && request.lapsed.contains(&answer.by);
+            let is_own =
+                answer.people().any(|one| asker.is_or_acts_for(one) || filing.is_party(one));
+            !lapsed
+                && !is_own
                 && filing.may_answer(&answer.roles)
                 && filing.is_asked(&answer.roles, answer.at)
         };

@@ -14,6 +14,13 @@ pub struct Compared {
     pub with: ApprovalId,
     /// Empty: the arguments are the same.
     pub differences: Vec<Difference>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One place of the arguments.
@@ -21,10 +28,10 @@ pub struct Compared {
 pub struct Difference {
     /// JSON Pointer (RFC 6901).
     pub at: String,
-    /// Canonical JSON; absent: there was nothing.
+    /// Canonical JSON, or its beginning; absent: there was nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// Canonical JSON; absent: there is nothing any more.
+    /// Canonical JSON, or its beginning: the arguments hold all of it. Absent: there is nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
     /// Of two texts: how many characters are the same before and after what is told of them.
@@ -32,7 +39,6 @@ pub struct Difference {
     pub same: (usize, usize),
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
 fn is_nothing(same: &(usize, usize)) -> bool {
     *same == (0, 0)
 }
@@ -45,7 +51,9 @@ impl Filing {
         if let (Ok(before), Ok(now)) = (read(last), read(&self)) {
             let mut differences = Vec::new();
             compare(&mut String::new(), Some(&before), Some(&now), &mut differences);
-            self.compared = Some(Compared { with: id, differences });
+            let more = differences.len().saturating_sub(MOST);
+            differences.truncate(MOST);
+            self.compared = Some(Compared { with: id, differences, more });
         }
         self
     }
@@ -127,7 +135,13 @@ fn texts(at: &str, before: &str, now: &str) -> Difference {
 
 fn canonical(value: &Value) -> String {
     // It was canonical JSON before, and is so again.
-    serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string())
+    let text = serde_json_canonicalizer::to_string(value).unwrap_or_else(|_| value.to_string());
+    let more = text.chars().count().saturating_sub(LONGEST);
+    if more == 0 {
+        return text;
+    }
+    let beginning: String = text.chars().take(LONGEST).collect();
+    format!("{beginning}… ({more} more characters)")
 }
 
 /// As a person reads it.
@@ -144,6 +158,11 @@ impl fmt::Display for Difference {
         }
     }
 }
+
+/// Differences that are told one by one.
+const MOST: usize = 100;
+/// Characters of what is told of one: what it is about stands in the arguments, whole.
+const LONGEST: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +203,9 @@ mod tests {
             ]
         );
         assert_eq!(told(&json!([]), &json!({})), ["the whole: [] -> {}"]);
+        // Neither a long text nor many places keep the rest from being shown.
+        let long = told(&json!({ "a": "x".repeat(9000) }), &json!({ "a": "Rent" }));
+        assert!(long[0].ends_with("… (8802 more characters) -> \"Rent\""), "{long:?}");
         assert_eq!(
             told(&json!({ "a": "x\u{202e}y" }), &json!({ "a": "xy" })),
             [r#"/a: "\u{202e}" -> "" (after 1 and before 1 characters that are the same)"#]
@@ -217,7 +239,7 @@ mod tests {
                     (found, None) => found.is_none() || at.contains(char::is_numeric),
                     (Some(Value::String(text)), Some(part)) if (first, last) != (0, 0) => {
                         let part: String = serde_json::from_str(&part).unwrap();
-                        text.chars().count() == first + part.chars().count() + last && text.contains(&part)
+                        text.chars().count() == [first, part.chars().count(), last].iter().sum::<usize>() && text.contains(&part)
                     }
                     (found, Some(part)) => found == Some(&serde_json::from_str(&part).unwrap()),
                 };

@@ -55,8 +55,8 @@ impl Request {
         let asked = &self.filing.capabilities;
         let other = answer.limits.capabilities.keys().find(|name| !asked.contains(name));
         other.map_or(Ok(()), |name| {
-            let asked: Vec<&str> = asked.iter().map(CapabilityName::as_str).collect();
-            let asked = asked.join("`, `");
+            let asked: BTreeSet<&str> = asked.iter().map(CapabilityName::as_str).collect();
+            let asked = asked.into_iter().collect::<Vec<_>>().join("`, `");
             Err(DecideError::Unfit(format!("the call does not use `{name}`; it uses `{asked}`")))
         })
     }

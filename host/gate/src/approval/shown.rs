@@ -117,6 +117,9 @@ impl Request {
                 if compared.differences.is_empty() { "; the arguments are the same" } else { "" };
             line("compared with", &format!("{with}{same}"));
             compared.differences.iter().for_each(|one| line("differs", &one.to_string()));
+            if compared.more > 0 {
+                line("differs", &format!("in {} more places", compared.more));
+            }
         }
         match &filing.access {
             Some(access) => {

@@ -62,7 +62,8 @@ impl Terminal {
         let _said = if matches!(failure, Failure::Silent(_)) {
             Ok(())
         } else if self.json {
-            writeln!(out, "{}", as_json(failure))
+            let said = as_json(failure);
+            writeln!(out, "{}", visible_json(&said).unwrap_or_else(|_| said.to_string()))
         } else if let Failure::Start(StartError::Source(errors)) = failure {
             errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
         } else {

@@ -93,6 +93,9 @@ pub(super) async fn page(
     if !(1..=MOST).contains(&most) {
         return Err(Problem::malformed(format!("`most` is at least 1 and at most {MOST}")));
     }
+    if asked.principal.as_ref().is_some_and(|name| name.chars().count() > NAME) {
+        return Err(Problem::malformed(format!("`principal` has {NAME} characters at most")));
+    }
     let which = AccountFilter {
         tool: asked.tool.as_deref().map(|name| named(name, "tool")).transpose()?,
         principal: asked.principal,
@@ -111,13 +114,18 @@ pub(super) async fn page(
 
 /// No name of a tool has a space in it; one of a principal may.
 fn after(text: &str) -> Result<(String, ToolName), Problem> {
-    let parts = text.split_once(' ').unwrap_or((text, ""));
-    Ok((parts.1.to_owned(), named(parts.0, "after")?))
+    let (tool, principal) = text.split_once(' ').unwrap_or((text, ""));
+    if principal.chars().count() > NAME {
+        return Err(Problem::malformed("`after` is what `next` was on the page before"));
+    }
+    Ok((principal.to_owned(), named(tool, "after")?))
 }
 
 fn named(text: &str, parameter: &str) -> Result<ToolName, Problem> {
     text.parse().map_err(|_| Problem::malformed(format!("`{parameter}` is no name of a tool")))
 }
 
+/// Characters of a principal's name.
+const NAME: usize = 256;
 /// Pairs of a principal and a tool on one page.
 const MOST: u32 = 100;

@@ -66,7 +66,6 @@ async fn line(stream: &mut (impl AsyncRead + Unpin)) -> Result<String, NoticeErr
     Err(NoticeError::Unfit(NO_REPLY))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn broken(_: io::Error) -> NoticeError {
     PostError::Unreachable.into()
 }

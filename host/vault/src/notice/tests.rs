@@ -215,14 +215,16 @@ fn machine() -> (Vec<u8>, TlsAcceptor) {
     (certificate.pem().into_bytes(), TlsAcceptor::from(Arc::new(config)))
 }
 
+type Lines = Arc<Mutex<Vec<String>>>;
+
 /// Greets, offers this, and answers `STARTTLS` with that; then goes on over TLS. What was said to it in the clear and
 /// over TLS is written down apart.
 async fn starting(
     tls: TlsAcceptor,
     offer: &'static str,
     answer: &'static str,
-) -> (u16, Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>) {
-    let (clear, covered): (Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+) -> (u16, Lines, Lines) {
+    let (clear, covered): (Lines, Lines) = Default::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, said, over) =
         (listener.local_addr().unwrap().port(), clear.clone(), covered.clone());
