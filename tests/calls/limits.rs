@@ -32,6 +32,17 @@ async fn a_result_ends_at_its_limit() {
 }
 
 #[tokio::test]
+async fn a_result_of_more_values_than_a_call_may_have_is_not_read() {
+    // An object with one member: that is three values, and a text is one of them.
+    for (values, fits) in [(3, true), (2, false)] {
+        let limits = SandboxTerms { values, ..SandboxTerms::default() };
+        let world = Setting { limits: Some(limits), ..Setting::default() }.world().await;
+        let said = met(&world, "talk", json!({ "bytes": 3 })).await;
+        assert_eq!(said, if fits { Ok("aaa".to_owned()) } else { Err(Limit::Values) });
+    }
+}
+
+#[tokio::test]
 async fn a_result_that_the_host_would_not_even_read_is_a_limit_too() {
     let world = World::new().await;
     assert_eq!(met(&world, "talk", json!({ "bytes": 8 << 20 })).await, Err(Limit::HostCall));

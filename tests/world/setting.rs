@@ -25,6 +25,8 @@ pub(crate) struct Setting {
     pub(crate) places: Option<u32>,
     /// What a call uses of a processor before it goes on in the background, in a sandbox that remembers.
     pub(crate) share: Option<Duration>,
+    /// What a call may take, where that is not the usual.
+    pub(crate) limits: Option<SandboxTerms>,
     /// How high limits may be, in a sandbox of this world's own.
     pub(crate) ceiling: Option<SandboxTerms>,
     /// Whether the credential's value is in the store.
@@ -53,6 +55,7 @@ impl Default for Setting {
             remembers: false,
             places: None,
             share: None,
+            limits: None,
             ceiling: None,
             secret: true,
             token: None,

@@ -1,7 +1,7 @@
 //! How high may a limit of the sandbox be set?
 use std::time::Duration;
 
-use crate::SandboxTerms;
+use crate::{MAX_VALUES, SandboxTerms};
 
 impl SandboxTerms {
     /// The highest limits that an operator who sets none allows.
@@ -10,6 +10,7 @@ impl SandboxTerms {
             call_depth: 16,
             memory_bytes: 256 << 20,
             output_bytes: 16 << 20,
+            values: 16 * MAX_VALUES,
             handles: 1024,
             log_lines: 10_000,
             log_bytes: 1 << 20,
@@ -41,6 +42,7 @@ impl SandboxTerms {
             call_depth,
             memory_bytes,
             output_bytes,
+            values,
             handles,
             log_lines,
             log_bytes,
@@ -65,6 +67,7 @@ impl SandboxTerms {
             call_depth: call_depth.min(ceiling.call_depth),
             memory_bytes: memory_bytes.min(ceiling.memory_bytes),
             output_bytes: output_bytes.min(ceiling.output_bytes),
+            values: values.min(ceiling.values),
             handles: handles.min(ceiling.handles),
             log_lines: log_lines.min(ceiling.log_lines),
             log_bytes: log_bytes.min(ceiling.log_bytes),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, Exceptions,
-    HttpScope, InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording,
-    Refusal, Scope, Tally, WasiScope,
+    HttpScope, InstalledTool, Interface, MAX_VALUES, Principal, Projection, Question, RateLimit,
+    Recording, Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -104,6 +104,9 @@ pub struct SandboxTerms {
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON, with the parts that were handed over before it.
     pub output_bytes: usize,
+    /// Values of the result, and of the arguments in the tool's own types: each value is one, and each name of a
+    /// member. A byte of a `list<u8>` is one in the arguments.
+    pub values: usize,
     /// Live capability handles at once.
     pub handles: usize,
     /// Log lines kept from one call.
@@ -145,6 +148,7 @@ impl Default for SandboxTerms {
             call_depth: 4,
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
+            values: MAX_VALUES,
             handles: 64,
             log_lines: 256,
             log_bytes: 64 << 10,

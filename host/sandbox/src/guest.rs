@@ -8,6 +8,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::{
     capability::{clock, handles, log, progress},
+    installed::Most,
     limits::Quota,
     service::ToolCaller,
     wasi,
@@ -27,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) caller: Option<Arc<dyn ToolCaller>>,
     /// How many tools may wait for each other.
     pub(crate) call_depth: usize,
+    /// In the arguments, and again in the result.
+    pub(crate) values: usize,
 }
 
 /// What a host has for all of its calls.
@@ -61,8 +64,14 @@ impl Guest {
             wasi,
             caller: None,
             call_depth: terms.call_depth,
+            values: terms.values,
             grant,
         }
+    }
+
+    /// What the result may still be, after the parts that were handed over.
+    pub(crate) fn most(&self) -> Most {
+        Most { bytes: self.progress.output_left(), values: self.values }
     }
 }
 

@@ -24,9 +24,9 @@ use crate::{
     engine::SandboxError,
     guest::{self, Guest, Means},
     install::Installer,
-    installed::{Callable, Installed, Linked, Tool, ToolPre},
+    installed::{Callable, Installed, Linked, Most, Tool, ToolPre},
     link::{HANDLES, Links, Unlinked, links},
-    plain,
+    plain::{self, ValueError},
     queue::{Entrant, Queue},
     service::ToolCaller,
     settings::SandboxSettings,
@@ -246,7 +246,7 @@ async fn value(
         }
         Linked::Plain(linked) => {
             let (value, most) = result(store, &linked, installed.callable(tool)?).await?;
-            if value.to_string().len() > most {
+            if value.to_string().len() > most.bytes {
                 return Err(Stop::Limit(Limit::Output));
             }
             Ok(value)
@@ -254,14 +254,18 @@ async fn value(
     }
 }
 
-/// What a function of its own types answered, and how long that may be. The store dies in here.
+/// What a function of its own types answered, and how much that may be. The store dies in here.
 async fn result(
     mut store: Store<Guest>,
     linked: &InstancePre<Guest>,
     Callable { function, signature }: Callable,
-) -> Result<(Value, usize), Stop> {
-    let arguments = plain::arguments(&signature, store.data().grant.call().arguments.value());
-    let arguments = arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
+) -> Result<(Value, Most), Stop> {
+    let (guest, most) = (store.data(), store.data().values);
+    let arguments = plain::arguments(&signature, guest.grant.call().arguments.value(), most);
+    let arguments = arguments.map_err(|error| match error {
+        ValueError::TooMany => Stop::Limit(Limit::Values),
+        wrong @ ValueError::Wrong { .. } => stop::of_failure("arguments", &wrong.to_string()),
+    })?;
     let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
     let called = async {
         let instance = linked.instantiate_async(&mut store).await?;
@@ -272,19 +276,22 @@ async fn result(
     };
     match called.await {
         Ok(()) => {
-            let value = plain::answer(results.first().zip(signature.result.as_ref()))?;
-            Ok((value, store.data().progress.output_left()))
+            let result = results.first().zip(signature.result.as_ref());
+            if result.is_some_and(|(value, _)| plain::count(value) > most) {
+                return Err(Stop::Limit(Limit::Values));
+            }
+            Ok((plain::answer(result)?, store.data().most()))
         }
         Err(error) => Err(stop::of_error(&error, store.data())),
     }
 }
 
-/// What the tool said, and how long that may be. The store dies in here.
+/// What the tool said, and how much that may be. The store dies in here.
 async fn answer(
     mut store: Store<Guest>,
     linked: &ToolPre<Guest>,
     tool: &ToolName,
-) -> Result<(String, usize), Stop> {
+) -> Result<(String, Most), Stop> {
     let arguments = store.data().grant.call().arguments.canonical().to_owned();
     let called = async {
         let instance: Tool = linked.instantiate_async(&mut store).await?;
@@ -292,7 +299,7 @@ async fn answer(
         calls.call_call(&mut store, tool.as_str(), &arguments).await
     };
     match called.await {
-        Ok(Ok(answer)) => Ok((answer, store.data().progress.output_left())),
+        Ok(Ok(answer)) => Ok((answer, store.data().most())),
         Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
         Err(error) => Err(stop::of_error(&error, store.data())),
     }

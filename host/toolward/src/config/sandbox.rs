@@ -98,6 +98,7 @@ limits!(
     call_depth,
     memory_bytes,
     output_bytes,
+    values,
     handles,
     log_lines,
     log_bytes,
