@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 use tokio::task::JoinSet;
-use toolward_gate::{Limit, SandboxTerms, Stop};
+use toolward_gate::{Limit, SandboxLimits, Stop};
 use toolward_sandbox::Output;
 
 use crate::world::{Setting, World, alone, is_alone};
@@ -46,7 +46,7 @@ fn results_of_very_many_small_things_take_a_bounded_multiple_of_memory() {
         let over = world.call("widen", json!({ "of": "escapes", "count": 180_000 })).await;
         assert!(matches!(over, Err(Stop::Limit(Limit::Output))), "{over:?}");
         // Where a call may have that many, each takes much more.
-        let limits = SandboxTerms { values: 1 << 21, ..SandboxTerms::default() };
+        let limits = SandboxLimits { values: 1 << 21, ..SandboxLimits::default() };
         let world = Setting { limits: Some(limits), ..Setting::default() }.world().await;
         let (grown, outcomes) = grown_by(&world, 10, "zeros", 500_000).await;
         let read = |one: &Outcome| matches!(one, Err(Stop::BadOutput { .. }));

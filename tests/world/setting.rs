@@ -1,7 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
 use std::{sync::Arc, time::Duration};
 
-use toolward_gate::{Identity, Kind, Owners, Principal, SandboxTerms, Want};
+use toolward_gate::{Identity, Kind, Owners, Principal, SandboxLimits, Want};
 
 use super::{Guest, PlainGuest, Upstream, World, parts};
 
@@ -26,9 +26,9 @@ pub(crate) struct Setting {
     /// What a call uses of a processor before it goes on in the background, in a sandbox that remembers.
     pub(crate) share: Option<Duration>,
     /// What a call may take, where that is not the usual.
-    pub(crate) limits: Option<SandboxTerms>,
+    pub(crate) limits: Option<SandboxLimits>,
     /// How high limits may be, in a sandbox of this world's own.
-    pub(crate) ceiling: Option<SandboxTerms>,
+    pub(crate) ceiling: Option<SandboxLimits>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
     /// The credential's value, where it is not a new one.

@@ -85,8 +85,15 @@ pub struct EgressTerms {
 }
 
 /// Enforced by the sandbox.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SandboxTerms {
+    pub grants: SandboxGrants,
+    pub limits: SandboxLimits,
+}
+
+/// What a call may reach.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxGrants {
     /// What the call may obtain a handle for, and the interface that each opens.
     pub capabilities: BTreeMap<CapabilityName, Interface>,
     /// What every capability of this host opens, granted or not: it tells an import that the manifest
@@ -98,6 +105,11 @@ pub struct SandboxTerms {
     pub scopes: BTreeMap<CapabilityName, Arc<Scope>>,
     /// What may be handed out of the result: what every one of them keeps.
     pub projections: Vec<Projection>,
+}
+
+/// How much a call may take.
+#[derive(Clone, Debug)]
+pub struct SandboxLimits {
     /// Tools that may wait for each other: this call, those that it is made for, and the one that it calls.
     pub call_depth: usize,
     /// Over all linear memories of the call, in bytes.
@@ -137,14 +149,9 @@ pub struct SandboxTerms {
     pub queue_time: Duration,
 }
 
-impl Default for SandboxTerms {
+impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
-            capabilities: BTreeMap::new(),
-            defined: Arc::default(),
-            wasi: BTreeMap::new(),
-            scopes: BTreeMap::new(),
-            projections: Vec::new(),
             call_depth: 4,
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,

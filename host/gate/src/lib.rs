@@ -63,7 +63,10 @@ pub use cedar::{
     Outcome, ProofVerdict, Prospect, Prospects, ProveError, Supposition, Unmapped, WantProspect,
 };
 pub use clock::{Clock, SystemClock};
-pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
+pub use decision::{
+    Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxGrants, SandboxLimits, SandboxTerms,
+    Terms,
+};
 pub use delegation::{Behalf, Parent};
 pub use denial::{Denial, DenialTarget, Denials, DenyList, Proven};
 pub use json::{JsonError, MAX_VALUES, parse as parse_json, parse_within as parse_json_within};

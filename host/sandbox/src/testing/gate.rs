@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
     Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, Identity,
-    Interface, Kind, Notes, Ownership, Policy, Principal, ProgressSink, Request, Reservation,
-    ReserveError, Risk, SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard,
-    SystemClock, Tally, Terms, ToolRef, Unavailable,
+    DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, HttpScope,
+    Identity, Interface, Kind, Notes, Ownership, Policy, Principal, PrivateRanges, ProgressSink,
+    Request, Reservation, ReserveError, ResponseShape, Risk, SandboxGrants, SandboxLimits,
+    SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally,
+    Terms, ToolRef, Trust, Unavailable,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
@@ -26,12 +27,36 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
         budgets: vec![],
         egress: EgressTerms::default(),
         sandbox: SandboxTerms {
-            capabilities: granted.iter().map(one).collect(),
-            defined: Arc::new(DEFINED.iter().map(one).collect()),
-            ..SandboxTerms::default()
+            grants: SandboxGrants {
+                capabilities: granted.iter().map(one).collect(),
+                defined: Arc::new(DEFINED.iter().map(one).collect()),
+                ..SandboxGrants::default()
+            },
+            limits: SandboxLimits::default(),
         },
         recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: vec![], policy_version: Digest::ZERO, risk: Risk::Low },
+    }
+}
+
+/// What can be narrowed of a capability for `http`: two methods, and responses of so many bytes.
+pub(crate) fn http(max_bytes: usize) -> HttpScope {
+    HttpScope {
+        destinations: vec![],
+        methods: ["GET".to_owned(), "POST".to_owned()].into(),
+        paths: vec![],
+        query: None,
+        headers: [].into(),
+        allow_private: PrivateRanges::default(),
+        tls: Trust::default(),
+        credential: None,
+        session_policy: None,
+        oauth_scope: [].into(),
+        slot: None,
+        max_request_bytes: 100,
+        response: ResponseShape { content_types: [].into(), max_bytes, ..ResponseShape::default() },
+        trace_context: false,
+        meter: None,
     }
 }
 
