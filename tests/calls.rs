@@ -2,6 +2,7 @@
 mod approval;
 mod audit;
 mod budget;
+mod complete;
 mod every_wait;
 mod expired;
 mod halted;

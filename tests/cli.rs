@@ -7,6 +7,7 @@
 
 mod anchoring;
 mod approving;
+mod as_granted;
 mod asking;
 mod auditing;
 mod bad_arguments;
@@ -31,6 +32,7 @@ mod proving;
 mod redact;
 mod revoking;
 mod secrets;
+mod showing;
 mod slots;
 mod suspending;
 mod tokens;

@@ -2,11 +2,16 @@
 #![expect(clippy::needless_pass_by_value, reason = "a test says in place what it sends")]
 
 mod administering;
+mod budgets;
 mod certificates;
 mod endpoints;
 mod exchanging;
 mod guarding;
+mod issuing;
 mod mcp;
+mod metrics;
+mod proofs;
 mod rest;
-mod server;
-mod wire;
+mod revoking;
+pub(crate) mod server;
+pub(crate) mod wire;

@@ -46,7 +46,7 @@
 //! | B-06 dropped handles | `hostile` b06 |
 //! | B-07 a handle of another call | `escape/authority` nothing_that_a_tool_keeps… |
 //! | B-09 a handle after its time | `escape/extremes` a_handle_whose_time_is_over… |
-//! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight… |
+//! | B-10 a switch while a handle is held | `calls/halted` a_switch_thrown_mid_flight…, `doors/revoking` a_secret_and_a_grant… |
 //! | B-12 widening on delegation | `capabilities/tools` a_called_tool_can_use_only_what_its_caller_holds…, a_handle_that_is_narrowed_by_tools…, and any narrowing: `sandbox` capability/handles |
 //! | B-14 widening by syntax | `escape/requests` a_path_that_is_not_canonical… |
 //! | B-15 a tool acts through another one | `capabilities/tools` a_tool_without_the_capability_calls_nobody, the_policies_are_asked_anew…, a_tree_is_found… |
@@ -81,13 +81,14 @@
 //! | C-52, C-53 another place or verb of an allowed host | `escape/shaping` an_allowed_host_is_allowed… |
 //! | C-54 a shared cache | by construction: no response is kept |
 //! | C-39 a derived token | `vault` egress/tests/minted, `brokers/oauth2` a_token_that_the_api_repeats… |
-//! | H-01 parallel overspend | `state` crowd a_thousand_callers…, contract a_budget_is_never_over_admitted… |
+//! | H-01 parallel overspend | `state` crowd a_thousand_callers…, crowd/killed, each with `CROWD_ROUNDS=100` in `.ci/run`; contract a_budget_is_never_over_admitted… |
 //! | H-02 to H-06 settling and odd numbers | `gate` account/tests, limit/tests, capability/meter.rs, `state` tests/metered, oracle, `vault` egress/tests/metered, `calls/metered`, `cli/budgets` |
 //! | H-07, H-08 the clock | `state` tests/budgets a_clock_that_steps_back…, limits a_clock_that_jumped…, sweeping a_grant_that_has_ended…, `gate` life/tests/ending: a life is measured in time that nobody sets back |
 //! | H-09, H-10 the edges of windows, the calendar | `gate` limit/tests, `state` tests/budgets, limits a_month_ends… |
-//! | H-11 counters after a crash | `state` crash a_host_that_is_killed…, limits what_a_lost_host_had_spent… |
+//! | H-11 counters after a crash | `state` crowd/killed, crash a_host_that_is_killed…, limits what_a_lost_host_had_spent… |
 //! | H-12 a ledger that was changed | `state` limits a_ledger_that_was_changed…, opening |
 //! | H-26 who pays for a called tool | `capabilities/tools` what_a_called_tool_uses… |
+//! | H-28 retries of the host | by construction: the client of `vault` transport.rs is told never to retry; each request that a tool repeats is charged, `calls/metered` |
 //! | H-16 a kill's latency | `benches/kill`: until the upstream sees each connection end |
 //! | H-17 a kill in every phase | `calls/every_wait`, `calls/halted` a_switch_thrown_while_a_person_is_asked…, `gate` life/tests/ending |
 //! | H-18 a kill against completion | `calls/halted` what_the_caller_of_a_killed_call…, `gate` life/tests/interleaved |
@@ -135,10 +136,19 @@
 //! | I-11 the disk fails | `state` group after_the_disk_failed… |
 //! | I-12, I-14 a crash at any step | `state` crash a_host_that_is_killed_at_any_step… |
 //! | I-15, I-16 control characters, fields | `state` search control_characters…, what_is_looked_for…, `toolward` command/audit/cef |
+//! | I-18 canonical arguments, read by another program | `gate` json/independent another_program_takes… |
 //! | I-20 the clock is set back | `state` audit/verify counts it; budgets never reopen (ledger) |
+//! | I-21 everything is on record, once | `calls/complete` the_trail_holds_what_happened…; a caller who is nobody writes nothing: `cli/auditing` |
 //! | I-22 checkpoints cannot be written | `state` anchors while_no_checkpoint_can_be_written…, `cli/trail`, `cli/anchoring` a_place_that_takes_nothing… |
 //! | I-23 a hostile place elsewhere | `state` tests/hostile; `vault` courier/listing |
+//! | I-25 types that hold secrets | `cannot` print_secret, print_signed, store_permit |
+//! | I-26 header fields in logs | `escape/reflection` no_import_and_no_byte_of_memory…, whose log is at the finest level |
+//! | I-27 what errors say | `vault` egress/tests: each error of each test, by `spills_nothing` |
+//! | I-28 what panics say | `host/sandbox/src/stop.rs` a_panic_in_the_host…, `cli/calling` a_tool_that_crashes…; a panic cannot format a secret (I-25) |
 //! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
+//! | I-31 environment and arguments | `sandbox` apart what_the_compiler_writes…; a passphrase is asked for, or is in a file that only its owner reads |
+//! | I-33 files beside the store | `escape/reflection` no_import_and_no_byte_of_memory…, which reads every file of the host |
+//! | I-37 who reads the trail | `doors/administering` who_has_no_role… |
 //!
 //! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
 //!
@@ -156,11 +166,11 @@
 //! | E-13 `crit` | `authn` a_header_that_brings_a_key… |
 //! | E-15 other writings | `catalogue` another_writing…, `authn/keys` public_vectors… |
 //! | E-16 public vectors | `authn/keys` public_vectors…, each deviation with its reason |
-//! | E-17 after a revocation | `cli/revoking`, `authn` a_denied_token…, `state` denials |
+//! | E-17 after a revocation, and shown again | `cli/revoking`, `doors/revoking`, `doors/proofs` a_token_that_is_bound…, `doors/certificates` tokens_that_are_bound…, `authn` a_denied_token…, `state` denials |
 //! | E-19 rotation | `brokers/issuer`, `authn/jwks` a_new_key_is_found… |
 //! | E-20, E-21 outage and flood | `authn/jwks` keys_are_used…, an_answer_that_is_no_key_set…, many_tokens_at_once… |
-//! | E-23 scopes | `catalogue` a_scope_is_read… |
-//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
+//! | E-23 scopes | `catalogue` a_scope_is_read…, `doors/proofs` the_scope_that_is_missing… |
+//! | E-24 another door | `catalogue` a_token_for_another_door…, `doors/exchanging` a_token_for_one_door…, `doors/endpoints`, `brokers/issuer`, `doors/guarding` every_fault_of_a_token…, `doors/rest` a_held_call… |
 //! | E-31 what is said | `catalogue` what_is_said…, `doors/guarding` |
 //!
 //! Those about doors (`doors` is `tests/doors/`, `door` is `host/toolward/src/door/`):
@@ -170,7 +180,7 @@
 //! | E-25 where a token stands | `doors/guarding` a_token_is_taken_from_its_one_field… |
 //! | E-28 somebody else's call | `doors/rest` a_call_is_answered_and_what_became_of_it… |
 //! | E-29 the token is passed on | `doors/guarding` the_callers_token_ends_at_the_door |
-//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before… |
+//! | E-30 work before authentication | `doors/guarding` who_shows_no_token_is_answered_before…, one_connection_more…; `door` listener.rs, body.rs |
 //! | F-01, F-04 poisoned and invisible text | `sandbox` manifest, `cli/bad_components` a_manifest_with_hidden_text |
 //! | F-02 a tool that changes | `cli/bad_components` a_component_that_was_changed_after…: the configuration names the digest |
 //! | F-03 two tools of one name | `cli/bad_components` two_components_with…; a name is ASCII |
@@ -192,18 +202,20 @@
 //! |---|---|
 //! | F-35 a caller's trace context | `telemetry` traces_and_metrics_arrive…, a_server_learns… |
 //! | G-01 arguments that changed | `calls/narrower` arguments_that_differ…, `gate` permit/tests/bound a_yes_binds_the_arguments |
-//! | G-02, G-11, G-12 what hides, reorders or acts on a screen | `gate` approval/shown, `calls/narrower` what_is_shown… |
+//! | G-02, G-11, G-12 what hides, reorders, acts on a screen or looks like something else | `gate` approval/shown, approval/lookalike, `calls/narrower` what_is_shown…, `cli/showing` |
 //! | G-03 a cut display | `gate` approval/shown any_text…, `cli/asking` slack_has_no_button… |
 //! | G-04 another context | `gate` permit/tests/bound, permit/tests/exchanged, `calls/narrower` an_exception_is_for_one_caller… |
 //! | G-05, G-17 one yes, many runs | `calls/approval` of_two_who_race…, `state` spending, asking |
 //! | G-06 another component | `gate` permit/tests/bound a_yes_binds_the_component… |
 //! | G-07 an agent's own yes | `calls/approval` nobody_decides…, `state` asking nobody_who_stands_behind…, `cli/approving` |
 //! | G-09 a flood | `state` asking, `calls/narrower` a_flood_of_held_calls…, `cli/asking` as_many_questions… |
+//! | G-10 questions that look alike | `gate` approval/compared, `state` standing a_question_says_what_is_other…, `cli/approving` a_question_shows… |
 //! | G-15, G-16 the moment of expiry, two answers at once | `state` approvals, asking questions_are_what_a_naive_model_says |
 //! | G-18, G-19 other sites' forms and frames | `cli/asking` mail_brings_a_link…: no cookie decides, GET changes nothing |
 //! | G-20 a restart while people are asked | `state` asking a_question_keeps_its_steps…, `calls/approval` an_approval_survives… |
 //! | G-21 a crash between yes and run | `state` crash |
 //! | G-22 a yes, and then other policies | `gate` permit/tests/exchanged a_yes_counts_only…, `calls/approval` a_policy_has_the_last_word… |
+//! | G-24 who said yes has lost the role | `state` standing |
 //! | G-26 a forged answer | `vault` notice/tests, `cli/asking` slack_shows_all… |
 //! | G-28 inner calls | `capabilities/tools` the_policies_are_asked_anew…, `cli/delegating` |
 //! | G-32 what messages hold | `cli/asking` a_webhook_is_told…, slack_has_no_button…, mail_brings_a_link… |
@@ -213,7 +225,13 @@
 //!
 //! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of
 //! the call, and nothing that arrives makes that longer), A-25 (the figures of fairness are the soak's), B-18 (a loop
-//! that counts measures less than the clock tells, which cannot be prevented).
+//! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked
+//! for leaves no record, `cli/auditing`; a known caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
+//! I-31 (a secret that the operator keeps in a variable stays in the environment of the host: no other process of the
+//! host's gets it), I-37 (that somebody looked is not recorded).
+//!
+//! Not held: I-30 and I-35. A host neither forbids core dumps nor locks its memory; both are settings of the service
+//! that runs it (`LimitCORE=0`, no swap or an encrypted one).
 mod authority;
 mod exhaustion;
 mod extremes;

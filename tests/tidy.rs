@@ -105,6 +105,40 @@ fn dependencies_follow_the_floors() {
     }
 }
 
+/// What stands in for parts of the house is for tests and benches.
+#[test]
+fn no_host_is_built_with_a_gate_that_says_yes() {
+    let metadata = metadata();
+    let (mut products, mut tests) = (Vec::new(), 0);
+    for package in metadata["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let asks = |name: &str| {
+                dependency["features"].as_array().unwrap().iter().any(|one| one == name)
+            };
+            if !["toolward-gate", "toolward-vault", "toolward-sandbox"]
+                .iter()
+                .any(|name| dependency["name"] == *name)
+                || !(asks("testing") || asks("fuzzing"))
+            {
+                continue;
+            }
+            // No kind is a dependency of the product itself.
+            if dependency["kind"] == "dev" {
+                tests += 1;
+            } else {
+                products.push(package["name"].clone());
+            }
+        }
+        for (feature, others) in package["features"].as_object().unwrap() {
+            let others = others.as_array().unwrap().iter().filter_map(Value::as_str);
+            let opens = others.filter(|one| one.ends_with("/testing") || *one == "testing");
+            assert_eq!(opens.count(), 0, "{} opens it by `{feature}`", package["name"]);
+        }
+    }
+    assert!(products.is_empty(), "built with what is for tests: {products:?}");
+    assert!(tests >= 4, "nobody asks for it");
+}
+
 #[test]
 fn every_span_skips_its_arguments() {
     for file in rust_files("host") {

@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use toolward::host::Host;
 use toolward_gate::{
     Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Call, Clock as _, DecideError, Digest,
-    Principal, ProgressSink, Request, Said, Stop, Switch, SwitchFeed as _, SwitchTarget, Verdict,
+    Principal, ProgressSink, Request, RolesFrom, Said, Stop, Switch, SwitchFeed as _, SwitchTarget,
+    Verdict,
 };
 use toolward_sandbox::Output;
 use toolward_state::{LinkFilter, State, Verified};
@@ -108,7 +109,9 @@ impl World {
         let (by, roles, at) = (by.to_owned(), [role.to_owned()].into(), self.clock.now());
         let comment = "checked against the invoice".to_owned();
         let (acts_for, limits) = (vec![], AnswerLimits::default());
-        self.state.decide(id, Answer { by, acts_for, roles, verdict, limits, comment, at }).await
+        let roles_from = RolesFrom::Token;
+        let answer = Answer { by, acts_for, roles, roles_from, verdict, limits, comment, at };
+        self.state.decide(id, answer).await
     }
 
     /// As another program does: the host hears of it a little later.

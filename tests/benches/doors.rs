@@ -1,7 +1,9 @@
 //! What does a door add to a call? In-process, over standard input and output, and over HTTP, in the same run.
 //!
-//! `cargo bench -p toolward-tests --bench doors`. One host in this process, and one of the program for each door, all
-//! with databases on the disk that the build is on. Each way is taken by 1, 8 and 64 clients at once, in turns.
+//! `cargo bench -p toolward-tests --bench doors`. One host in this process, and three of the program: one that is
+//! measured by nobody, one with metrics, and one that sends traces to a collector in this process, too. All have
+//! databases on the disk that the build is on. Each way is taken by 1, 8 and 64 clients at once, in turns. At last, how
+//! long a revoked token is taken by a host that serves.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -17,7 +19,7 @@ mod support {
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -41,9 +43,11 @@ async fn main() -> anyhow::Result<()> {
     let component = toolward::build::build_tool(&guest, &mut |_| {})?.bytes;
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let house = Arc::new(House::build(place.path(), &component).await?);
-    let served = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    house::write(served.path(), &component)?;
-    let program = Program::in_folder(served.path().to_owned())?;
+    let collector = collector().await?;
+    let traces = format!("[telemetry.otlp]\nendpoint = \"http://{collector}\"\n");
+    let program = Program::serving(&component, "")?;
+    let counted = Program::serving(&component, "[telemetry]\n")?;
+    let traced = Program::serving(&component, &traces)?;
     println!("{:<32}{:>8}{:>12}{:>12}{:>12}", "", "clients", "calls/s", "p50", "p99");
     for clients in [1, 8, 64] {
         let inside = house.clone();
@@ -56,8 +60,10 @@ async fn main() -> anyhow::Result<()> {
         measure("MCP, standard input and output", clients, |_| Ok(Pipe::calling(&pipe))).await?;
         measure("MCP, HTTP", clients, |_| program.mcp()).await?;
         measure("REST", clients, |_| program.rest()).await?;
+        measure("REST, metrics", clients, |_| counted.rest()).await?;
+        measure("REST, metrics and traces", clients, |_| traced.rest()).await?;
     }
-    Ok(())
+    revocations(&program).await
 }
 
 /// So many clients, each of which makes its next call when it has the answer to the one before.
@@ -96,24 +102,96 @@ async fn measure(
     Ok(())
 }
 
+/// One client calls without a pause, and its token is revoked meanwhile.
+async fn revocations(program: &Program) -> anyhow::Result<()> {
+    let (mut from_begin, mut from_end) = (Vec::new(), Vec::new());
+    for round in 0..REVOCATIONS {
+        let file = program.folder.path().join(format!("{round}.token"));
+        program.mint(Some(&file))?;
+        let token = fs::read_to_string(&file)?.trim().to_owned();
+        let (calling, client) = (program.asking("/v1/calls", CALL), reqwest_client()?);
+        let (first, begun) = oneshot::channel();
+        let refused = tokio::spawn(until_refused(client, calling, token, first));
+        begun.await?;
+        let mut revoke = tokio::process::Command::from(self::program(program.folder.path()));
+        let began = Instant::now();
+        let done = revoke.args(["token", "revoke", "--reason", "a bench"]).arg(&file).output();
+        let done = done.await?;
+        let ended = Instant::now();
+        anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let (last_taken, refused) = refused.await??;
+        anyhow::ensure!(last_taken < ended, "a call began after the revocation, and was taken");
+        from_begin.push(refused.duration_since(began));
+        from_end.push(refused.saturating_duration_since(ended));
+    }
+    println!("\n{:<32}{:>8}{:>24}", "token revoke, first refused call", "p50", "longest");
+    for (name, mut took) in [("from its beginning", from_begin), ("from its end", from_end)] {
+        took.sort_unstable();
+        let middle = took.get(took.len() / 2).copied().unwrap_or_default();
+        println!("{name:<32}{middle:>8.1?}{:>24.1?}", took.last().copied().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Calls until it is refused: when the last call began that was taken, and when the refusal was there.
+async fn until_refused(
+    client: reqwest::Client,
+    (url, body): (String, String),
+    token: String,
+    first: oneshot::Sender<()>,
+) -> anyhow::Result<(Instant, Instant)> {
+    let (mut last, mut first) = (Instant::now(), Some(first));
+    loop {
+        let began = Instant::now();
+        let request = client.post(&url).bearer_auth(&token).body(body.clone());
+        let answer = request.header("content-type", "application/json").send().await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        match status {
+            200 => last = began,
+            // At the door, or on its way behind it.
+            401 => return Ok((last, Instant::now())),
+            403 if text.contains("identity-denied") => return Ok((last, Instant::now())),
+            other => anyhow::bail!("{other}: {text}"),
+        }
+        if let Some(first) = first.take() {
+            let _heard = first.send(());
+        }
+    }
+}
+
+/// Takes whatever it is told.
+async fn collector() -> anyhow::Result<std::net::SocketAddr> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let router = axum::Router::new()
+        .fallback(async |_: axum::body::Bytes| axum::http::StatusCode::OK)
+        .layer(axum::extract::DefaultBodyLimit::max(64 << 20));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+fn reqwest_client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().build()?)
+}
+
 /// The program, serving.
 struct Program {
-    folder: PathBuf,
+    folder: tempfile::TempDir,
     child: Child,
     url: String,
     token: String,
 }
 
 impl Program {
-    fn in_folder(folder: PathBuf) -> anyhow::Result<Self> {
-        let file = folder.join("toolward.toml");
+    /// `more` stands at the end of its configuration.
+    fn serving(component: &[u8], more: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        house::write(folder.path(), component)?;
+        let file = folder.path().join("toolward.toml");
         let written = fs::read_to_string(&file)?;
-        fs::write(&file, format!("{written}{LISTENING}"))?;
-        let minted = program(&folder)
-            .args(["token", "mint", "--id", "agent-7", "--role", "assistant"])
-            .output()?;
-        let token = String::from_utf8(minted.stdout)?.trim().to_owned();
-        let mut child = program(&folder)
+        fs::write(&file, format!("{written}{LISTENING}{more}"))?;
+        let token = minted(folder.path(), None)?;
+        let mut child = program(folder.path())
             .args(["serve", "--json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -125,37 +203,49 @@ impl Program {
         Ok(Self { folder, child, url: format!("http://{address}"), token })
     }
 
+    fn mint(&self, file: Option<&Path>) -> anyhow::Result<String> {
+        minted(self.folder.path(), file)
+    }
+
+    /// Where a call goes, and what it says.
+    fn asking(&self, path: &str, body: &str) -> (String, String) {
+        (format!("{}{path}", self.url), body.to_owned())
+    }
+
     fn mcp(&self) -> anyhow::Result<Calling> {
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
             "name": "nothing", "arguments": {}, "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {} } } });
-        self.posting("/mcp", &message, |answer| {
+        self.posting("/mcp", "application/json, text/event-stream", &message, |answer| {
             answer.pointer("/result/isError").is_some_and(|failed| failed == false)
         })
     }
 
     fn rest(&self) -> anyhow::Result<Calling> {
-        let call = json!({ "tool": "nothing", "arguments": {} });
-        self.posting("/v1/calls", &call, |answer| answer.get("result").is_some())
+        let call = serde_json::from_str(CALL)?;
+        // Whoever takes events gets them.
+        self.posting("/v1/calls", "application/json", &call, |answer| {
+            answer.get("result").is_some()
+        })
     }
 
     /// A client with a connection of its own.
     fn posting(
         &self,
         path: &str,
+        accept: &'static str,
         body: &Value,
         fits: fn(&Value) -> bool,
     ) -> anyhow::Result<Calling> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        let (url, token, body) =
-            (format!("{}{path}", self.url), self.token.clone(), body.to_string());
+        let (url, body) = self.asking(path, &body.to_string());
+        let (client, token) = (reqwest_client()?, self.token.clone());
         Ok(Arc::new(move || {
             let request = client
                 .post(&url)
                 .bearer_auth(&token)
                 .header("content-type", "application/json")
-                .header("accept", "application/json, text/event-stream")
+                .header("accept", accept)
                 .header("mcp-protocol-version", "2026-07-28")
                 .header("mcp-method", "tools/call")
                 .header("mcp-name", "nothing")
@@ -191,7 +281,7 @@ struct Waiting {
 
 impl Pipe {
     async fn open(program: &Program) -> anyhow::Result<Self> {
-        let mut command = tokio::process::Command::from(self::program(&program.folder));
+        let mut command = tokio::process::Command::from(self::program(program.folder.path()));
         command.arg("run").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.kill_on_drop(true).spawn()?;
         let input = Mutex::new(child.stdin.take().context("it has an input")?);
@@ -262,10 +352,22 @@ fn program(folder: &Path) -> Command {
     command
 }
 
+/// A token for the caller of the bench; into this file, where one is named.
+fn minted(folder: &Path, file: Option<&Path>) -> anyhow::Result<String> {
+    let mut command = program(folder);
+    command.args(["token", "mint", "--id", "agent-7", "--role", "assistant"]);
+    if let Some(file) = file {
+        command.arg("--out").arg(file);
+    }
+    let done = command.output()?;
+    anyhow::ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Ok(String::from_utf8(done.stdout)?.trim().to_owned())
+}
+
 const LISTENING: &str = r#"
 [listen]
 address = "127.0.0.1:0"
-limits = { requests_per_second = 1_000_000 }
+limits = { requests_per_second = 1_000_000, connections_per_address = 1024 }
 
 [caller]
 id = "agent-7"
@@ -273,3 +375,5 @@ roles = ["assistant"]
 "#;
 /// For each number of clients and each way.
 const CALLS: usize = 1_920;
+const REVOCATIONS: usize = 20;
+const CALL: &str = "{\"tool\":\"nothing\",\"arguments\":{}}";

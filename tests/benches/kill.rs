@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p toolward-tests --bench kill`, with room for 4,000 open files (`ulimit -n 8192`). The calls go
 //! through a whole host: policies, SQLite, a fresh sandbox each, and a connection each to a server on loopback,
-//! which says when it saw each of them end.
+//! which says when it saw each of them end. `KILL_CALLS=50` for fewer, where it is tried in a debug build.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ mod support {
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use support::crowd::{Crowd, Trail};
 
 fn main() -> anyhow::Result<()> {
@@ -29,15 +30,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn all() -> anyhow::Result<()> {
-    let crowd = Crowd::gather(Trail::Durable).await?;
+    let (calls, crowd) = (calls()?, Crowd::gather(Trail::Durable).await?);
     println!(
-        "\nFrom a kill that is acknowledged to silence at the upstream, {CALLS} calls in flight:\n"
+        "\nFrom a kill that is acknowledged to silence at the upstream, {calls} calls in flight:\n"
     );
     for here in [true, false] {
         let (mut silence, mut after) = (Vec::new(), 0);
         let mut acknowledged = Vec::new();
         for _ in 0..ROUNDS {
-            let kill = crowd.kill(CALLS, here).await?;
+            let kill = crowd.kill(calls, here).await?;
             acknowledged.push(kill.acknowledged);
             silence.extend(kill.ended);
             after += kill.began_after;
@@ -58,6 +59,25 @@ async fn all() -> anyhow::Result<()> {
     let middle = |all: &[Duration]| all[all.len() / 2].as_secs_f64();
     println!("  ratio of the medians: {:.2}", middle(&durable) / middle(&none));
     Ok(())
+}
+
+/// Fails where the number is none, or the files that it needs cannot be open at once: such a run would measure less
+/// than it says.
+fn calls() -> anyhow::Result<usize> {
+    let calls = match std::env::var("KILL_CALLS") {
+        Ok(text) => text.parse().context("KILL_CALLS is no number")?,
+        Err(_) => CALLS,
+    };
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let most = files.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    // The host's end of each connection and the server's, and room for the rest.
+    let wanted = calls * 3 + 256;
+    anyhow::ensure!(
+        most.is_none_or(|most| most >= wanted),
+        "{calls} calls need {wanted} open files: run `ulimit -n 8192` before"
+    );
+    Ok(calls)
 }
 
 async fn timed(crowd: &Crowd) -> anyhow::Result<Duration> {

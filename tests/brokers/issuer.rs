@@ -7,7 +7,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{installed, script};
-use crate::cli::place::{Place, Ran, command};
+use crate::{
+    cli::place::{Place, Ran, command},
+    doors::{server::Server, wire::Request},
+};
 
 /// An issuer that does what it is told.
 struct Issuer {
@@ -60,11 +63,9 @@ fn with(place: &Place, token: &str, line: &str) -> Ran {
     place.run_in(&[("TOOLWARD_TOKEN_FILE", file.to_str().unwrap())], line, "")
 }
 
-/// E-19, and E-24's other audience.
-#[test]
-fn tokens_of_an_issuer_are_taken_while_their_key_is_one_of_its_own() {
-    let place = Place::with(&["github-issues"]);
-    let Some(mut issuer) = Issuer::start(&place) else { return };
+/// An issuer that the configuration names, and what it says of itself.
+fn configured(place: &Place) -> Option<(Issuer, Value)> {
+    let mut issuer = Issuer::start(place)?;
     let told = issuer.told();
     let configuration = format!(
         "{}\n[egress]\nroots = \"issuer.pem\"\n[issuer.{}]\njwks = {}\naudience = \"urn:toolward:host\"\n\
@@ -74,11 +75,48 @@ fn tokens_of_an_issuer_are_taken_while_their_key_is_one_of_its_own() {
         told["jwks"]
     );
     place.write("toolward.toml", &configuration);
-    let token = |issuer: &mut Issuer| {
-        let token = issuer.asked("urn:toolward:host")["token"].as_str().unwrap().to_owned();
-        assert_eq!(token.split('.').count(), 3, "{token}");
-        token
-    };
+    Some((issuer, told))
+}
+
+fn token(issuer: &mut Issuer) -> String {
+    let token = issuer.asked("urn:toolward:host")["token"].as_str().unwrap().to_owned();
+    assert_eq!(token.split('.').count(), 3, "{token}");
+    token
+}
+
+/// E-24: its keys are fetched over TLS when the first token comes.
+#[test]
+fn a_token_of_an_issuer_opens_the_door_for_agents_and_no_other() {
+    let place = Place::with(&["github-issues"]);
+    let Some((mut issuer, told)) = configured(&place) else { return };
+    let server = Server::at(place, "");
+    let list = json!({ "tool": "list_issues", "arguments": { "owner": "acme", "repo": "site" } });
+    let call = |token: &str| Request::post("/v1/calls", &list).token(token);
+    let good = token(&mut issuer);
+    let taken = call(&good).send(server.agents);
+    assert_eq!(taken.status, 200, "{taken:?}");
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let mcp =
+        Request::post("/mcp", &message).field("accept", "application/json, text/event-stream");
+    assert_eq!(mcp.token(&good).send(server.agents).status, 200);
+    let metadata = Request::get("/.well-known/oauth-protected-resource").send(server.agents);
+    assert_eq!(metadata.json()["authorization_servers"], json!([told["issuer"]]));
+    // For somebody else, for the other address, and changed on its way.
+    let elsewhere = issuer.asked("urn:elsewhere")["token"].as_str().unwrap().to_owned();
+    assert_eq!(call(&elsewhere).send(server.agents).status, 401);
+    assert_eq!(Request::get("/v1/approvals").token(&good).send(server.people).status, 401);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    assert_eq!(call(&forged).send(server.agents).status, 401);
+    let log = server.end();
+    assert!(!log.contains(&good), "{log}");
+}
+
+/// E-19, and E-24's other audience.
+#[test]
+fn tokens_of_an_issuer_are_taken_while_their_key_is_one_of_its_own() {
+    let place = Place::with(&["github-issues"]);
+    let Some((mut issuer, told)) = configured(&place) else { return };
     let inspect = "token inspect --json";
     let first = token(&mut issuer);
     let known = with(&place, &first, inspect).exits(0).json();

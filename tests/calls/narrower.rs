@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use toolward_gate::{
     Access, Answer, AnswerLimits, ApprovalBook as _, ApprovalId, Cause, Clock as _, Identity,
-    Principal, Refusal, RequestLimits, Stop, Verdict, WantedAccess,
+    Principal, Refusal, RequestLimits, RolesFrom, Stop, Verdict, WantedAccess,
 };
 use toolward_sandbox::Output;
 
@@ -29,6 +29,7 @@ fn answer(world: &World, by: &str, limits: AnswerLimits) -> Answer {
         by: by.to_owned(),
         acts_for: vec![],
         roles: ["payer".to_owned()].into(),
+        roles_from: RolesFrom::Token,
         verdict: Verdict::Approve,
         limits,
         comment: String::new(),
@@ -91,7 +92,7 @@ async fn a_yes_narrowed_to_paths_and_methods_lets_nothing_else_out() {
 #[tokio::test]
 async fn a_yes_narrowed_to_a_number_of_requests_lets_so_many_out() {
     let world = watched().world().await;
-    let requests = |most| AnswerLimits { requests: Some(most), ..AnswerLimits::default() };
+    let requests = |most| AnswerLimits { http_requests: Some(most), ..AnswerLimits::default() };
     let none = narrowed(&world, "/items/1", requests(0)).await;
     assert!(failed(&none).contains("as many requests have left"), "{none:?}");
     assert!(world.upstream.seen().is_empty());

@@ -78,6 +78,66 @@ fn other_arguments_are_another_question() {
     place.run(CHARGE).exits(0);
 }
 
+/// G-10: of many that look alike, what differs is told.
+#[test]
+fn a_question_shows_what_is_other_than_in_the_last_one() {
+    let place = Place::with(&["payments"]);
+    let first = held(&place);
+    let shown = place.run(&format!("approval show {first}")).exits(0);
+    assert!(!shown.out.contains("compared with"), "{}", shown.told());
+    place.run(&CHARGE.replace("1000", "1001")).exits(5);
+    let open = place.run("approval list --json").json();
+    let second = open["approvals"][0]["id"].as_str().unwrap();
+    let shown = place.run(&format!("approval show {second}")).exits(0).out;
+    assert!(
+        shown.contains(&format!("compared with {first}, the last one of this tool")),
+        "{shown}"
+    );
+    assert!(shown.contains("differs       /amount: 1000 -> 1001\n"), "{shown}");
+    assert_eq!(shown.matches("differs ").count(), 1, "{shown}");
+    // The same call again, once the first answer is spent.
+    place.run(&format!("approval approve {second}")).exits(0);
+    place.run(&CHARGE.replace("1000", "1001")).exits(0);
+    place.run(&CHARGE.replace("1000", "1001")).exits(5);
+    let open = place.run("approval list --json").json();
+    let third = open["approvals"][0]["id"].as_str().unwrap();
+    let shown = place.run(&format!("approval show {third}")).exits(0).out;
+    assert!(shown.contains("; the arguments are the same\n"), "{shown}");
+}
+
+#[test]
+fn two_of_anybody_are_two_different_people() {
+    let place = Place::with(&["payments"]);
+    place.change("policies/payments.cedar", "one-of:payer", "two-of");
+    let id = held(&place);
+    place.change("toolward.toml", "roles = [\"oncall\", \"payer\"]", "roles = []");
+    place.run(&format!("approval approve {id}")).exits(0);
+    place.run(&format!("approval approve {id}")).exits(4);
+    place.run(CHARGE).exits(5);
+    place.change("toolward.toml", "[operator]\n", "[operator]\nid = \"agent-7\"\n");
+    place.run(&format!("approval approve {id}")).exits(4);
+    place.change("toolward.toml", "[operator]\nid = \"agent-7\"\n", "[operator]\nid = \"zoe\"\n");
+    place.run(&format!("approval approve {id}")).exits(0);
+    place.run(CHARGE).exits(0);
+}
+
+/// G-24.
+#[test]
+fn a_yes_of_an_operator_who_lost_the_role_does_not_count() {
+    let place = Place::with(&["payments"]);
+    let id = held(&place);
+    place.run(&format!("approval approve {id}")).exits(0);
+    place.change("toolward.toml", "roles = [\"oncall\", \"payer\"]", "roles = [\"oncall\"]");
+    place.run(CHARGE).exits(5);
+    let shown = place.run(&format!("approval show {id}")).exits(0).out;
+    assert!(
+        shown.contains("state         open") && shown.contains("it does not count any more"),
+        "{shown}"
+    );
+    place.change("toolward.toml", "roles = [\"oncall\"]", "roles = [\"payer\"]");
+    place.run(CHARGE).exits(0);
+}
+
 #[test]
 fn a_question_that_is_not_there_is_not_found() {
     let place = Place::with(&["payments"]);

@@ -5,6 +5,7 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use toolward_gate::{Clock as _, SystemClock};
 
@@ -23,7 +24,7 @@ fn held(place: &Place) -> String {
     open["approvals"][0]["id"].as_str().unwrap().to_owned()
 }
 
-fn add(place: &Place, more: &str) {
+pub(super) fn add(place: &Place, more: &str) {
     place.write("toolward.toml", &(place.read("toolward.toml") + more));
 }
 
@@ -40,12 +41,12 @@ fn a_yes_to_less_is_kept_shown_and_recorded_and_the_call_gets_no_more() {
     let place = Place::with(&["payments"]);
     let id = held(&place);
     let line = format!(
-        "approval approve {id} --requests 0 --time 5s --max-bytes 2000 --comment 'look first'"
+        "approval approve {id} --http-requests 0 --time 5s --max-bytes 2000 --comment 'look first'"
     );
     place.run(&line).exits(0);
     let shown = place.run(&format!("approval show {id}")).exits(0);
     assert!(
-        shown.out.contains(" within 5000 ms, 0 requests, 2000 bytes look first\n"),
+        shown.out.contains(" within 5000 ms, 0 HTTP requests, 2000 bytes look first\n"),
         "{}",
         shown.told()
     );
@@ -56,7 +57,7 @@ fn a_yes_to_less_is_kept_shown_and_recorded_and_the_call_gets_no_more() {
     assert!(trail.out.contains("approval-approve-narrower"), "{}", trail.told());
 
     let id = held(&place);
-    let narrower = "--method payments:charges:create=POST --path payments:charges:create=/v1/payment_intents --cost usd:5 --requests 1";
+    let narrower = "--method payments:charges:create=POST --path payments:charges:create=/v1/payment_intents --cost usd:5 --http-requests 1";
     place.run(&format!("approval approve {id} {narrower}")).exits(0);
     place.run(CHARGE).exits(0);
     assert_eq!(place.upstream.seen().len(), 1);
@@ -67,13 +68,14 @@ fn limits_that_cannot_be_meant_are_refused_with_what_to_write() {
     let place = Place::with(&["payments"]);
     let id = held(&place);
     for (limits, told) in [
+        ("--requests 1", "unexpected argument"),
         ("--method shop:items:read=GET", "it uses `host:log:write`, `payments:charges:create`"),
         ("--method payments:charges:create=post", "upper case"),
         ("--method POST", "write `CAPABILITY=…`"),
         ("--path payments:charges:create=v1", "must begin with `/`"),
         ("--cost 5", "as in `usd:0.50`"),
         ("--time soon", "as in `10s`"),
-        ("--requests=-1", "invalid value"),
+        ("--http-requests=-1", "invalid value"),
     ] {
         let refused = place.run(&format!("approval approve {id} {limits}")).exits(2);
         assert!(refused.err.contains(told), "{}", refused.told());
@@ -145,7 +147,7 @@ fn as_many_questions_wait_as_the_configuration_allows() {
 }
 
 /// A child that says one JSON object a line.
-struct Talking {
+pub(super) struct Talking {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
@@ -162,7 +164,7 @@ impl Talking {
     }
 
     /// Ends it as ctrl-c does, and checks that it ends well.
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         Place::interrupt(&self.child);
         let ended = self.child.wait().unwrap();
         assert!(ended.success(), "{ended}");
@@ -259,13 +261,14 @@ fn access_that_could_not_be_used_is_not_asked_for() {
     assert_eq!(place.run("approval list --json").json()["approvals"], json!([]));
 }
 
-fn signature(key: &str, version: &str, timestamp: &str, body: &str) -> String {
+/// As Slack signs.
+fn signature(key: &str, timestamp: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    let tag = hmac::sign(&key, format!("{version}:{timestamp}:{body}").as_bytes());
-    format!("{version}={}", hex::encode(tag.as_ref()))
+    let tag = hmac::sign(&key, format!("v0:{timestamp}:{body}").as_bytes());
+    format!("v0={}", hex::encode(tag.as_ref()))
 }
 
-fn shared(place: &Place, names: &[&str]) {
+pub(super) fn shared(place: &Place, names: &[&str]) {
     for name in names {
         place.run_with(&format!("secret set {name}"), SHARED).exits(0);
     }
@@ -287,10 +290,15 @@ fn a_webhook_is_told_signed_once_and_without_the_texts_of_arguments() {
     let id = held(&place);
     let posted = desk.next();
     assert!(posted.head.starts_with("POST /in?team=a HTTP/1.1"), "{}", posted.head);
-    let timestamp = posted.header("toolward-timestamp").unwrap();
-    let expected = signature(SHARED, "v1", timestamp, &posted.body);
-    assert_eq!(posted.header("toolward-signature"), Some(expected.as_str()));
-    assert_ne!(signature("another", "v1", timestamp, &posted.body), expected);
+    let timestamp = posted.header("webhook-timestamp").unwrap();
+    assert_eq!(posted.header("webhook-id"), Some(format!("{id}-1").as_str()));
+    let signed = |key| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, str::as_bytes(key));
+        let tag = hmac::sign(&key, format!("{id}-1.{timestamp}.{}", posted.body).as_bytes());
+        format!("v1,{}", BASE64.encode(tag.as_ref()))
+    };
+    assert_eq!(posted.header("webhook-signature"), Some(signed(SHARED).as_str()));
+    assert_ne!(posted.header("webhook-signature"), Some(signed("another").as_str()));
     let now = SystemClock.now().as_second();
     assert!(now.abs_diff(timestamp.parse().unwrap()) < 60);
     let said: Value = serde_json::from_str(&posted.body).unwrap();
@@ -327,6 +335,7 @@ fn a_webhook_that_fails_is_told_again_by_whoever_runs_then() {
     let again = desk.next();
     let message = |posted: &desks::Posted| serde_json::from_str::<Value>(&posted.body).unwrap();
     assert_eq!(message(&first)["approval"], message(&again)["approval"]);
+    assert_eq!(first.header("webhook-id"), again.header("webhook-id"));
     assert_eq!(
         message(&again)["arguments"],
         r#"{"amount":1000,"currency":"eur","description":"Rent"}"#
@@ -335,23 +344,36 @@ fn a_webhook_that_fails_is_told_again_by_whoever_runs_then() {
 }
 
 /// Listens, and answers with the address.
-fn listening(place: &Place) -> (Talking, String) {
+pub(super) fn listening(place: &Place) -> (Talking, String) {
     let mut listen = Talking::start(place, "approval listen 127.0.0.1:0 --json");
     let address = listen.next()["listening"].as_str().unwrap().to_owned();
     (listen, address)
 }
 
-fn pressed(to: &str, member: &str, button: &Value, (key, age): (&str, i64)) -> (String, String) {
+fn pressed(to: &str, member: &str, button: &Value, signed: (&str, i64)) -> (String, String) {
+    pressed_within(to, member, button, signed, &Value::Null)
+}
+
+/// With what stands in the message's input, as Slack's documentation of `block_actions` has it.
+fn pressed_within(
+    to: &str,
+    member: &str,
+    button: &Value,
+    (key, age): (&str, i64),
+    limits: &Value,
+) -> (String, String) {
+    let input = json!({ "type": "plain_text_input", "value": limits });
     let payload = json!({
         "type": "block_actions",
         "user": { "id": member },
         "actions": [{ "action_id": button["action_id"], "value": button["value"] }],
+        "state": { "values": { "toolward-limits": { "toolward-limits": input } } },
     });
     let escaped: String = payload.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
     let body = format!("payload={escaped}");
     let now = SystemClock.now().as_second();
     let timestamp = (now - age).to_string();
-    let signature = signature(key, "v0", &timestamp, &body);
+    let signature = signature(key, &timestamp, &body);
     let head = format!(
         "POST /approval/slack/{to} HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded\r\nx-slack-request-timestamp: {timestamp}\r\nx-slack-signature: {signature}"
     );
@@ -368,11 +390,12 @@ fn slack_shows_all_of_the_call_and_its_signed_button_counts_once() {
         &place,
         &format!(
             "\n[approval.person.ana]\nroles = [\"payer\"]\nslack = \"U1\"\n[approval.person.zoe]\nslack = \"U2\"\n[approval.tell.chat]\nkind = \"slack\"\napi = \"{}\"\nallow_private = true\nchannel = \"C1\"\nstore = \"local\"\ntoken = \"slack-token\"\nsigning_secret = \"slack-signing\"\narguments = \"whole\"\n",
-            desk.url("/api/chat.postMessage")
+            desk.url("/api")
         ),
     );
     let id = held(&place);
     let posted = desk.next();
+    assert!(posted.head.starts_with("POST /api/chat.postMessage "), "{}", posted.head);
     assert_eq!(posted.header("authorization"), Some(format!("Bearer {SHARED}").as_str()));
     let said: Value = serde_json::from_str(&posted.body).unwrap();
     assert!(posted.body.contains(r#"\"description\":\"Rent\""#), "{said}");
@@ -412,6 +435,71 @@ fn slack_shows_all_of_the_call_and_its_signed_button_counts_once() {
     let (status, _, why) = desks::ask(&address, &head, &body);
     assert_eq!((status, why.as_str()), (401, "the same answer came before"));
     place.run(CHARGE).exits(0);
+    listen.end();
+}
+
+/// As Slack answers: where the message stands.
+const POSTED: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 51\r\n\r\n{\"ok\":true,\"channel\":\"C1\",\"ts\":\"1503435956.000247\"}";
+
+/// A yes to less; and once it is decided, nothing is left to press.
+#[test]
+fn slack_takes_limits_and_its_message_loses_its_buttons_once_it_is_decided() {
+    let place = Place::with(&["payments"]);
+    let desk = Desk::answering(POSTED);
+    shared(&place, &["slack-token", "slack-signing"]);
+    add(
+        &place,
+        &format!(
+            "\n[approval.person.ana]\nroles = [\"payer\"]\nslack = \"U1\"\n[approval.tell.chat]\nkind = \"slack\"\napi = \"{}\"\nallow_private = true\nchannel = \"C1\"\nstore = \"local\"\ntoken = \"slack-token\"\nsigning_secret = \"slack-signing\"\narguments = \"whole\"\n",
+            desk.url("/api")
+        ),
+    );
+    let id = held(&place);
+    let said: Value = serde_json::from_str(&desk.next().body).unwrap();
+    let blocks = said["blocks"].as_array().unwrap();
+    let (buttons, input) = (&blocks[blocks.len() - 1]["elements"], &blocks[blocks.len() - 2]);
+    assert_eq!((&input["type"], &input["optional"]), (&json!("input"), &json!(true)));
+    let approve = &buttons[0];
+
+    let (listen, address) = listening(&place);
+    let press = |limits: Value, age| {
+        let (head, body) = pressed_within("chat", "U1", approve, (SHARED, age), &limits);
+        assert_eq!(desks::ask(&address, &head, &body).0, 200);
+        desk.next()
+    };
+    for (limits, why) in [
+        ("http-requests=many", "invalid value"),
+        ("just once", "write `NAME=VALUE`"),
+        ("method=shop:items:read=GET", "the call does not use"),
+    ] {
+        let told = press(json!(limits), 1).body;
+        assert!(told.contains("not taken") && told.contains(why), "{told}");
+    }
+    // What became of it is said in the channel, and the message is changed: in whichever order.
+    let first = press(json!("http-requests=0 \u{2014}time=5s"), 0);
+    let both = [first, desk.next()];
+    let of = |method: &str| {
+        let line = format!("POST /api/{method} ");
+        both.iter().find(|one| one.head.starts_with(&line)).unwrap().body.clone()
+    };
+    let told = of("chat.postMessage");
+    assert!(told.contains("approved by ana within 5000 ms, 0 HTTP requests"), "{told}");
+    let changed: Value = serde_json::from_str(&of("chat.update")).unwrap();
+    assert_eq!((&changed["channel"], &changed["ts"]), (&json!("C1"), &json!("1503435956.000247")));
+    let text = changed.to_string();
+    assert!(text.contains("state         approved") && text.contains(" within 5000 ms"), "{text}");
+    assert!(!text.contains("toolward-approve") && !text.contains("toolward-deny"), "{text}");
+    let failed = place.run(CHARGE).exits(8);
+    assert!(failed.err.contains("as many requests have left"), "{}", failed.told());
+
+    // Also where somebody answers elsewhere.
+    let again = held(&place);
+    assert_ne!(again, id);
+    assert!(desk.next().body.contains("toolward-approve"));
+    place.run(&format!("approval deny {again}")).exits(0);
+    let changed = desk.next();
+    assert!(changed.head.starts_with("POST /api/chat.update "), "{}", changed.head);
+    assert!(changed.body.contains("state         denied"), "{}", changed.body);
     listen.end();
 }
 
@@ -495,6 +583,11 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     for other in [&zoe, &bot] {
         assert_eq!(look(Some(other)).0, 403);
     }
+    // Of two logins, neither is chosen.
+    for two in [[&ana, &zoe], [&zoe, &ana], [&ana, &ana]] {
+        let both = format!("{}\r\nauthorization: Bearer {}", two[0], two[1]);
+        assert_eq!(look(Some(&both)).0, 400);
+    }
     let (status, _, body) = look(Some(&ana));
     assert_eq!(status, 200);
     assert!(body.contains(r#""description":"Rent""#), "{body}");
@@ -507,8 +600,8 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
         desks::ask(&address, &head, body)
     };
     assert_eq!(say(&zoe, r#"{"verdict":"approve"}"#).0, 403);
-    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 422);
-    let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"requests":1}}"#);
+    assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 400);
+    let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"http_requests":1}}"#);
     assert_eq!((status, body), (200, format!("{id}: approved")));
     assert_eq!(say(&ana, r#"{"verdict":"deny"}"#).0, 404);
     assert_eq!(look(Some(&ana)).0, 404);

@@ -103,3 +103,20 @@ fn a_call_that_a_crash_left_open_is_closed_at_the_next_start() {
     assert_eq!(both[2]["record"]["outcome"], "interrupted");
     place.run("audit verify").exits(0);
 }
+
+/// I-21: what nobody is known to have asked for fills no trail.
+#[test]
+fn a_caller_who_is_nobody_writes_nothing_into_the_trail() {
+    let place = Place::without_secrets(&["teller"]);
+    place.run("call say text=a").exits(0);
+    let records = || place.run("audit search --json").exits(0).out.lines().count();
+    let before = records();
+    assert!(before > 0);
+    place.write("token", "not.a.token");
+    let token = place.path("token");
+    let variables = [("TOOLWARD_TOKEN_FILE", token.to_str().unwrap())];
+    place.run_in(&variables, "call say text=a", "").exits(4);
+    assert_eq!(records(), before);
+    place.run("call say text=a").exits(0);
+    assert!(records() > before);
+}

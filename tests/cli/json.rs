@@ -53,7 +53,7 @@ const FAILING: [(&str, &str); 19] = [
     ("call nothing", "not-found"),
     ("approval show 00000000-0000-4000-8000-000000000000", "not-found"),
     ("kill on nothing --reason x", "usage"),
-    ("kill off everything --reason x", "not-found"),
+    ("kill off everything --yes --reason x", "not-found"),
     ("policy explain nothing", "not-found"),
     ("policy test", "not-found"),
     ("run --config nowhere.toml", "configuration"),

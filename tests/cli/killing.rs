@@ -6,7 +6,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::place::{Place, command, program};
 
 const CALL: &str = "call list_issues owner=acme repo=site";
 
@@ -29,7 +29,7 @@ fn each_kind_of_switch_refuses_a_call_until_it_is_lifted() {
         assert_eq!(on.out, format!("on: {target}\n"));
         let refused = place.run(&format!("{CALL} --json")).exits(4).error();
         assert_eq!(refused["code"], "halted", "{target}");
-        let off = place.run(&format!("kill off {target} --reason 'it is closed'")).exits(0);
+        let off = place.run(&format!("kill off {target} --yes --reason 'it is closed'")).exits(0);
         assert_eq!(off.out, format!("off: {target}\n"));
     }
     assert!(place.upstream.seen().is_empty());
@@ -163,4 +163,78 @@ fn a_credential_that_has_ended_starts_no_call_that_may_use_it() {
     place.run(CALL).exits(0);
     place.change("toolward.toml", "2999-01-31T00:00:00Z", "2999-01-31");
     assert!(place.run(CALL).exits(3).err.contains("a moment with its offset"));
+}
+
+/// H-05, H-20: one that ends before it begins would be a switch that is off.
+#[test]
+fn a_switch_for_a_time_that_is_over_is_refused_and_nothing_is_thrown() {
+    let place = Place::with(&["github-issues"]);
+    for time in ["--for=-1h", "--for -1h", "--for 0s", "--for soon"] {
+        let refused = place.run(&format!("kill on everything --reason x {time}")).exits(2);
+        assert!(refused.out.is_empty(), "{}", refused.told());
+    }
+    assert_eq!(place.run("kill list --json").exits(0).json()["switches"], json!([]));
+    place.run(CALL).exits(0);
+    place.run("kill on everything --reason x --for=1h").exits(0);
+    place.run(CALL).exits(4);
+}
+
+/// H-20: a script that stops everything is not held up, one that starts everything again has to say so.
+#[test]
+fn without_a_terminal_everything_stops_at_once_and_runs_again_only_where_it_is_meant() {
+    let place = Place::with(&["github-issues"]);
+    place.run("kill on everything --reason 'a leak'").exits(0);
+    let unsaid = place.run("kill off everything --reason closed").exits(2);
+    assert!(unsaid.err.contains("add `--yes`"), "{}", unsaid.told());
+    place.run(CALL).exits(4);
+    place.run("kill off everything --reason closed --yes").exits(0);
+    place.run(CALL).exits(0);
+    // Another switch asks nothing.
+    place.run("kill on provider github --reason x").exits(0);
+    place.run("kill off provider github --reason x").exits(0);
+}
+
+/// Runs a command with a terminal of its own, where `answer` is written once something is asked.
+const TERMINAL: &str = r#"
+import os, pty, sys
+answer, command = sys.argv[1], sys.argv[2:]
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(command[0], command)
+told = b""
+try:
+    while part := os.read(terminal, 4096):
+        told += part
+        if b"to go on: " in told and answer:
+            os.write(terminal, answer.encode() + b"\n")
+            answer = ""
+except OSError:
+    pass
+sys.stdout.buffer.write(told)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"#;
+
+#[test]
+fn on_a_terminal_both_ask_again_unless_it_is_said() {
+    let place = Place::with(&["github-issues"]);
+    let config = place.path("toolward.toml");
+    let at_terminal = |answer: &str, line: &str| {
+        let words = line.split(' ');
+        let mut command = command("python3");
+        command.args(["-c", TERMINAL, answer]).arg(program()).arg("--config").arg(&config);
+        command.args(words).env("HOME", place.path("")).current_dir(place.path(""));
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (exit, told) = at_terminal("no", "kill on everything --reason x");
+    assert!(exit == 4 && told.contains("This stops every call of every tool"), "{exit} {told}");
+    place.run(CALL).exits(0);
+    assert_eq!(at_terminal("everything", "kill on everything --reason x").0, 0);
+    place.run(CALL).exits(4);
+    let (exit, told) = at_terminal("yes", "kill off everything --reason x");
+    assert!(exit == 4 && told.contains("lets every tool run again"), "{exit} {told}");
+    place.run(CALL).exits(4);
+    assert_eq!(at_terminal("", "kill off everything --reason x --yes").0, 0);
+    assert_eq!(at_terminal("", "kill on everything --reason x --yes").0, 0);
+    place.run(CALL).exits(4);
 }

@@ -1,4 +1,4 @@
-"""Every client of another language, against one host. Usage: all.py TOOLWARD CONFORMANCE INSPECTOR..."""
+"""Every client of another language, against one host. Usage: all.py TOOLWARD CONFORMANCE PROMTOOL INSPECTOR..."""
 
 import sys
 
@@ -6,10 +6,11 @@ import conformance
 import host
 import inspector
 import made_up
+import metrics
 import python_sdk
 import serving
 
-program, suite, *inspect = sys.argv[1:]
+program, suite, promtool, *inspect = sys.argv[1:]
 with host.demo(program) as command:
     python_sdk.run(command)
     inspector.run(inspect, command)
@@ -18,4 +19,5 @@ with host.demo(program) as command:
         inspector.run_over_http(inspect, server)
         conformance.run(suite, server)
         made_up.run(server)
+        metrics.run(promtool, server)
 host.end()

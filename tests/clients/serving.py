@@ -30,7 +30,7 @@ def serving(command):
         configuration.write(
             "\n[administration]\naddress = \"127.0.0.1:0\"\nlimits = { requests_per_second = 10000 }\n"
             f"[listen]\naddress = \"127.0.0.1:{port}\"\norigins = {json.dumps(origins)}\n"
-            "limits = { requests_per_second = 10000 }\n"
+            "limits = { requests_per_second = 10000 }\n[telemetry]\n"
         )
     agent, person = mint(toolward, AGENT), mint(toolward, PERSON)
     process = subprocess.Popen([*toolward, "--json", "serve"], stdout=subprocess.PIPE, text=True)

@@ -47,6 +47,46 @@ fn a_question_is_shown_whole_and_answered_by_one_who_may() {
     server.end();
 }
 
+/// G-02, G-03, G-11, G-12: to a program it is what will run, and a screen is shown all of it.
+#[test]
+fn what_a_question_holds_is_seen_whatever_shows_it_and_a_yes_can_be_to_less() {
+    let server = Server::at(Place::with(&["payments"]), "");
+    let description = format!("p\u{430}ypal\u{202e}\u{9b}31m\u{200b}{}THE END", "x".repeat(9000));
+    let ask = || {
+        let arguments = json!({ "amount": 1000, "currency": "eur", "description": description });
+        let call = json!({ "tool": "create_charge", "arguments": arguments });
+        server.ask(Request::post("/v1/calls", &call)).json()
+    };
+    let id = ask()["approval"].as_str().unwrap().to_owned();
+    for target in [format!("/v1/approvals/{id}"), "/v1/approvals".to_owned()] {
+        let answer = server.administer(Request::get(&target));
+        assert_eq!(answer.field("content-type"), "application/json");
+        assert!(!answer.body.contains(['\u{202e}', '\u{9b}', '\u{200b}']), "{target}");
+    }
+    let told = server.administer(Request::get(&format!("/v1/approvals/{id}"))).json();
+    let arguments: Value = serde_json::from_str(told["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(arguments["description"], description);
+    let shown = told["shown"].as_str().unwrap();
+    for part in [r"pаypal\u{202e}\u{9b}31m\u{200b}", "THE END", "and is not `paypal`"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let say = |word: &str, limits: Value| {
+        let said = json!({ "limits": limits });
+        server.administer(Request::post(&format!("/v1/approvals/{id}/{word}"), &said))
+    };
+    assert_eq!(say("approve", json!({ "http_request": 1 })).problem(), "malformed");
+    let other = json!({ "capabilities": { "shop:items:read": { "methods": ["GET"] } } });
+    assert_eq!(say("approve", other).problem(), "unfit-limits");
+    assert_eq!(say("deny", json!({ "http_requests": 1 })).problem(), "unfit-limits");
+    let limits = json!({ "http_requests": 0, "time_ms": 5000, "cost": 500_000 });
+    let agreed = say("approve", limits.clone());
+    assert_eq!(agreed.status, 200, "{agreed:?}");
+    assert_eq!(agreed.json()["answers"][0]["limits"], limits);
+    let failed = ask().to_string();
+    assert!(failed.contains("as many requests have left"), "{failed}");
+    server.end();
+}
+
 #[test]
 fn a_switch_stops_calls_until_it_is_lifted_and_both_are_on_record() {
     let server = Server::with(&["teller"]);
@@ -116,6 +156,35 @@ fn who_has_no_role_for_it_throws_no_switch_and_reads_no_trail() {
     server.end();
 }
 
+#[test]
+fn the_trail_is_read_page_by_page_without_a_gap_and_without_a_record_twice() {
+    let server = Server::with(&["teller"]);
+    for _ in 0..3 {
+        let say = json!({ "tool": "say", "arguments": { "text": "x" } });
+        assert_eq!(server.ask(Request::post("/v1/calls", &say)).status, 200);
+    }
+    let page = |target: &str| server.administer(Request::get(target)).json();
+    let whole = page("/v1/audit?principal=agent-7&since=2020-01-01T00:00:00Z");
+    assert!(whole["next"].is_null(), "{whole}");
+    let whole = whole["records"].as_array().unwrap().clone();
+    assert!(whole.len() >= 9, "each call is opened, admitted and closed: {whole:?}");
+    let (mut read, mut after, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let one = page(&format!("/v1/audit?principal=agent-7&most=2{after}"));
+        pages += 1;
+        read.extend(one["records"].as_array().unwrap().clone());
+        let Some(next) = one["next"].as_u64() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(read, whole);
+    assert!(pages > 4, "{pages}");
+    for wrong in ["most=0", "most=501", "after=x", "after=-1", "after=9007199254740992", "page=2"] {
+        let answer = server.administer(Request::get(&format!("/v1/audit?{wrong}")));
+        assert_eq!(answer.status, 400, "{wrong}: {answer:?}");
+    }
+    server.end();
+}
+
 /// F-06, F-07: what needs no token is not for pages in browsers either.
 #[test]
 fn answers_of_people_are_taken_for_this_host_and_not_too_often() {
@@ -154,4 +223,7 @@ fn a_configuration_that_would_let_others_in_is_not_served() {
         assert_ne!(ran.exit, 0, "{listening}");
         assert!(ran.err.contains(told), "{listening}: {}", ran.err);
     }
+    place.write("toolward.toml", &whole);
+    let error = place.run("serve --json").error();
+    assert!(error["message"].as_str().unwrap().contains("nothing is to be served"), "{error}");
 }

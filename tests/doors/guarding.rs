@@ -1,5 +1,5 @@
 //! Who gets in: hosts, origins, tokens and sizes. Classes E and F.
-use std::io::Write as _;
+use std::io::{BufReader, Read as _, Write as _};
 
 use serde_json::json;
 
@@ -243,4 +243,79 @@ fn connections_that_wait_take_no_place_from_those_that_ask() {
     assert_eq!(server.ask(Request::get("/v1/tools")).status, 200);
     drop(waiting);
     server.end();
+}
+
+/// One connection that is open, and answers.
+fn held(at: std::net::SocketAddr) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(crate::cli::PATIENCE)).unwrap();
+    asked(&mut stream, at).expect("it is served");
+    stream
+}
+
+/// The first line of an answer, on a connection that stays; nothing where it was closed.
+fn asked(stream: &mut std::net::TcpStream, at: std::net::SocketAddr) -> Option<String> {
+    // To a connection that is closed, it may fail already.
+    write!(stream, "GET /healthz HTTP/1.1\r\nhost: {at}\r\n\r\n").ok()?;
+    let mut text = String::new();
+    let mut lines = BufReader::new(stream);
+    while !text.ends_with('}') {
+        let mut line = vec![0; 1];
+        if lines.read(&mut line).ok()? == 0 {
+            return None;
+        }
+        text.push(char::from(line[0]));
+    }
+    text.lines().next().map(str::to_owned)
+}
+
+/// E-30: what waits holds a place, and nobody has all of them.
+#[test]
+fn one_connection_more_than_allowed_is_closed_and_those_that_are_there_are_served() {
+    let three = "limits = { connections_per_address = 3 }";
+    let server = Server::administered(Place::without_secrets(&["teller"]), three, three);
+    for at in [server.agents, server.people] {
+        let mut first: Vec<_> = (0..3).map(|_| held(at)).collect();
+        let mut more = std::net::TcpStream::connect(at).unwrap();
+        more.set_read_timeout(Some(crate::cli::PATIENCE)).unwrap();
+        assert_eq!(asked(&mut more, at), None);
+        for stream in &mut first {
+            assert_eq!(asked(stream, at).unwrap(), "HTTP/1.1 200 OK");
+        }
+        // Its place is free again when one of them has left.
+        drop(first.pop());
+        let again = (0..1000).find_map(|_| {
+            let mut stream = std::net::TcpStream::connect(at).unwrap();
+            stream.set_read_timeout(Some(crate::cli::PATIENCE)).unwrap();
+            asked(&mut stream, at)
+        });
+        assert_eq!(again.unwrap(), "HTTP/1.1 200 OK");
+    }
+    server.end();
+}
+
+#[test]
+fn all_connections_together_are_limited_and_what_is_written_of_it_has_a_ceiling() {
+    let two = "limits = { connections = 2 }";
+    let server = Server::administered(Place::without_secrets(&["teller"]), "", two);
+    let _held = [held(server.agents), held(server.agents)];
+    let mut more = std::net::TcpStream::connect(server.agents).unwrap();
+    more.set_read_timeout(Some(crate::cli::PATIENCE)).unwrap();
+    assert_eq!(asked(&mut more, server.agents), None);
+    // The other address has places of its own.
+    held(server.people);
+    server.end();
+    let place = Place::without_secrets(&["teller"]);
+    let whole = place.read("toolward.toml");
+    for (limits, told) in [
+        ("connections = 0", "lets nobody in"),
+        ("connections_per_address = 0", "lets nobody in"),
+        ("connections = 65537", "65536 at most"),
+        ("connections = 4, connections_per_address = 5", "write a smaller one"),
+    ] {
+        let listen = format!("[listen]\naddress = \"127.0.0.1:0\"\nlimits = {{ {limits} }}\n");
+        place.write("toolward.toml", &format!("{whole}\n{listen}"));
+        let ran = place.run("serve").exits(3);
+        assert!(ran.err.contains(told), "{limits}: {}", ran.err);
+    }
 }

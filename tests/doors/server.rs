@@ -11,29 +11,34 @@ use serde_json::Value;
 use super::wire::{Answer, Request};
 use crate::cli::Place;
 
-pub(super) struct Server {
-    pub(super) place: Place,
+pub(crate) struct Server {
+    pub(crate) place: Place,
     child: Child,
     errors: Option<JoinHandle<String>>,
-    pub(super) agents: SocketAddr,
-    pub(super) people: SocketAddr,
+    pub(crate) agents: SocketAddr,
+    pub(crate) people: SocketAddr,
     /// Of an agent with the usual roles.
-    pub(super) agent: String,
+    pub(crate) agent: String,
     /// Of a person with the usual roles, for the administration.
-    pub(super) person: String,
+    pub(crate) person: String,
 }
 
 impl Server {
     /// With these components, and without secrets.
-    pub(super) fn with(components: &[&str]) -> Self {
+    pub(crate) fn with(components: &[&str]) -> Self {
         Self::at(Place::without_secrets(components), "")
     }
 
     /// In this folder; `more` stands at the end of `[listen]`.
-    pub(super) fn at(place: Place, more: &str) -> Self {
+    pub(crate) fn at(place: Place, more: &str) -> Self {
+        Self::administered(place, "", more)
+    }
+
+    /// The same; `people` stands at the end of `[administration]`.
+    pub(crate) fn administered(place: Place, people: &str, more: &str) -> Self {
         let configuration = place.read("toolward.toml");
         let listening = format!(
-            "\n[administration]\naddress = \"127.0.0.1:0\"\n[listen]\naddress = \"127.0.0.1:0\"\n{more}\n"
+            "\n[administration]\naddress = \"127.0.0.1:0\"\n{people}\n[listen]\naddress = \"127.0.0.1:0\"\n{more}\n"
         );
         place.write("toolward.toml", &(configuration + &listening));
         // The key is there before the host reads it.
@@ -58,25 +63,25 @@ impl Server {
         Self { place, child, errors: Some(errors), agents, people, agent, person }
     }
 
-    pub(super) fn mint(&self, words: &str) -> String {
+    pub(crate) fn mint(&self, words: &str) -> String {
         mint(&self.place, words)
     }
 
-    pub(super) fn ask(&self, request: Request) -> Answer {
+    pub(crate) fn ask(&self, request: Request) -> Answer {
         request.token(&self.agent).send(self.agents)
     }
 
-    pub(super) fn administer(&self, request: Request) -> Answer {
+    pub(crate) fn administer(&self, request: Request) -> Answer {
         request.token(&self.person).send(self.people)
     }
 
     /// Says that it is time to end, as a service manager does.
-    pub(super) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         Place::interrupt(&self.child);
     }
 
     /// Waits for the end, and returns the log.
-    pub(super) fn ended(mut self) -> String {
+    pub(crate) fn ended(mut self) -> String {
         let status = self.child.wait().unwrap();
         let log = self.errors.take().unwrap().join().unwrap();
         assert!(status.success(), "{log}");
@@ -84,7 +89,7 @@ impl Server {
     }
 
     /// Ends it, and returns the log.
-    pub(super) fn end(self) -> String {
+    pub(crate) fn end(self) -> String {
         self.interrupt();
         self.ended()
     }

@@ -10,15 +10,15 @@ use crate::cli::PATIENCE;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) fields: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 /// A request that is still to be sent.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     method: String,
     target: String,
     host: Option<String>,
@@ -27,44 +27,44 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(method: &str, target: &str) -> Self {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
         let (method, target) = (method.to_owned(), target.to_owned());
         Self { method, target, host: None, fields: Vec::new(), body: Vec::new() }
     }
 
-    pub(super) fn get(target: &str) -> Self {
+    pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
-    pub(super) fn post(target: &str, body: &Value) -> Self {
+    pub(crate) fn post(target: &str, body: &Value) -> Self {
         Self::new("POST", target).field("content-type", "application/json").body(body.to_string())
     }
 
-    pub(super) fn host(mut self, host: &str) -> Self {
+    pub(crate) fn host(mut self, host: &str) -> Self {
         self.host = Some(host.to_owned());
         self
     }
 
-    pub(super) fn field(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn token(self, token: &str) -> Self {
+    pub(crate) fn token(self, token: &str) -> Self {
         self.field("authorization", &format!("Bearer {token}"))
     }
 
-    pub(super) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    pub(super) fn send(self, to: SocketAddr) -> Answer {
+    pub(crate) fn send(self, to: SocketAddr) -> Answer {
         Answer::read(self.begin(to))
     }
 
     /// Sends it, and leaves the answer to be read.
-    pub(super) fn begin(self, to: SocketAddr) -> TcpStream {
+    pub(crate) fn begin(self, to: SocketAddr) -> TcpStream {
         let host = self.host.unwrap_or_else(|| to.to_string());
         let mut text = format!(
             "{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n",
@@ -87,7 +87,7 @@ impl Request {
 }
 
 impl Answer {
-    pub(super) fn read(mut stream: TcpStream) -> Self {
+    pub(crate) fn read(mut stream: TcpStream) -> Self {
         let mut bytes = Vec::new();
         // What was not read by the other side resets the connection after the answer.
         let _ended = stream.read_to_end(&mut bytes);
@@ -109,20 +109,20 @@ impl Answer {
         Self { status, fields, body }
     }
 
-    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.fields.iter().filter(|(one, _)| one == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    pub(super) fn field(&self, name: &str) -> &str {
+    pub(crate) fn field(&self, name: &str) -> &str {
         self.all(name).first().copied().unwrap_or_default()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The code of a problem document.
-    pub(super) fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.field("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status, "{self:?}");
@@ -130,7 +130,7 @@ impl Answer {
     }
 
     /// The events of a stream: the name, where there is one, and the data.
-    pub(super) fn events(&self) -> Vec<(String, Value)> {
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
         assert!(self.field("content-type").starts_with("text/event-stream"), "{self:?}");
         let event = |block: &str| {
             let of = |name: &str| {

@@ -146,7 +146,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn of(limits: &AnswerLimits) -> Self {
-        Self { cost: limits.cost, requests: limits.requests.map(AtomicU32::new) }
+        Self { cost: limits.cost, requests: limits.http_requests.map(AtomicU32::new) }
     }
 
     /// Whether all of this may be used.

@@ -1,14 +1,19 @@
 //! A person's yes. One more fact for the policy, never a way around it.
 mod access;
 mod chain;
+mod compared;
 mod deciding;
 mod limits;
+mod lookalike;
 mod shown;
+mod standing;
 
 pub use access::{Access, Exception, Exceptions, WantedAccess};
 pub use chain::{Asking, Step, Turn};
+pub use compared::{Compared, Difference};
 pub use limits::{AnswerLimits, RequestLimits};
-pub use shown::visible;
+pub use shown::{visible, visible_json};
+pub use standing::{Roles, RolesFrom};
 
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
@@ -115,6 +120,9 @@ pub struct Filing {
     /// Present where not one call is asked for, but a capability for a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// Present where the same principal has asked for the same tool before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     pub filed_at: Timestamp,
     pub expires_at: Timestamp,
 }
@@ -139,6 +147,7 @@ impl Filing {
             approvers: question.approvers.clone(),
             turns: Vec::new(),
             access: None,
+            compared: None,
             filed_at: now,
             expires_at,
         })
@@ -194,6 +203,9 @@ pub struct Request {
     pub filing: Filing,
     pub state: ApprovalState,
     pub answers: Vec<Answer>,
+    /// Whose yes does not count any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lapsed: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,6 +233,8 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acts_for: Vec<String>,
     pub roles: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "RolesFrom::is_token")]
+    pub roles_from: RolesFrom,
     pub verdict: Verdict,
     /// What a yes is narrowed to.
     #[serde(default, skip_serializing_if = "AnswerLimits::is_none")]
@@ -247,7 +261,7 @@ pub struct Approval {
 impl Approval {
     /// `None` while answers are missing; fails when somebody said no, or nobody answered in time.
     ///
-    /// Answers of the requester, of those it acts for, of whoever acts for one of them, of people without a role that
+    /// Yeses that lapsed, answers of the requester, of those it acts for, of whoever acts for one of them, of people without a role that
     /// was asked for, and second answers of one person do not count.
     pub(crate) fn check(request: &Request, asker: &Principal) -> Result<Option<Self>, Refusal> {
         let agreed = Agreed::to(request, asker)?;
@@ -283,7 +297,11 @@ impl Agreed {
     fn to(request: &Request, asker: &Principal) -> Result<Self, Refusal> {
         let filing = &request.filing;
         let counts = |answer: &&Answer| {
-            !answer.people().any(|one| asker.is_or_acts_for(one) || filing.is_party(one))
+            let lapsed = answer.verdict == Verdict::Approve && request.lapsed.contains(&answer.by);
+            let is_own =
+                answer.people().any(|one| asker.is_or_acts_for(one) || filing.is_party(one));
+            !lapsed
+                && !is_own
                 && filing.may_answer(&answer.roles)
                 && filing.is_asked(&answer.roles, answer.at)
         };
@@ -331,6 +349,8 @@ pub enum DecideError {
         "`{0}` is not asked yet: those before have more time; `toolward approval show` says until when"
     )]
     NotAskedYet(String),
+    #[error("{0}")]
+    Unfit(String),
     #[error("`{0}` has already answered")]
     AnsweredBefore(String),
     #[error("the approval `{id}` is no longer open: it is {}; `toolward approval list` shows the open ones", .state.word())]
@@ -367,3 +387,6 @@ pub trait ApprovalBook: Send + Sync {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    Amount, Approval, Behalf, BudgetLimit, Call, CallId, Cost, RateLimit, Refusal, Tally, ToolName,
-    Unavailable,
+    Amount, Approval, Behalf, BudgetLimit, By, Call, CallId, Cost, RateLimit, Refusal, Tally,
+    ToolName, Unavailable,
 };
 
 /// What admission asks the ledger to do in one transaction: count against every rate, set aside what it
@@ -77,6 +77,14 @@ pub enum Held {
 }
 
 impl Held {
+    /// Whose calls its numbers count.
+    pub fn by(&self) -> By {
+        match self {
+            Self::Rate(rate) => rate.by,
+            Self::Budget(budget) => budget.by,
+        }
+    }
+
     /// What its numbers count.
     pub fn unit(&self) -> &'static str {
         match self {

@@ -153,6 +153,8 @@ const MAX_DEPTH: usize = 64;
 pub const MAX_VALUES: usize = 1 << 17;
 
 #[cfg(test)]
+mod independent;
+#[cfg(test)]
 mod tests {
     use super::{JsonError, MAX_VALUES, parse, parse_within};
 

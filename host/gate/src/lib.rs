@@ -34,14 +34,17 @@ mod source;
 mod step;
 mod stop;
 mod suspension;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod usage;
 
 pub use account::{Account, Aside};
 pub use api_key::{API_KEY_ISSUER, ApiKey, ApiKeys};
 pub use approval::{
     Access, Answer, AnswerLimits, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers,
-    Asking, Caller, DecideError, Exception, Exceptions, FileError, Filing, Question, Request,
-    RequestLimits, Step, Turn, Verdict, WantedAccess, visible,
+    Asking, Caller, Compared, DecideError, Difference, Exception, Exceptions, FileError, Filing,
+    Question, Request, RequestLimits, Roles, RolesFrom, Step, Turn, Verdict, WantedAccess, visible,
+    visible_json,
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! A call begins where it was made. Once it has used its share of a processor it goes on on threads that give way to
-//! the others, one fewer than there are processors; a tool whose last call was over its share begins there. What a call waits for,
-//! timers and connections, stays with the threads it came from.
+//! the others, one fewer than there are processors; a tool whose last call was over its share begins there. What a
+//! call waits for, timers and connections, stays with the threads it came from. What is left of a run that nobody
+//! waits for is given back on a thread that gives way, too: it may be much memory.
 use std::{
     collections::HashSet,
     future::poll_fn,
@@ -53,9 +54,10 @@ impl Background {
         Ok(Self { runtime: Some(runtime), share, slow: Mutex::default() })
     }
 
-    /// Runs `work` to its end. When the returned future is dropped, so is the work: at once, or, where a thread is in
-    /// it, when the guest looks at its epoch.
-    pub(crate) async fn carry(&self, which: Which, mut work: Work) -> Result<Output, Stop> {
+    /// Runs `work` to its end. When the returned future is dropped, so is the work: at once, on a thread that gives way,
+    /// or, where a thread is in it, when the guest looks at its epoch.
+    pub(crate) async fn carry(&self, which: Which, work: Work) -> Result<Output, Stop> {
+        let mut work = Run { work: Some(work), ends_on: self.handle()? };
         let mut used = Duration::ZERO;
         let mut share = if self.is_slow(&which) { Duration::ZERO } else { self.share };
         loop {
@@ -78,12 +80,10 @@ impl Background {
         }
     }
 
-    async fn apart(&self, work: Work, used: &mut Duration) -> Result<Apart, Stop> {
-        let stopped = |cause: String| Stop::from(Unavailable::new("the background", cause));
-        let runtime = self.runtime.as_ref().ok_or_else(|| stopped("it has ended".to_owned()))?;
+    async fn apart(&self, work: Run, used: &mut Duration) -> Result<Apart, Stop> {
         let lent = Arc::new(Lent { work: Mutex::new(Some(work)) });
         let (theirs, home, span) = (lent.clone(), Handle::current(), Span::current());
-        let task = runtime.spawn(async move {
+        let task = self.handle()?.spawn(async move {
             let mut used = Duration::ZERO;
             let apart = poll_fn(|context| theirs.poll(context, &home, &span, &mut used)).await;
             (apart, used)
@@ -93,6 +93,11 @@ impl Background {
             (&mut carried.task).await.map_err(|error| stopped(error.to_string()))?;
         *used = used.saturating_add(took);
         Ok(apart)
+    }
+
+    fn handle(&self) -> Result<Handle, Unavailable> {
+        let ended = || stopped("it has ended".to_owned());
+        self.runtime.as_ref().map(|runtime| runtime.handle().clone()).ok_or_else(ended)
     }
 
     fn is_slow(&self, which: &Which) -> bool {
@@ -113,19 +118,46 @@ impl Drop for Background {
     }
 }
 
+/// Work, and the threads on which it is given back when it is dropped before its end.
+struct Run {
+    work: Option<Work>,
+    ends_on: Handle,
+}
+
+impl Run {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, Stop>> {
+        // Nobody polls what has ended.
+        let Some(work) = self.work.as_mut() else { return Poll::Pending };
+        let ended = ready!(work.as_mut().poll(context));
+        self.work = None;
+        Poll::Ready(ended)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let Some(work) = self.work.take() else { return };
+        let home = Handle::try_current().ok();
+        self.ends_on.spawn(async move {
+            let _home = home.as_ref().map(Handle::enter);
+            drop(work);
+        });
+    }
+}
+
 enum Part {
     Done(Result<Output, Stop>),
-    Over(Work),
+    Over(Run),
 }
 
 /// Polls where it is called, until the work is done or has used its share.
-async fn here(work: Work, share: Duration, used: &mut Duration) -> Part {
+async fn here(work: Run, share: Duration, used: &mut Duration) -> Part {
     let mut work = Some(work);
     let mut left = share;
     poll_fn(move |context| {
         let Some(polling) = work.as_mut() else { return Poll::Pending };
         let meter = Meter::start();
-        let polled = polling.as_mut().poll(context);
+        let polled = polling.poll(context);
         let took = meter.processor();
         *used = used.saturating_add(took);
         left = left.saturating_sub(took);
@@ -140,15 +172,19 @@ async fn here(work: Work, share: Duration, used: &mut Duration) -> Part {
     .await
 }
 
+fn stopped(cause: String) -> Unavailable {
+    Unavailable::new("the background", cause)
+}
+
 enum Apart {
     Done(Result<Output, Stop>),
     /// The machine is busy with others. It may have so much of a processor on its caller's threads.
-    KeptWaiting(Work, Duration),
+    KeptWaiting(Run, Duration),
 }
 
 /// What a thread of the background works on, and what its caller can take away.
 struct Lent {
-    work: Mutex<Option<Work>>,
+    work: Mutex<Option<Run>>,
 }
 
 impl Lent {
@@ -165,7 +201,7 @@ impl Lent {
         // Timers, connections and tasks are made where the call was made.
         let (_home, _span) = (home.enter(), span.enter());
         let meter = Meter::start();
-        let polled = work.as_mut().poll(context);
+        let polled = work.poll(context);
         *used = used.saturating_add(meter.processor());
         if polled.is_pending() {
             let stalled = meter.stalled();
@@ -189,7 +225,7 @@ struct Carried {
 impl Drop for Carried {
     fn drop(&mut self) {
         self.task.abort();
-        // Here, and not on a thread that gives way. Where one is in it, the task ends when that comes out.
+        // Where a thread is in it, the task ends when that comes out.
         if let Ok(mut held) = self.lent.work.try_lock() {
             drop(held.take());
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 use toolward_gate::{
-    Cause, Clock as _, Limit, Note, Notes, Refusal, Stop, Switch, SwitchFeed as _, SwitchTarget,
-    SystemClock, Terms, ToolFailure,
+    Cause, Clock as _, Limit, Note, Notes, Refusal, Stop, Switch, SwitchTarget, SystemClock, Terms,
+    ToolFailure,
 };
 
 use crate::{

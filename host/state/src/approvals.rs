@@ -1,12 +1,12 @@
 //! Where questions wait for answers.
-use std::{str::FromStr as _, time::Duration};
+use std::{collections::BTreeSet, str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{Row as _, sqlite::SqliteRow};
 use tokio::time::Instant;
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, FileError, Filing,
-    Record, Refusal, Request, ReserveError, Unavailable, Verdict,
+    Answer, ApprovalBook, ApprovalId, ApprovalState, Change, DecideError, DenyList as _, FileError,
+    Filing, Record, Refusal, Request, ReserveError, Unavailable, Verdict,
 };
 
 use crate::{State, micros, timestamp, unavailable, writer::Writing};
@@ -20,8 +20,9 @@ impl ApprovalBook for State {
             return Ok(id);
         }
         self.has_room(&mut writing, &filing).await?;
+        let filing = compared(&mut writing, filing).await?;
         let id = ApprovalId::generate();
-        sqlx::query("INSERT INTO approvals (id, digest, state, filing, answers, filed_at, expires_at, principal, open_until, access) VALUES (?, ?, 'open', ?, '[]', ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO approvals (id, digest, state, filing, answers, filed_at, expires_at, principal, open_until, access, tool) VALUES (?, ?, 'open', ?, '[]', ?, ?, ?, ?, ?, ?)")
             .bind(id.to_string())
             .bind(filing.digest.digest().to_string())
             .bind(serde_json::to_string(&filing).map_err(unavailable)?)
@@ -30,13 +31,14 @@ impl ApprovalBook for State {
             .bind(&filing.principal)
             .bind(micros(filing.open_until()))
             .bind(filing.access.is_some())
+            .bind(filing.tool.as_str())
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
         if let Some(wanted) = access_wanted(id, &filing) {
             self.add(&mut writing, &Record::Changed(wanted)).await?;
         }
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(id)
     }
 
@@ -56,10 +58,10 @@ impl ApprovalBook for State {
     }
 
     async fn list(&self, state: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        // What is open or good by now is so in the table, too.
+        // What is good by now is so in the table, too; what is open may have been approved by one who lost the role.
         let among = match state {
             Some(ApprovalState::Open) => {
-                "SELECT * FROM approvals WHERE state = 'open' ORDER BY filed_at DESC, id"
+                "SELECT * FROM approvals WHERE state = 'open' OR state = 'approved' AND expires_at > ? ORDER BY filed_at DESC, id"
             }
             Some(ApprovalState::Approved) => {
                 "SELECT * FROM approvals WHERE state = 'approved' ORDER BY filed_at DESC, id"
@@ -68,9 +70,12 @@ impl ApprovalBook for State {
                 "SELECT * FROM approvals ORDER BY filed_at DESC, id"
             }
         };
-        let rows = sqlx::query(among).fetch_all(self.read_pool()).await.map_err(unavailable)?;
-        let mut requests =
-            rows.iter().map(|row| self.request(row)).collect::<Result<Vec<_>, _>>()?;
+        let mut query = sqlx::query(among);
+        if state == Some(ApprovalState::Open) {
+            query = query.bind(micros(self.clock.now()));
+        }
+        let rows = query.fetch_all(self.read_pool()).await.map_err(unavailable)?;
+        let mut requests = self.requests(&rows).await?;
         requests.retain(|request| state.is_none_or(|state| request.state == state));
         Ok(requests)
     }
@@ -81,7 +86,7 @@ impl ApprovalBook for State {
             .fetch_optional(self.read_pool())
             .await
             .map_err(unavailable)?;
-        row.as_ref().map(|row| self.request(row)).transpose()
+        Ok(self.requests(row.as_slice()).await?.pop())
     }
 
     async fn decide(&self, id: ApprovalId, answer: Answer) -> Result<Request, DecideError> {
@@ -93,12 +98,13 @@ impl ApprovalBook for State {
             .map_err(unavailable)?;
         // The time of the one who keeps the book: whoever answers has no say in it.
         let answer = Answer { at: self.clock.now(), ..answer };
-        let mut request = self.request(&row.ok_or(DecideError::Unknown(id))?)?;
+        let mut request =
+            self.requests(row.as_slice()).await?.pop().ok_or(DecideError::Unknown(id))?;
         let record = Record::Changed(change(&request, &answer));
         request.take(answer)?;
         self.save(&mut writing, &request).await?;
         self.add(&mut writing, &record).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         self.answered.notify_waiters();
         Ok(request)
     }
@@ -110,7 +116,7 @@ impl ApprovalBook for State {
             .fetch_all(self.read_pool())
             .await
             .map_err(unavailable)?;
-        rows.iter().map(|row| self.request(row)).collect()
+        self.requests(&rows).await
     }
 }
 
@@ -133,7 +139,16 @@ impl State {
         Err(Refusal::TooManyQuestions { open }.into())
     }
 
-    pub(crate) fn request(&self, row: &SqliteRow) -> Result<Request, Unavailable> {
+    /// As they are by now, and by what is known now of those who answered.
+    async fn requests(&self, rows: &[SqliteRow]) -> Result<Vec<Request>, Unavailable> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (denials, roles) = (self.denials().await?, &self.asking.roles);
+        rows.iter().map(|row| Ok(self.request(row)?.as_of(roles, &denials))).collect()
+    }
+
+    fn request(&self, row: &SqliteRow) -> Result<Request, Unavailable> {
         let text = |column| row.try_get::<String, _>(column).map_err(unavailable);
         let mut filing: Filing = serde_json::from_str(&text("filing")?).map_err(unavailable)?;
         // An exception ends at its time from the last yes, which was not known when it was filed.
@@ -150,6 +165,7 @@ impl State {
             state: state.by(self.clock.now(), &filing),
             filing,
             answers: serde_json::from_str(&text("answers")?).map_err(unavailable)?,
+            lapsed: BTreeSet::new(),
         })
     }
 
@@ -202,6 +218,23 @@ async fn same_question(
     .await
     .map_err(unavailable)?;
     id.map(|id| ApprovalId::from_str(&id).map_err(unavailable)).transpose()
+}
+
+/// The question, held against the last one of the same principal about the same tool.
+async fn compared(writing: &mut Writing, filing: Filing) -> Result<Filing, Unavailable> {
+    let last = sqlx::query(
+        "SELECT id, filing FROM approvals WHERE principal = ? AND tool = ? AND access = 0 ORDER BY filed_at DESC, rowid DESC LIMIT 1",
+    )
+    .bind(&filing.principal)
+    .bind(filing.tool.as_str())
+    .fetch_optional(&mut **writing)
+    .await
+    .map_err(unavailable)?;
+    let Some(last) = last.filter(|_| filing.access.is_none()) else { return Ok(filing) };
+    let text = |column| last.try_get::<String, _>(column).map_err(unavailable);
+    let id = ApprovalId::from_str(&text("id")?).map_err(unavailable)?;
+    let last: Filing = serde_json::from_str(&text("filing")?).map_err(unavailable)?;
+    Ok(filing.compared_with(id, &last))
 }
 
 fn change(request: &Request, answer: &Answer) -> Change {

@@ -44,14 +44,14 @@ impl AuditLog for State {
     async fn append(&self, record: &Record) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
         self.add(&mut writing, record).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn close(&self, closed: Closed) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
         budgets::settle(&mut writing, &closed).await?;
         self.add(&mut writing, &Record::Closed(closed)).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 }
 
@@ -136,7 +136,7 @@ impl State {
             // Another host that starts now sees the same entries: the first one closes them.
             if is_open(&mut writing, call).await? {
                 self.add(&mut writing, &Record::Closed(record)).await?;
-                writing.commit().await.map_err(unavailable)?;
+                writing.commit().await?;
                 closed = closed.saturating_add(1);
             }
             self.lease.bury(&host).map_err(unavailable)?;

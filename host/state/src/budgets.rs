@@ -13,9 +13,10 @@ use toolward_gate::{
 pub(crate) use rows::{GREATEST, settle};
 
 use crate::{State, approvals, faults, micros, timestamp, unavailable, writer::Writing};
+pub use held::AccountFilter;
 use held::Limits;
 use rows::Charged;
-use sums::{Looked, Subject, blocking, calls_before, used};
+use sums::{Looked, Subject, blocking, calls, calls_before, used};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -41,7 +42,7 @@ impl BudgetLedger for State {
         charged.set_aside(&mut writing, &reservation, now).await?;
         faults::at("reserved")?;
         self.add(&mut writing, &Record::Admitted(Admitted::of(&reservation))).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(())
     }
 
@@ -76,7 +77,7 @@ impl BudgetLedger for State {
         check_behalf(&mut writing, &charged.principal, behalf, &usage, looked).await?;
         faults::at("adjust")?;
         charged.hold(&mut writing, call, &usage, &spent).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(())
     }
 
@@ -85,7 +86,9 @@ impl BudgetLedger for State {
         principal: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<Standing>, Unavailable> {
-        held::standings(self, principal, now).await
+        let principal = principal.map(str::to_owned);
+        let all = AccountFilter { principal, ..AccountFilter::default() };
+        Ok(self.standings_of(&all, now).await?.0)
     }
 }
 
@@ -119,8 +122,12 @@ async fn check_rate(
     };
     // The call that must leave the window before another one fits: the newest but `calls - 1`.
     let room = u64::from(rate.calls).saturating_sub(before);
-    let blocking =
-        if room == 0 { Some(now) } else { blocking(writing, subject, rate, time, room).await? };
+    let blocking = match room {
+        0 => Some(now),
+        // Only who is refused waits until the one call is found.
+        _ if calls(writing, subject, rate, time).await?.used < u64::from(rate.calls) => None,
+        _ => blocking(writing, subject, rate, time, room).await?,
+    };
     let Some(blocking) = blocking else { return Ok(()) };
     let leaves = rate.window.leaves(timestamp(blocking)?);
     let wait = leaves.map(|leaves| leaves.duration_since(time).unsigned_abs());

@@ -51,7 +51,7 @@ impl DenyList for State {
             reason: denial.reason,
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn allow(
@@ -67,7 +67,7 @@ impl DenyList for State {
             .await
             .map_err(unavailable)?;
         if removed.rows_affected() == 0 {
-            writing.commit().await.map_err(unavailable)?;
+            writing.commit().await?;
             return Ok(false);
         }
         sqlx::query("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'denied'")
@@ -81,7 +81,7 @@ impl DenyList for State {
             reason: reason.to_owned(),
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(true)
     }
 }
@@ -126,7 +126,7 @@ impl ApiKeys for State {
             reason: format!("for {} until {}", key.principal, key.ends_at),
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn revoke_api_key(&self, id: &str, by: &str, reason: &str) -> Result<bool, Unavailable> {
@@ -140,7 +140,7 @@ impl ApiKeys for State {
         .await
         .map_err(unavailable)?;
         let Some(ends_at) = ends_at else {
-            writing.commit().await.map_err(unavailable)?;
+            writing.commit().await?;
             return Ok(false);
         };
         // What runs with the key ends with it, and so does what it was exchanged for.
@@ -160,7 +160,7 @@ impl ApiKeys for State {
             reason: reason.to_owned(),
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(true)
     }
 }

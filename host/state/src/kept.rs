@@ -45,7 +45,7 @@ impl State {
         sweep(&mut writing, now).await?;
         if let Some(found) = find(&mut writing, principal, key, now).await? {
             let claim = claim(&found, request)?;
-            writing.commit().await.map_err(unavailable)?;
+            writing.commit().await?;
             return Ok(claim);
         }
         if count(&mut writing, principal).await? >= MOST {
@@ -61,7 +61,7 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(Claim::Yours)
     }
 
@@ -77,7 +77,7 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     /// Lets go of a request that was claimed for this call: nothing was done, and it may be made again.
@@ -95,7 +95,7 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 }
 

@@ -39,7 +39,7 @@ impl KeyValues for State {
                 }
             }
         }
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(KeyChange::Done)
     }
 

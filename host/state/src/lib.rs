@@ -23,11 +23,12 @@ pub use audit::{
     AnchoredLog, Anchoring, Checkpoint, CheckpointKind, CheckpointPlace, Decided, Evidence, Fault,
     FilePlace, LinkFilter, OnFailure, PublicKey, Removed, Retention, Search, Verified,
 };
+pub use budgets::AccountFilter;
 pub use kept::{Claim, Kept};
 pub use links::{Link as ApprovalLink, LinkError};
 pub use sqlite::{State, StateError};
 pub use sweep::Swept;
-pub use tellings::Telling;
+pub use tellings::{Ended, Telling};
 
 use jiff::Timestamp;
 use toolward_gate::Unavailable;

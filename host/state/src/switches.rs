@@ -24,7 +24,7 @@ impl SwitchFeed for State {
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
         self.put(&mut writing, switch).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn count_towards(&self, switch: Switch, most: u32) -> Result<bool, Unavailable> {
@@ -42,7 +42,7 @@ impl SwitchFeed for State {
         if due && !thrown {
             self.put(&mut writing, switch).await?;
         }
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(due || thrown)
     }
 
@@ -68,7 +68,7 @@ impl SwitchFeed for State {
         .await
         .map_err(unavailable)?;
         if was_thrown != Some(true) {
-            writing.commit().await.map_err(unavailable)?;
+            writing.commit().await?;
             return Ok(false);
         }
         let change = Change {
@@ -78,7 +78,7 @@ impl SwitchFeed for State {
             reason: reason.to_owned(),
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(true)
     }
 }

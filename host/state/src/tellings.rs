@@ -1,4 +1,7 @@
 //! Who was told about a question, and who has to be told yet?
+mod ended;
+
+pub use ended::Ended;
 use jiff::SignedDuration;
 use toolward_gate::{ApprovalBook as _, ApprovalState, Change, Record, Request, Unavailable};
 
@@ -78,11 +81,12 @@ impl State {
         Ok(Some(Telling { request: request.clone(), teller, turn, attempt }))
     }
 
-    /// Writes down, in the trail too, that people were told.
-    pub async fn told(&self, telling: &Telling) -> Result<(), Unavailable> {
+    /// Writes down, in the trail too, that people were told; and where, if that can be changed later.
+    pub async fn told(&self, telling: &Telling, place: Option<&str>) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
-        sqlx::query("UPDATE approval_tellings SET told_at = ? WHERE approval = ? AND teller = ? AND turn = ?")
+        sqlx::query("UPDATE approval_tellings SET told_at = ?, place = ?, attempts = 0, next_at = 0 WHERE approval = ? AND teller = ? AND turn = ?")
             .bind(micros(self.clock.now()))
+            .bind(place)
             .bind(telling.request.id.to_string())
             .bind(&telling.teller)
             .bind(i64::try_from(telling.turn).map_err(unavailable)?)

@@ -22,6 +22,8 @@ mod oracle;
 mod retention;
 mod search;
 mod spending;
+mod standing;
+mod sums;
 mod support;
 mod sweeping;
 mod switch_model;

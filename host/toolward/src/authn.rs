@@ -16,7 +16,7 @@ mod token;
 
 pub use api_key::{IssuedKey, KeyWanted};
 pub use development::{DevelopmentKey, DevelopmentKeyError, MAX_SECONDS, Wanted, write_private};
-pub use dpop::Proof;
+pub use dpop::{PROOF_ALGORITHMS, Proof};
 pub use error::AuthnError;
 pub use exchange::{ExchangeError, ExchangeKey, Exchanged, Exchanging};
 pub use jwks::FetchKeys;

@@ -21,6 +21,7 @@ mod run;
 mod secret;
 mod serve;
 mod terminal;
+mod time;
 mod token;
 mod tool;
 

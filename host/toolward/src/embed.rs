@@ -106,6 +106,35 @@ impl std::fmt::Debug for HostBuilder {
 
 impl Host {
     /// Begins with nothing: a configuration has to be named.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use serde_json::json;
+    /// use toolward::{CallError, Host, Identity, Kind, Principal};
+    ///
+    /// assert!(Host::builder().start().await.is_err(), "nothing says what it is to be made of");
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// std::fs::create_dir(folder.path().join("policies"))?;
+    /// let configuration = "environment = \"development\"";
+    /// let host = Host::builder().config(folder.path(), configuration).start().await?;
+    /// assert_eq!(host.tools().count(), 0, "no component is configured");
+    /// let agent = Principal::authenticated(Identity {
+    ///     id: "agent-7".to_owned(),
+    ///     kind: Kind::Agent,
+    ///     roles: [].into(),
+    ///     groups: [].into(),
+    ///     acts_for: Vec::new(),
+    ///     scope: None,
+    ///     ends_at: None,
+    /// });
+    /// let called = host.call(&agent, "open_issue", &json!({})).await;
+    /// assert!(matches!(called, Err(CallError::Unread(_))), "there is no such tool");
+    /// host.stop().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> HostBuilder {
         HostBuilder {
             source: Source::Nowhere,

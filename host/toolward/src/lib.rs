@@ -13,6 +13,7 @@ pub mod door;
 mod embed;
 mod heard;
 pub mod host;
+mod narrower;
 pub mod reload;
 pub mod telemetry;
 pub mod telling;

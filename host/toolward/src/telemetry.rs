@@ -20,6 +20,7 @@ mod prometheus;
 mod vocabulary;
 
 pub use context::{Propagated, request};
+pub use prometheus::METRICS_TYPE;
 
 use std::{sync::Arc, time::Duration};
 
@@ -136,6 +137,11 @@ impl Telemetry {
         self.vocabulary.add(vocabulary::Kind::Tool, tools);
         self.vocabulary.add(vocabulary::Kind::Capability, capabilities);
         self.vocabulary.add(vocabulary::Kind::Credential, credentials);
+    }
+
+    /// What is measured, in the text format of Prometheus. Who may see it is checked before.
+    pub fn text(&self) -> Result<String, ::prometheus::Error> {
+        prometheus::text(&self.registry)
     }
 
     /// `GET /metrics`, in the text format of Prometheus. It asks for no token: who serves it decides who gets there.

@@ -7,6 +7,7 @@ mod slack;
 mod webhook;
 
 pub use email::EmailConfig;
+pub(crate) use slack::LIMITS;
 pub use slack::SlackConfig;
 pub use webhook::WebhookConfig;
 
@@ -15,8 +16,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use toolward_gate::{Filing, Request, Unavailable};
-use toolward_state::{State, Telling};
+use toolward_gate::{Answer, CapabilityName, Filing, Request, Unavailable, visible};
+use toolward_state::{Ended, State, Telling};
 use toolward_vault::{NoticeError, Notices, Secret, SecretName, SecretStore, SecretStoreError};
 
 use crate::config::ApprovalConfig;
@@ -56,7 +57,12 @@ trait Teller: Send + Sync {
     /// Fails with what to change.
     fn check(&self, config: &ApprovalConfig) -> Result<(), String>;
     fn store(&self) -> Option<&str>;
-    async fn tell(&self, telling: &Telling, means: &Means) -> Result<(), TellError>;
+    /// Answers with the place of the message, where that can be changed.
+    async fn tell(&self, telling: &Telling, means: &Means) -> Result<Option<String>, TellError>;
+    /// Says in the message that the question is decided.
+    async fn end(&self, _ended: &Ended, _means: &Means) -> Result<(), TellError> {
+        Ok(())
+    }
 }
 
 /// What a message is made and sent with.
@@ -112,6 +118,16 @@ impl Arguments {
             Self::Whole => Value::String(filing.arguments.clone()),
         }
     }
+
+    /// What is other than in the last question: where, and as much of it as leaves this host.
+    fn differences(self, filing: &Filing) -> Option<Value> {
+        let compared = filing.compared.as_ref()?;
+        let places: Vec<&str> = compared.differences.iter().map(|one| one.at.as_str()).collect();
+        Some(match self {
+            Self::Redacted => json!({ "with": compared.with, "at": places }),
+            Self::Whole => json!(compared),
+        })
+    }
 }
 
 /// What every message says.
@@ -131,11 +147,39 @@ fn message(telling: &Telling, arguments: Arguments) -> Value {
         "approvers": filing.approvers,
         "access": filing.access,
         "arguments": arguments.of(filing),
+        "differs": arguments.differences(filing),
         "binds": filing.digest,
         "filed_at": filing.filed_at,
         "open_until": filing.open_until(),
         "decide": format!("toolward approval show {id}"),
     })
+}
+
+/// What people read where the arguments stay on this host.
+fn masked(request: &Request, arguments: Arguments) -> String {
+    let filing = &request.filing;
+    let names: Vec<&str> = filing.capabilities.iter().map(CapabilityName::as_str).collect();
+    let mut lines = vec![
+        filing.summary(),
+        String::new(),
+        format!("state         {}", request.state.word()),
+        format!("capabilities  {}", names.join(", ")),
+        format!("open until    {:.0}", filing.open_until()),
+        format!("arguments     {}", visible(&arguments.of(filing).to_string())),
+    ];
+    if let Some(compared) = &filing.compared {
+        let places: Vec<String> = compared.differences.iter().map(|one| visible(&one.at)).collect();
+        let places = if places.is_empty() { "nowhere".to_owned() } else { places.join(", ") };
+        lines.push(format!("differs       from the last one, {}: {places}", compared.with));
+    }
+    lines.extend(
+        filing.access.iter().map(|access| format!("reason        {}", visible(&access.reason))),
+    );
+    let by = |answer: &Answer| {
+        format!("answer        {} by {}", answer.verdict.word(), visible(&answer.by))
+    };
+    lines.extend(request.answers.iter().map(by));
+    lines.join("\n")
 }
 
 /// Those who tell, and what they do it with.
@@ -157,14 +201,28 @@ impl Tellers {
         for done in futures::future::join_all(telling).await {
             told = told.saturating_add(usize::from(done?));
         }
+        for ended in means.state.take_ended(&names).await? {
+            self.end_one(&ended).await?;
+        }
         Ok(told)
+    }
+
+    async fn end_one(&self, ended: &Ended) -> Result<(), Unavailable> {
+        let means = &self.0;
+        let Some(teller) = means.config.tellers.get(&ended.teller) else { return Ok(()) };
+        let done = teller.teller().end(ended, means).await;
+        if let Err(error) = &done {
+            let (attempt, teller) = (ended.attempt, &ended.teller);
+            tracing::warn!(approval = %ended.request.id, %teller, attempt, %error, "a message still asks a question that is decided");
+        }
+        means.state.ended(ended, done.is_ok()).await
     }
 
     async fn tell_one(&self, telling: &Telling) -> Result<bool, Unavailable> {
         let means = &self.0;
         let Some(teller) = means.config.tellers.get(&telling.teller) else { return Ok(false) };
         match teller.teller().tell(telling, means).await {
-            Ok(()) => means.state.told(telling).await.map(|()| true),
+            Ok(place) => means.state.told(telling, place.as_deref()).await.map(|()| true),
             Err(error) => {
                 let (attempt, teller) = (telling.attempt, &telling.teller);
                 tracing::warn!(approval = %telling.request.id, %teller, attempt, %error, "people were not told of a question");

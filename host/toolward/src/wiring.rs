@@ -50,11 +50,11 @@ pub use places::checkpoint_places;
 pub use trail::{anchor, retention};
 
 pub use called::{Called, Callee};
-pub use ownership::{grants, not_yours, owners};
+pub use ownership::{grants, not_yours, owners, ownership};
 pub use plan::{Plan, plan, plan_with, policies, policies_digest};
 pub use sent::{Carried, Sent, Shown};
 pub use telemetry::{know, telemetry};
-pub use telling::{answer_desk, tell_once, tellers};
+pub use telling::{answer_desk, tell_once, tellers, tellers_if_any};
 
 use plan::Planned;
 
@@ -186,23 +186,30 @@ async fn assembled(
     Ok((Host { tools, audit, gate, vault, sandbox }, policies))
 }
 
-/// Who may speak to this host.
+/// Who may speak to this host, for a program that opens nothing before somebody has proved to be one of them.
 pub fn authn(config: &Config) -> Result<Authn, StartError> {
-    let documents = Documents::new(egress_settings(config)?)?;
-    let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
     let records = Arc::new(remembered::Remembered::of(config));
-    Ok(Authn::from_config(config, &fetch, records)?)
+    Ok(Authn::from_config(config, &fetcher(config)?, records)?)
+}
+
+/// The same, for one whose state is open.
+pub fn authn_in(config: &Config, state: &State) -> Result<Authn, StartError> {
+    Ok(Authn::from_config(config, &fetcher(config)?, Arc::new(state.clone()))?)
 }
 
 /// Who may administer this host: by tokens for nothing else.
 pub fn administration_authn(
     config: &Config,
     administration: &AdministrationConfig,
+    state: &State,
 ) -> Result<Authn, StartError> {
-    let documents = Documents::new(egress_settings(config)?)?;
-    let fetch: Arc<dyn FetchKeys> = Arc::new(keys::Fetcher(documents));
-    let records = Arc::new(remembered::Remembered::of(config));
+    let (fetch, records) = (fetcher(config)?, Arc::new(state.clone()));
     Ok(Authn::for_administration(config, &fetch, records, &administration.audience)?)
+}
+
+/// How the keys of issuers are fetched.
+fn fetcher(config: &Config) -> Result<Arc<dyn FetchKeys>, StartError> {
+    Ok(Arc::new(keys::Fetcher(Documents::new(egress_settings(config)?)?)))
 }
 
 /// Installs as many components at once as there are processors.
@@ -292,7 +299,9 @@ pub fn data(config: &Config) -> Result<(), StartError> {
 pub async fn state(config: &Config) -> Result<State, StartError> {
     data(config)?;
     let state = State::open(&config.database(), clock()).await?;
-    Ok(state.asking(config.approval.asking.clone()))
+    let mut asking = config.approval.asking.clone();
+    asking.roles.operator = Some((config.operator_id(), config.operator.roles.clone()));
+    Ok(state.asking(asking))
 }
 
 /// The secret stores, by name. None is unlocked yet.

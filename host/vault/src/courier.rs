@@ -9,21 +9,16 @@ pub use bucket::{Bucket, BucketConfig};
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac as _};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::Method;
 use serde::Deserialize;
-use sha2::Sha256;
 use toolward_gate::PrivateRanges;
-use zeroize::Zeroizing;
 
 use crate::{
     SecretName, SecretStore, SecretStoreError,
-    address::{Machine, Own},
     egress::EgressSettings,
     grant::VaultError,
     host_request::{Endpoint, HostRequests, PostError},
-    transport::Transport,
+    webhook::{self, UnfitKey},
 };
 
 /// Why something was not brought. Nothing here repeats what a server said.
@@ -39,6 +34,8 @@ pub enum DeliveryError {
     Answer(&'static str),
     #[error("the key cannot be used: {0}")]
     Key(&'static str),
+    #[error("the message cannot be signed: {0}")]
+    Unsigned(#[from] UnfitKey),
 }
 
 /// The way out.
@@ -53,11 +50,7 @@ impl std::fmt::Debug for Courier {
 impl Courier {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
-        let transport = Transport::new(extra_roots_pem.as_deref(), connect_timeout)
-            .map_err(VaultError::Roots)?;
-        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
-        Ok(Self(HostRequests::new(transport, own, clock)))
+        Ok(Self(HostRequests::of(settings)?))
     }
 }
 
@@ -75,8 +68,7 @@ pub struct WebhookConfig {
     secret: SecretName,
 }
 
-/// A webhook as <https://www.standardwebhooks.com> defines it: `webhook-id`, `webhook-timestamp`, and
-/// `webhook-signature`, an HMAC with SHA-256 over the three of id, time and body.
+/// A webhook: its messages are signed as Standard Webhooks says.
 pub struct Webhook {
     config: WebhookConfig,
     store: Arc<dyn SecretStore>,
@@ -104,44 +96,17 @@ impl Webhook {
     pub async fn tell(&self, id: &str, json: &str) -> Result<(), DeliveryError> {
         let requests = &self.courier.0;
         let key = self.store.read(&self.config.secret).await?;
-        let at = requests.clock.now().as_second().to_string();
-        let signature = signature(&key_bytes(key.expose())?, id, &at, json)?;
-        let headers = [
-            (header::CONTENT_TYPE, text("application/json")?),
-            (HeaderName::from_static("webhook-id"), text(id)?),
-            (HeaderName::from_static("webhook-timestamp"), text(&at)?),
-            (HeaderName::from_static("webhook-signature"), text(&signature)?),
-        ];
+        let headers = webhook::signed(&key, id, requests.clock.now(), json)?;
         let Self { config, .. } = self;
         let body = json.as_bytes().to_vec();
-        let answer = requests
-            .send(Method::POST, &config.url, &config.allow_private, headers.into(), body)
-            .await?;
+        let answer =
+            requests.send(Method::POST, &config.url, &config.allow_private, headers, body).await?;
         if answer.status.is_success() {
             Ok(())
         } else {
             Err(DeliveryError::Status(answer.status.as_u16()))
         }
     }
-}
-
-fn signature(key: &[u8], id: &str, at: &str, body: &str) -> Result<String, DeliveryError> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key)
-        .map_err(|_| DeliveryError::Key("it has no length that HMAC takes"))?;
-    mac.update(format!("{id}.{at}.{body}").as_bytes());
-    Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
-}
-
-fn key_bytes(key: &str) -> Result<Zeroizing<Vec<u8>>, DeliveryError> {
-    let Some(coded) = key.strip_prefix("whsec_") else {
-        return Ok(Zeroizing::new(key.as_bytes().to_vec()));
-    };
-    let decoded = STANDARD.decode(coded).map(Zeroizing::new);
-    decoded.map_err(|_| DeliveryError::Key("what follows `whsec_` is not Base64"))
-}
-
-fn text(value: &str) -> Result<HeaderValue, DeliveryError> {
-    HeaderValue::from_str(value).map_err(|_| DeliveryError::Key("a header cannot hold it"))
 }
 
 #[cfg(test)]

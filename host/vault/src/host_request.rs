@@ -134,8 +134,8 @@ pub enum PostError {
 
 /// The way out for the host itself.
 pub(crate) struct HostRequests {
-    transport: Transport,
-    own: Arc<Own>,
+    pub(crate) transport: Transport,
+    pub(crate) own: Arc<Own>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -155,24 +155,12 @@ impl HostRequests {
         Ok(Self::new(transport, own, clock))
     }
 
-    /// Posts a body that holds no credential. Fails after [`DEADLINE`] at the latest.
-    pub(crate) async fn deliver(
-        &self,
-        to: &Endpoint,
-        allow_private: &PrivateRanges,
-        media_type: HeaderValue,
-        body: Vec<u8>,
-    ) -> Result<Answer, PostError> {
-        let mut request = bare(Method::POST, to)?;
-        request.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        *request.body_mut() = Some(body.into());
-        self.in_time(to, allow_private, request).await
-    }
-
     /// Fails after [`DEADLINE`] at the latest.
     pub(crate) async fn post(&self, post: Post<'_>) -> Result<Answer, PostError> {
-        let request = request(&post)?;
-        self.in_time(post.to, post.allow_private, request).await
+        let Post { to, allow_private, headers, form } = post;
+        let mut fields = vec![(header::CONTENT_TYPE, HeaderValue::from_static(FORM))];
+        fields.extend(headers);
+        self.send(Method::POST, to, allow_private, fields, form.as_bytes().to_vec()).await
     }
 
     /// Reads what anybody may read. Fails after [`DEADLINE`] at the latest.
@@ -200,7 +188,7 @@ impl HostRequests {
     }
 
     /// Fails after [`DEADLINE`] at the latest.
-    pub(crate) async fn in_time(
+    async fn in_time(
         &self,
         to: &Endpoint,
         allow_private: &PrivateRanges,
@@ -238,20 +226,11 @@ impl HostRequests {
     }
 }
 
-pub(crate) fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
+fn bare(method: Method, to: &Endpoint) -> Result<reqwest::Request, PostError> {
     let url = to.to_string().parse().map_err(|_| PostError::Unreachable)?;
     let mut request = reqwest::Request::new(method, url);
     let identity = (header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     request.headers_mut().extend([USER_AGENT, identity]);
-    Ok(request)
-}
-
-fn request(post: &Post<'_>) -> Result<reqwest::Request, PostError> {
-    let mut request = bare(Method::POST, post.to)?;
-    let fields = request.headers_mut();
-    fields.extend([(header::CONTENT_TYPE, HeaderValue::from_static(FORM))]);
-    fields.extend(post.headers.iter().cloned());
-    *request.body_mut() = Some(post.form.as_bytes().to_vec().into());
     Ok(request)
 }
 

@@ -31,6 +31,7 @@ mod shape;
 mod sign;
 mod target;
 mod transport;
+mod webhook;
 
 pub use broker::{
     AskError, AwsKeysConfig, AwsStsConfig, Broker, BrokerConfig, ClientCertificate,
@@ -47,7 +48,7 @@ pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
 pub use notice::{
-    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Proof, SignatureError,
+    Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Posted, Proof, SignatureError,
     verify as verify_signature,
 };
 pub use reports::{Report, ReportError, Reports, ReportsError};
@@ -59,3 +60,4 @@ pub use secret_store::{
 };
 pub use shape::Shaped;
 pub use transport::{Raw, UNHEARD, check_trust};
+pub use webhook::UnfitKey;

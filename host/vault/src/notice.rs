@@ -1,34 +1,38 @@
 //! What the host tells people and other machines of its own accord, and how what they answer is believed.
 //!
 //! It goes the way that tools' requests go: the address is resolved once and checked, and there are no redirects and
-//! no proxies. A signature is an HMAC (RFC 2104) of `VERSION:SECONDS:BODY` with SHA-256, which is also how Slack
-//! signs (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
+//! no proxies.
 mod mail;
+mod slack;
+mod starttls;
 
 pub use mail::{Mail, MailServer};
+pub use slack::{SignatureError, verify};
 
-use std::sync::Arc;
-
-use hmac::{Hmac, Mac as _};
-use http::{HeaderValue, Method, StatusCode, header};
-use jiff::{SignedDuration, Timestamp};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use sha2::Sha256;
 use toolward_gate::PrivateRanges;
 
 use crate::{
     Secret,
-    address::{Machine, Own},
     egress::EgressSettings,
     grant::VaultError,
-    host_request::{Endpoint, HostRequests, PostError, bare},
-    transport::Transport,
+    host_request::{Endpoint, HostRequests, PostError},
+    webhook::{self, UnfitKey},
 };
 
 /// Where messages go: one whole URL, with `https` or on this machine.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct NoticeUrl(Endpoint);
+
+impl NoticeUrl {
+    /// What lies below it: `below` is what a canonical path goes on with.
+    #[must_use]
+    pub fn below(&self, below: &str) -> Self {
+        Self(self.0.below(below))
+    }
+}
 
 /// One message.
 #[derive(Clone, Copy)]
@@ -45,10 +49,18 @@ pub struct Notice<'a> {
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "it holds a secret")]
 pub enum Proof<'a> {
-    /// `toolward-timestamp` and `toolward-signature: v1=HEX`.
-    Signed(&'a Secret),
+    /// As of Standard Webhooks. Who hears the same `id` twice has heard it once.
+    Signed { key: &'a Secret, id: &'a str },
     /// RFC 6750. The answer has to be JSON that says `"ok": true`, as Slack's does.
     Bearer(&'a Secret),
+}
+
+/// Where a message stands that a server took, for those who change it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub channel: String,
+    /// When it was posted, which is also its name there.
+    pub ts: String,
 }
 
 /// Why a message was not taken. It repeats nothing that a server said but a word.
@@ -62,23 +74,12 @@ pub enum NoticeError {
     Refused(String),
     #[error("the message cannot be written: {0}")]
     Unfit(&'static str),
-}
-
-/// Why a signature is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    #[error("it has no timestamp, or one that is more than five minutes away")]
-    Time,
-    #[error("its signature is not the one that this host computes")]
-    Signature,
+    #[error("the message cannot be signed: {0}")]
+    Key(#[from] UnfitKey),
 }
 
 /// The way out for messages.
-pub struct Notices {
-    requests: HostRequests,
-    own: Arc<Own>,
-    dialer: Transport,
-}
+pub struct Notices(HostRequests);
 
 impl std::fmt::Debug for Notices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,66 +90,61 @@ impl std::fmt::Debug for Notices {
 impl Notices {
     /// Fails when the extra roots are not certificates in PEM form.
     pub fn new(settings: EgressSettings) -> Result<Self, VaultError> {
-        let EgressSettings { extra_roots_pem, connect_timeout, denied, clock, .. } = settings;
-        let transport = || {
-            Transport::new(extra_roots_pem.as_deref(), connect_timeout).map_err(VaultError::Roots)
-        };
-        let own = Arc::new(Own { listeners: denied, network: Box::new(Machine::default()) });
-        let requests = HostRequests::new(transport()?, own.clone(), clock);
-        Ok(Self { requests, own, dialer: transport()? })
+        Ok(Self(HostRequests::of(settings)?))
     }
 
-    /// Posts one message. Fails after ten seconds at the latest.
-    pub async fn post(&self, notice: Notice<'_>) -> Result<(), NoticeError> {
-        let request = self.request(&notice)?;
-        let answer = self.requests.in_time(&notice.to.0, notice.allow_private, request).await?;
+    /// Posts one message, and answers with its place where the server names one. Fails after ten seconds at the
+    /// latest.
+    pub async fn post(&self, notice: Notice<'_>) -> Result<Option<Posted>, NoticeError> {
+        let Notice { to, allow_private, json, .. } = notice;
+        let (fields, body) = (self.fields(&notice)?, json.as_bytes().to_vec());
+        let answer = self.0.send(Method::POST, &to.0, allow_private, fields, body).await?;
         if !answer.status.is_success() {
             return Err(NoticeError::Status(answer.status.as_u16()));
         }
         match notice.proof {
-            Proof::Signed(_) => Ok(()),
+            Proof::Signed { .. } => Ok(None),
             Proof::Bearer(_) => is_taken(answer.status, &answer.body),
         }
     }
 
-    fn request(&self, notice: &Notice<'_>) -> Result<reqwest::Request, NoticeError> {
-        let mut request = bare(Method::POST, &notice.to.0)?;
-        let fields = request.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    fn fields(&self, notice: &Notice<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, NoticeError> {
         match notice.proof {
-            Proof::Signed(key) => {
-                let seconds = self.requests.clock.now().as_second().to_string();
-                let signature = mac(key, OWN_VERSION, &seconds, notice.json.as_bytes());
-                let signature = hex::encode(signature.finalize().into_bytes());
-                fields.insert(TIMESTAMP, field(&seconds)?);
-                fields.insert(SIGNATURE, field(&format!("{OWN_VERSION}={signature}"))?);
+            Proof::Signed { key, id } => {
+                Ok(webhook::signed(key, id, self.0.clock.now(), notice.json)?)
             }
             Proof::Bearer(token) => {
-                let mut value = field(&format!("Bearer {}", token.expose()))?;
+                let value = format!("Bearer {}", token.expose());
+                let mut value = HeaderValue::from_str(&value)
+                    .map_err(|_| NoticeError::Unfit("the token does not fit a header"))?;
                 value.set_sensitive(true);
-                fields.insert(header::AUTHORIZATION, value);
+                let json = (header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+                Ok(vec![json, (header::AUTHORIZATION, value)])
             }
         }
-        *request.body_mut() = Some(notice.json.as_bytes().to_vec().into());
-        Ok(request)
     }
 }
 
-fn field(text: &str) -> Result<HeaderValue, NoticeError> {
-    HeaderValue::from_str(text).map_err(|_| NoticeError::Unfit("a value does not fit a header"))
-}
-
 /// Slack answers 200 to what it refuses, too.
-fn is_taken(status: StatusCode, body: &[u8]) -> Result<(), NoticeError> {
+fn is_taken(status: StatusCode, body: &[u8]) -> Result<Option<Posted>, NoticeError> {
     #[derive(Default, Deserialize)]
     struct Said {
         ok: bool,
         #[serde(default)]
         error: String,
+        #[serde(default)]
+        channel: String,
+        #[serde(default)]
+        ts: String,
     }
     let said: Said = serde_json::from_slice(body).unwrap_or_default();
     if status == StatusCode::OK && said.ok {
-        return Ok(());
+        let is_id = |text: &str| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+            (1..=MAX_WORD).contains(&text.len()) && text.bytes().all(fits)
+        };
+        let named = is_id(&said.channel) && is_id(&said.ts);
+        return Ok(named.then_some(Posted { channel: said.channel, ts: said.ts }));
     }
     let word =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
@@ -156,43 +152,7 @@ fn is_taken(status: StatusCode, body: &[u8]) -> Result<(), NoticeError> {
     Err(NoticeError::Refused(if known { said.error } else { "something else".to_owned() }))
 }
 
-/// Whether `signature`, as in `v0=HEX`, was made with this key over these bytes, as they came, at a time that is
-/// within five minutes of `now`.
-pub fn verify(
-    key: &Secret,
-    (version, timestamp, signature): (&str, &str, &str),
-    body: &[u8],
-    now: Timestamp,
-) -> Result<(), SignatureError> {
-    let digits = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-    let at = timestamp.parse::<i64>().ok().filter(|_| digits);
-    let at = at.and_then(|at| Timestamp::from_second(at).ok()).ok_or(SignatureError::Time)?;
-    if at.duration_since(now).abs() > WINDOW {
-        return Err(SignatureError::Time);
-    }
-    let hex_digits = signature.strip_prefix(version).and_then(|rest| rest.strip_prefix('='));
-    let claimed = hex_digits.and_then(|digits| hex::decode(digits).ok());
-    let claimed = claimed.ok_or(SignatureError::Signature)?;
-    // In constant time.
-    let expected = mac(key, version, timestamp, body);
-    expected.verify_slice(&claimed).map_err(|_| SignatureError::Signature)
-}
-
-fn mac(key: &Secret, version: &str, seconds: &str, body: &[u8]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length (RFC 2104 section 3): the empty one is never asked for.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
-        .unwrap_or_else(|_| Hmac::new(&Default::default()));
-    for part in [version.as_bytes(), b":", seconds.as_bytes(), b":", body] {
-        mac.update(part);
-    }
-    mac
-}
-
-const OWN_VERSION: &str = "v1";
-const TIMESTAMP: &str = "toolward-timestamp";
-const SIGNATURE: &str = "toolward-signature";
 const JSON: &str = "application/json; charset=utf-8";
-const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 const MAX_WORD: usize = 64;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What the host tells a collector of itself: spans and metrics. Nothing in them is a credential, and none goes along.
-use http::HeaderValue;
+use http::{HeaderValue, Method, header};
 use toolward_gate::PrivateRanges;
 
 use crate::{
@@ -76,8 +76,9 @@ impl Reports {
             Report::Traces => &self.traces,
             Report::Metrics => &self.metrics,
         };
-        let media_type = HeaderValue::from_static(PROTOBUF);
-        let answer = self.requests.deliver(to, &self.allow_private, media_type, protobuf).await?;
+        let fields = vec![(header::CONTENT_TYPE, HeaderValue::from_static(PROTOBUF))];
+        let sent = self.requests.send(Method::POST, to, &self.allow_private, fields, protobuf);
+        let answer = sent.await?;
         if answer.status.is_success() {
             Ok(())
         } else {

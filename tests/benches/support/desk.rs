@@ -27,7 +27,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) async fn open(host: &str, port: u16, root: &str) -> anyhow::Result<Self> {
         let destination = Destination { https: true, host: host.to_owned(), port };
-        let (gate, _office) = yes::gate(terms(scope(destination))).await?;
+        let (gate, _switches) = yes::gate(terms(scope(destination))).await?;
         let mut credentials = Credentials::default();
         credentials.add("github".parse()?, Arc::new(Drawer));
         let extra_roots_pem = Some(root.as_bytes().to_vec());

@@ -18,13 +18,13 @@ use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
 use super::{
     server::Server,
-    yes::{self, Office},
+    yes::{self, Switches},
 };
 
 pub(crate) struct Yard {
     sandbox: Arc<Sandbox>,
     gate: Gate,
-    office: Arc<Office>,
+    switches: Arc<Switches>,
     vault: Vault,
     digest: Digest,
 }
@@ -78,12 +78,12 @@ impl Yard {
     ) -> anyhow::Result<Self> {
         let sandbox = Arc::new(Sandbox::new(settings)?);
         let digest = sandbox.install(component.to_vec()).await?.digest;
-        let (gate, office) = yes::gate(terms).await?;
+        let (gate, switches) = yes::gate(terms).await?;
         let heard = sandbox.clone();
         gate.switches.on_change(move || heard.interrupt());
         let settings = EgressSettings { extra_roots_pem, ..EgressSettings::default() };
         let vault = Vault::new(Credentials::default(), settings)?;
-        Ok(Self { sandbox, gate, office, vault, digest })
+        Ok(Self { sandbox, gate, switches, vault, digest })
     }
 
     /// The same sandbox, under terms that were changed.
@@ -96,9 +96,9 @@ impl Yard {
         let digest = sandbox.install(component.to_vec()).await?.digest;
         let mut terms = terms(64);
         change(&mut terms);
-        let (gate, office) = yes::gate(terms).await?;
+        let (gate, switches) = yes::gate(terms).await?;
         let vault = Vault::new(Credentials::default(), EgressSettings::default())?;
-        Ok(Self { sandbox, gate, office, vault, digest })
+        Ok(Self { sandbox, gate, switches, vault, digest })
     }
 
     async fn grant(&self, tool: &str, arguments: &str, to: ProgressSink) -> anyhow::Result<Grant> {
@@ -129,7 +129,7 @@ impl Yard {
 
     /// Lifts every switch, and waits until the gate has heard of it.
     async fn forget(&self) {
-        self.office.0.lock().unwrap().thrown.clear();
+        self.switches.clear();
         while !self.gate.switches.known().thrown.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -218,7 +218,7 @@ proptest! {
 
 #[tokio::test]
 async fn of_many_requests_at_once_as_many_leave_as_were_allowed() {
-    let limits = AnswerLimits { requests: Some(3), ..AnswerLimits::default() };
+    let limits = AnswerLimits { http_requests: Some(3), ..AnswerLimits::default() };
     let limited = Arc::new(Limits::of(&limits));
     let taking = (0..50).map(|_| {
         let limited = limited.clone();

@@ -60,6 +60,7 @@ impl WantedAccess<'_> {
             approvers: Approvers { count: PEOPLE, roles: self.roles },
             turns: Vec::new(),
             access: Some(self.access),
+            compared: None,
             filed_at: now,
             expires_at,
         })

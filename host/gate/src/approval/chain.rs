@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Filing;
+use super::{Filing, Roles};
 use crate::Unavailable;
 
 /// How a host asks people.
@@ -14,11 +14,13 @@ pub struct Asking {
     pub chain: Vec<Step>,
     /// Open questions of one principal at once. Further ones are refused.
     pub most_open: u32,
+    /// Who may answer as what by now.
+    pub roles: Roles,
 }
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { chain: Vec::new(), most_open: MOST_OPEN }
+        Self { chain: Vec::new(), most_open: MOST_OPEN, roles: Roles::default() }
     }
 }
 

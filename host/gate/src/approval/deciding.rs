@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Answer, ApprovalState, DecideError, Filing, Request, Verdict};
+use crate::CapabilityName;
 
 impl ApprovalState {
     /// What a question that was left in this state is by `now`.
@@ -23,13 +24,13 @@ impl Request {
     /// needed. An exception ends with the first no at any time.
     pub fn take(&mut self, answer: Answer) -> Result<(), DecideError> {
         self.may_answer(&answer)?;
+        self.fits(&answer)?;
         let at = answer.at;
         self.answers.push(answer);
         let denied = self.answers.iter().any(|answer| answer.verdict == Verdict::Deny);
-        let enough = self.answers.len() >= usize::from(self.filing.approvers.count.max(1));
         if denied {
             self.state = ApprovalState::Denied;
-        } else if enough {
+        } else if self.has_enough() {
             self.state = ApprovalState::Approved;
             if let Some(access) = &self.filing.access {
                 // What does not fit the calendar has ended.
@@ -37,6 +38,27 @@ impl Request {
             }
         }
         Ok(())
+    }
+
+    /// Fails where limits are about something that is not asked for.
+    fn fits(&self, answer: &Answer) -> Result<(), DecideError> {
+        if answer.limits.is_none() {
+            return Ok(());
+        }
+        if answer.verdict == Verdict::Deny {
+            return Err(DecideError::Unfit("a no has no limits".to_owned()));
+        }
+        if self.filing.access.is_some() {
+            let why = "access for a time is not narrowed: deny it, and ask for less";
+            return Err(DecideError::Unfit(why.to_owned()));
+        }
+        let asked = &self.filing.capabilities;
+        let other = answer.limits.capabilities.keys().find(|name| !asked.contains(name));
+        other.map_or(Ok(()), |name| {
+            let asked: BTreeSet<&str> = asked.iter().map(CapabilityName::as_str).collect();
+            let asked = asked.into_iter().collect::<Vec<_>>().join("`, `");
+            Err(DecideError::Unfit(format!("the call does not use `{name}`; it uses `{asked}`")))
+        })
     }
 
     fn may_answer(&self, answer: &Answer) -> Result<(), DecideError> {

@@ -20,9 +20,10 @@ pub struct AnswerLimits {
     /// All that the call may come to, what metered requests use included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// Requests that leave the host, under all capabilities together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requests: Option<u32>,
+    /// HTTP requests that leave the host, under all capabilities together. What stays in the host, as a value that a
+    /// tool keeps or a line of its log, is none. Databases may hold answers with the shorter name.
+    #[serde(alias = "requests", skip_serializing_if = "Option::is_none")]
+    pub http_requests: Option<u32>,
     /// Of the body of each request, and of each response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<usize>,
@@ -58,7 +59,7 @@ impl AnswerLimits {
     pub fn and(mut self, other: &Self) -> Self {
         self.time_ms = least(self.time_ms, other.time_ms);
         self.cost = least(self.cost, other.cost);
-        self.requests = least(self.requests, other.requests);
+        self.http_requests = least(self.http_requests, other.http_requests);
         self.max_bytes = least(self.max_bytes, other.max_bytes);
         for (name, limits) in &other.capabilities {
             let mine = self.capabilities.remove(name).unwrap_or_default();
@@ -134,7 +135,7 @@ impl fmt::Display for AnswerLimits {
         let mut parts = Vec::new();
         parts.extend(self.time_ms.map(|time| format!("{time} ms")));
         parts.extend(self.cost.map(|cost| cost.to_string()));
-        parts.extend(self.requests.map(|requests| format!("{requests} requests")));
+        parts.extend(self.http_requests.map(|requests| format!("{requests} HTTP requests")));
         parts.extend(self.max_bytes.map(|bytes| format!("{bytes} bytes")));
         parts.extend(self.capabilities.iter().map(|(name, own)| format!("{name}{own}")));
         f.write_str(&parts.join(", "))
@@ -173,7 +174,7 @@ mod tests {
             methods,
             paths,
         )
-            .prop_map(|(time_ms, cost, requests, max_bytes, methods, paths)| {
+            .prop_map(|(time_ms, cost, http_requests, max_bytes, methods, paths)| {
                 let own = RequestLimits {
                     methods: methods.map(|all| all.into_iter().map(str::to_owned).collect()),
                     paths: paths
@@ -181,7 +182,13 @@ mod tests {
                 };
                 let name = "shop:things:write".parse().unwrap();
                 let capabilities = [(name, own)].into();
-                AnswerLimits { time_ms, cost: cost.map(Cost), requests, max_bytes, capabilities }
+                AnswerLimits {
+                    time_ms,
+                    cost: cost.map(Cost),
+                    http_requests,
+                    max_bytes,
+                    capabilities,
+                }
             })
     }
 
@@ -199,7 +206,7 @@ mod tests {
             for (mine, all) in [(one.time_ms, both.time_ms), (two.time_ms, both.time_ms)] {
                 prop_assert!(mine.is_none_or(|mine| all.is_some_and(|all| all <= mine)));
             }
-            prop_assert_eq!(both.requests, least(one.requests, two.requests));
+            prop_assert_eq!(both.http_requests, least(one.http_requests, two.http_requests));
             prop_assert_eq!(both.cost, least(one.cost, two.cost));
             prop_assert_eq!(both.max_bytes, least(one.max_bytes, two.max_bytes));
             for method in ["GET", "POST", "PUT"] {
@@ -218,8 +225,44 @@ mod tests {
     }
 
     #[test]
+    fn what_both_let_through_stays() {
+        let paths =
+            |path: &str| RequestLimits { methods: None, paths: Some(vec![path.parse().unwrap()]) };
+        let limits = |path: &str| AnswerLimits {
+            capabilities: [("shop:things:write".parse().unwrap(), paths(path))].into(),
+            ..AnswerLimits::default()
+        };
+        for (one, other) in [("/a/{r...}", "/a/b"), ("/a/b", "/a/{r...}")] {
+            assert!(lets(&limits(one).and(&limits(other)), "GET", "/a/b"), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn limits_are_told_in_words_and_none_of_them_in_none() {
+        let none = AnswerLimits::default();
+        assert_eq!((none.is_none(), none.to_string()), (true, String::new()));
+        let own = RequestLimits {
+            methods: Some(["GET".to_owned()].into()),
+            paths: Some(vec!["/a".parse().unwrap()]),
+        };
+        let limits = AnswerLimits {
+            time_ms: Some(5),
+            cost: AnswerLimits::cost_of("usd:0.50"),
+            http_requests: Some(3),
+            max_bytes: Some(10),
+            capabilities: [("shop:things:write".parse().unwrap(), own)].into(),
+        };
+        assert_eq!((limits.is_none(), limits.cost), (false, Some(Cost(500_000))));
+        assert_eq!(AnswerLimits::cost_of("0.50"), None);
+        let cost = Cost(500_000);
+        let told = format!("5 ms, {cost}, 3 HTTP requests, 10 bytes, shop:things:write GET /a");
+        assert_eq!(limits.to_string(), told);
+    }
+
+    #[test]
     fn limits_that_hold_an_unknown_word_are_refused() {
-        assert!(serde_json::from_str::<AnswerLimits>(r#"{"requests":1}"#).is_ok());
-        assert!(serde_json::from_str::<AnswerLimits>(r#"{"request":1}"#).is_err());
+        let read = |text| serde_json::from_str::<AnswerLimits>(text);
+        assert_eq!(read(r#"{"http_requests":1}"#).unwrap(), read(r#"{"requests":1}"#).unwrap());
+        assert!(read(r#"{"http_request":1}"#).is_err());
     }
 }

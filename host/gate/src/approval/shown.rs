@@ -1,9 +1,10 @@
 //! What a person reads: all that an answer binds, from the very bytes that will run.
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Serializer, Value, ser::Formatter};
 
-use super::{Answer, Filing, Request};
+use super::{Answer, Filing, Request, Verdict, lookalike::lookalikes};
 use crate::{Arguments, Recording, Risk};
 
 /// Text from elsewhere, whole, with every character that a screen would act on, hide or reorder written out.
@@ -38,7 +39,43 @@ fn is_hidden(one: char) -> bool {
             | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
+/// JSON in which such characters are escaped: it says the same to a program, and nothing else to a screen.
+pub fn visible_json(data: &impl Serialize) -> serde_json::Result<String> {
+    let mut written = Vec::new();
+    data.serialize(&mut Serializer::with_formatter(&mut written, Visible))?;
+    String::from_utf8(written).map_err(serde::ser::Error::custom)
+}
+
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut rest = fragment;
+        while let Some((place, hidden)) = rest.char_indices().find(|(_, one)| is_hidden(*one)) {
+            let (before, after) = rest.split_at(place);
+            writer.write_all(before.as_bytes())?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = after.strip_prefix(hidden).unwrap_or_default();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
 impl Request {
+    /// Everything that is known of it, for programs; `shown` is what a person is to be shown of it.
+    pub fn to_json(&self) -> serde_json::Result<Value> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.insert("shown".to_owned(), self.described().into());
+        }
+        Ok(all)
+    }
+
     /// Everything that an answer binds, one field a line, and the arguments last: as the bytes that will run.
     pub fn described(&self) -> String {
         let filing = &self.filing;
@@ -66,7 +103,24 @@ impl Request {
         line("filed", &format!("{:.0}", filing.filed_at));
         line("expires", &format!("{:.0}", filing.expires_at));
         line("policies", &filing.policy_version.to_string());
-        self.answers.iter().for_each(|answer| line("answer", &answer.described()));
+        for answer in &self.answers {
+            let lapsed = answer.verdict == Verdict::Approve && self.lapsed.contains(&answer.by);
+            let lapsed = if lapsed { "; it does not count any more: the role is gone" } else { "" };
+            line("answer", &format!("{}{lapsed}", answer.described()));
+        }
+        for one in lookalikes(filing) {
+            line("look twice", &one.to_string());
+        }
+        if let Some(compared) = &filing.compared {
+            let with = format!("{}, the last one of this tool and principal", compared.with);
+            let same =
+                if compared.differences.is_empty() { "; the arguments are the same" } else { "" };
+            line("compared with", &format!("{with}{same}"));
+            compared.differences.iter().for_each(|one| line("differs", &one.to_string()));
+            if compared.more > 0 {
+                line("differs", &format!("in {} more places", compared.more));
+            }
+        }
         match &filing.access {
             Some(access) => {
                 line("access for", &format!("{} s, counted from the last yes", access.seconds));
@@ -141,6 +195,18 @@ mod tests {
         text + rest
     }
 
+    /// G-11, G-12, F-05.
+    #[test]
+    fn json_says_the_same_to_a_program_and_hides_nothing_from_a_screen() {
+        let said =
+            serde_json::json!({ "a\u{202e}": ["\u{9b}31m", "x\u{e0041}y\n\"\\", "Zürich 北京"] });
+        let written = visible_json(&said).unwrap();
+        assert_eq!(written, r#"{"a\u202e":["\u009b31m","x\udb40\udc41y\n\"\\","Zürich 北京"]}"#);
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), said);
+        // As it is written by others, a screen would act on it.
+        assert!(serde_json::to_string(&said).unwrap().contains('\u{202e}'));
+    }
+
     /// G-02, G-11, G-12.
     #[test]
     fn what_a_screen_would_act_on_hide_or_reorder_is_written_out() {
@@ -165,6 +231,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_in_json_is_read_as_it_was(text in any::<String>()) {
+            let written = visible_json(&text).unwrap();
+            prop_assert!(!written.chars().any(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+        }
+
         /// G-02, G-03.
         #[test]
         fn any_text_is_shown_whole_and_can_be_read_back(text in any::<String>().prop_filter("it holds no escape", |text| !text.contains("\\u{"))) {

@@ -107,7 +107,7 @@ impl Obligations {
             "risk" => self.risk = Some(risk(value).ok_or(wrong("`low`, `medium` or `high`"))?),
             "approval" => {
                 self.approvers = Some(agreement(value).ok_or(wrong(
-                    "`one-of:ROLE,ROLE` or `two-of:ROLE,ROLE`, as in `one-of:oncall`",
+                    "`one-of:ROLE,ROLE` or `two-of:ROLE,ROLE`, as in `one-of:oncall`; `one-of` or `two-of` for anybody else",
                 ))?);
             }
             "ttl" => {
@@ -159,12 +159,13 @@ fn risk(value: &str) -> Option<Risk> {
 }
 
 fn agreement(value: &str) -> Option<Agreement> {
-    let (count, roles) = value.split_once(':')?;
+    let (count, roles) = value.split_once(':').map_or((value, None), |(one, two)| (one, Some(two)));
     let count = match count {
         "one-of" => 1,
         "two-of" => 2,
         _ => return None,
     };
+    let Some(roles) = roles else { return Some(Agreement { count, roles: None }) };
     let roles: BTreeSet<String> = roles.split(',').map(|role| role.trim().to_owned()).collect();
     (!roles.contains("")).then_some(Agreement { count, roles: Some(roles) })
 }
@@ -220,6 +221,18 @@ mod tests {
     }
 
     #[test]
+    fn two_of_anybody_are_two_of_those_whom_another_policy_names() {
+        let any = read(&[("approval", "two-of")]).unwrap();
+        let alone: Approvers = any.approvers.clone().unwrap().into();
+        assert_eq!(alone, Approvers { count: 2, roles: BTreeSet::new() });
+        let named = read(&[("approval", "one-of:a,b")]).unwrap();
+        let both = Obligations::strictest(&[&any, &named]).approvers.unwrap();
+        assert!(!both.nobody());
+        let roles = ["a".to_owned(), "b".to_owned()].into();
+        assert_eq!(Approvers::from(both), Approvers { count: 2, roles });
+    }
+
+    #[test]
     fn approvers_that_nobody_can_be_at_once_are_nobody() {
         let one = read(&[("approval", "one-of:a")]).unwrap();
         let two = read(&[("approval", "one-of:b")]).unwrap();
@@ -248,6 +261,10 @@ mod tests {
             ("risk", "High"),
             ("approval", "three-of:a"),
             ("approval", "one-of:"),
+            ("approval", "two-of:"),
+            ("approval", "two-of:a,"),
+            ("approval", "two"),
+            ("approval", ""),
             ("ttl", "16m"),
             ("ttl", "0s"),
             ("ttl", "5"),

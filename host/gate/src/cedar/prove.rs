@@ -3,8 +3,10 @@
 //! What is asked is one expression over one call: what is true of every call of a tool, and that the policies
 //! allow it, and that it is what nobody wants. Where no call satisfies it, the claim is proved. The model
 //! allows whatever the host allows, and more: a policy that fails refuses here, and a token's scope, switches
-//! and budgets refuse besides.
+//! and budgets refuse besides. Of credentials that have owners it is said whether every grant is supposed, or those
+//! that there are.
 mod counterexample;
+mod custody;
 mod expression;
 mod model;
 
@@ -22,7 +24,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{CALL, CedarPolicy, InstalledTool, request::action_uid};
-use crate::{Capabilities, CapabilityName, Kind, ToolName};
+use crate::{Capabilities, CapabilityName, CredentialGrant, Kind, ToolName};
 use expression::{all, not};
 use model::Model;
 
@@ -65,17 +67,19 @@ pub enum Verdict {
 }
 
 impl CedarPolicy {
-    /// Whether a call can use this capability without a person's yes.
+    /// Whether a call can use this capability without a person's yes. With `grants`, by whoever owns its
+    /// credential or holds one of them; without, by whoever the policies allow.
     pub fn prove_approval(
         &self,
         tools: &[InstalledTool],
         capability: &CapabilityName,
+        grants: Option<&[CredentialGrant]>,
     ) -> Result<Vec<Finding>, ProveError> {
         let wants =
             |tool: &&InstalledTool| tool.wants.iter().any(|one| one.capability == *capability);
         let mut findings = Vec::new();
         for tool in tools.iter().filter(wants) {
-            let model = Model::of(self, tool, Some(capability));
+            let model = Model::of(self, tool, Some(capability), grants);
             let mut all = model.truths();
             all.extend([model.allowed(), model.unapproved(), not(model.asks())]);
             let claim = "needs a person's yes";
@@ -88,18 +92,20 @@ impl CedarPolicy {
     }
 
     /// Whether every call that these policies allow is one that `old` allows, and every call that they allow
-    /// without a person's yes one that `old` allows without.
+    /// without a person's yes one that `old` allows without. `grants` are as in [`Self::prove_approval`].
     pub fn prove_no_more_than(
         &self,
         old: &Self,
         tools: &[InstalledTool],
+        grants: Option<&[CredentialGrant]>,
     ) -> Result<Vec<Finding>, ProveError> {
         let mut findings = Vec::new();
         for tool in tools {
             let optional = tool.wants.iter().filter(|want| !want.required);
             let targets = optional.map(|want| Some(&want.capability));
             for target in [None].into_iter().chain(targets) {
-                let (new, old) = (Model::of(self, tool, target), Model::of(old, tool, target));
+                let new = Model::of(self, tool, target, grants);
+                let old = Model::of(old, tool, target, grants);
                 let mut at_all = new.truths();
                 at_all.extend([new.allowed(), not(old.allowed())]);
                 let claim = "is allowed only where it was";

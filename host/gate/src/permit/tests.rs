@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -11,13 +14,14 @@ use super::*;
 use crate::{
     Answer, AnswerLimits, ApprovalId, ApprovalState, Arguments, CallId, Capabilities, Cause,
     CedarPolicy, DecideError, Digest, Identity, InstalledTool, Kind, Notes, Ownership, Principal,
-    ProgressSink, Request, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget, ToolRef,
-    Verdict, Want,
+    ProgressSink, Request, RolesFrom, SourceFile, Switch, SwitchFeed, SwitchSet, SwitchTarget,
+    ToolRef, Verdict, Want,
 };
 
 mod bound;
 mod delegated;
 mod exchanged;
+mod rounds;
 
 const CAPABILITIES: &str = r#"
 [capability."money:charges:create"]
@@ -53,6 +57,12 @@ struct Office {
     admitted: Mutex<Vec<(String, Timestamp)>>,
     switches: Mutex<SwitchSet>,
     closed: bool,
+    /// What was approved for a time, and how often somebody looked.
+    accesses: Mutex<Vec<Request>>,
+    looked: AtomicUsize,
+    left: Option<Cost>,
+    /// What each admission set aside, and what of it was used at once.
+    aside: Mutex<Vec<(Cost, Cost)>>,
 }
 
 impl Office {
@@ -83,6 +93,8 @@ impl Office {
             }
             request.state = ApprovalState::Spent;
         }
+        let of = |tally: &crate::Tally| tally.total().cost;
+        self.aside.lock().unwrap().push((of(&reservation.usage), of(&reservation.spent)));
         admitted.push((tool, reservation.now));
         Ok(())
     }
@@ -103,7 +115,7 @@ impl ApprovalBook for Office {
         }
         let id = ApprovalId::generate();
         let (filing, state) = (filing.clone(), ApprovalState::Open);
-        requests.push(Request { id, filing, state, answers: Vec::new() });
+        requests.push(Request { id, filing, state, answers: Vec::new(), lapsed: BTreeSet::new() });
         Ok(id)
     }
 
@@ -127,6 +139,12 @@ impl ApprovalBook for Office {
         request.state = ApprovalState::Approved;
         Ok(request.clone())
     }
+
+    async fn accesses(&self, principal: &str) -> Result<Vec<Request>, Unavailable> {
+        self.looked.fetch_add(1, Ordering::SeqCst);
+        let accesses = self.accesses.lock().unwrap();
+        Ok(accesses.iter().filter(|one| one.filing.principal == principal).cloned().collect())
+    }
 }
 
 #[async_trait]
@@ -134,6 +152,15 @@ impl BudgetLedger for Office {
     async fn reserve(&self, reservation: Reservation<'_>) -> Result<(), ReserveError> {
         self.open()?;
         Ok(self.admit(&reservation)?)
+    }
+
+    async fn remaining(
+        &self,
+        _: &Call,
+        budgets: &[crate::BudgetLimit],
+        _: Timestamp,
+    ) -> Result<Option<Cost>, Unavailable> {
+        Ok(self.left.filter(|_| !budgets.is_empty()))
     }
 }
 
@@ -219,6 +246,7 @@ impl House {
             acts_for: vec![],
             roles: [role.to_owned()].into(),
             verdict,
+            roles_from: RolesFrom::Token,
             limits: AnswerLimits::default(),
             comment: "because".to_owned(),
             at: self.clock.now(),

@@ -119,16 +119,16 @@ async fn tasks_and_timers_of_a_run_are_its_callers() {
 }
 
 /// Says when it is dropped, and on which thread.
-struct Falls(mpsc::Sender<thread::ThreadId>);
+struct Falls(mpsc::Sender<String>);
 
 impl Drop for Falls {
     fn drop(&mut self) {
-        _ = self.0.send(thread::current().id());
+        drop(self.0.send(thread::current().name().unwrap_or_default().to_owned()));
     }
 }
 
 #[tokio::test]
-async fn a_run_that_waits_ends_with_its_caller_and_on_the_callers_thread() {
+async fn a_run_that_waits_ends_with_its_caller_and_on_a_thread_that_gives_way() {
     let background = Background::start(SHARE).unwrap();
     background.slow().insert(which("act"));
     let (sender, fallen) = mpsc::channel();
@@ -150,7 +150,58 @@ async fn a_run_that_waits_ends_with_its_caller_and_on_the_callers_thread() {
             }
         } => {}
     }
-    assert!(fallen.recv_timeout(Duration::from_secs(10)).is_ok());
+    assert_eq!(fallen.recv_timeout(Duration::from_secs(10)).unwrap(), "sandbox-background");
+}
+
+#[tokio::test]
+async fn what_a_short_run_leaves_is_given_back_there_and_one_that_ended_leaves_nothing() {
+    let background = Background::start(SHARE).unwrap();
+    let (sender, fallen) = mpsc::channel();
+    let waits = Falls(sender.clone());
+    let work: Work = Box::pin(async move {
+        let _waits = waits;
+        pending().await
+    });
+    let mut carried = Box::pin(background.carry(which("act"), work));
+    assert!(futures::poll!(&mut carried).is_pending());
+    drop(carried);
+    assert_eq!(fallen.recv_timeout(Duration::from_secs(10)).unwrap(), "sandbox-background");
+    let ends = Falls(sender);
+    let work: Work = Box::pin(async move {
+        let _ends = ends;
+        Ok(answer())
+    });
+    background.carry(which("act"), work).await.unwrap();
+    let here = thread::current().name().unwrap_or_default().to_owned();
+    assert_eq!(fallen.try_recv().unwrap(), here);
+}
+
+#[tokio::test]
+async fn a_destructor_that_panics_ends_nothing_but_its_own_run() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("a destructor that panics");
+        }
+    }
+    let background = Background::start(SHARE).unwrap();
+    let (sender, fallen) = mpsc::channel();
+    let (panics, falls) = (Panics, Falls(sender));
+    let [first, second]: [Work; 2] = [
+        Box::pin(async move {
+            let _panics = panics;
+            pending().await
+        }),
+        Box::pin(async move {
+            let _falls = falls;
+            pending().await
+        }),
+    ];
+    for work in [first, second] {
+        let mut carried = Box::pin(background.carry(which("act"), work));
+        assert!(futures::poll!(&mut carried).is_pending());
+    }
+    assert_eq!(fallen.recv_timeout(Duration::from_secs(10)).unwrap(), "sandbox-background");
 }
 
 #[tokio::test]
@@ -179,7 +230,7 @@ async fn a_run_in_which_a_thread_is_ends_when_that_comes_out() {
     }
     assert!(fallen.try_recv().is_err());
     may_end.store(true, Ordering::Release);
-    assert_ne!(fallen.recv_timeout(Duration::from_secs(10)).unwrap(), thread::current().id());
+    assert_eq!(fallen.recv_timeout(Duration::from_secs(10)).unwrap(), "sandbox-background");
 }
 
 /// A machine on which all others are busy, in one thread: it is in the run, and does not run.

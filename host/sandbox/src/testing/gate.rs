@@ -1,18 +1,11 @@
 //! A gate that says yes, for the tests of this crate.
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use toolward_gate::{
-    Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger, Call, CallId,
-    DecideError, Decision, Digest, EgressTerms, Facts, FileError, Filing, Gate, HttpScope,
-    Identity, Interface, Kind, Notes, Ownership, Policy, Principal, PrivateRanges, ProgressSink,
-    Request, Reservation, ReserveError, ResponseShape, Risk, SandboxGrants, SandboxLimits,
-    SandboxTerms, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally,
-    Terms, ToolRef, Trust, Unavailable,
+    Arguments, Call, CallId, Digest, HttpScope, Identity, Interface, Kind, Notes, Principal,
+    PrivateRanges, ProgressSink, ResponseShape, SandboxGrants, SandboxLimits, SandboxTerms, Switch,
+    SwitchFeed as _, Switchboard, Terms, ToolRef, Trust, Unavailable, testing,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
@@ -21,11 +14,6 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
     let one =
         |(name, opens): &(&str, &str)| (name.parse().unwrap(), Interface((*opens).to_owned()));
     Terms {
-        time: Duration::from_secs(60),
-        cost: Tally::default(),
-        rates: vec![],
-        budgets: vec![],
-        egress: EgressTerms::default(),
         sandbox: SandboxTerms {
             grants: SandboxGrants {
                 capabilities: granted.iter().map(one).collect(),
@@ -34,8 +22,7 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
             },
             limits: SandboxLimits::default(),
         },
-        recording: toolward_gate::Recording::Digest,
-        basis: Basis { policies: vec![], policy_version: Digest::ZERO, risk: Risk::Low },
+        ..testing::terms()
     }
 }
 
@@ -76,21 +63,12 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn grant_for(asked: &Asked, terms: Terms, notes: Notes) -> (Grant, Arc<Switches>) {
-    let switches = Arc::new(Switches::default());
-    let gate = Gate {
-        policy: Arc::new(Yes(terms)),
-        approvals: Arc::new(NoApprovals),
-        budgets: Arc::new(Free),
-        switches: Arc::new(Switchboard::follow(switches.clone()).await.unwrap()),
-        ownership: Ownership::open(),
-        clock: Arc::new(SystemClock),
-    };
+    let feed = Arc::new(testing::Switches::default());
+    let gate = testing::gate(terms, feed.clone()).await.unwrap();
     let settled = gate.settle(call(asked, notes)).await.unwrap();
     let permit = gate.admit(settled).await.unwrap();
-    // The life of a permit needs its board.
-    switches.board.lock().unwrap().replace(gate.switches.clone());
     let vault = Vault::new(Credentials::default(), EgressSettings::default()).unwrap();
-    (vault.equip(permit), switches)
+    (vault.equip(permit), Arc::new(Switches { feed, board: gate.switches.clone() }))
 }
 
 fn call(asked: &Asked, notes: Notes) -> Call {
@@ -119,65 +97,20 @@ fn call(asked: &Asked, notes: Notes) -> Call {
     }
 }
 
-struct Yes(Terms);
-impl Policy for Yes {
-    fn decide(&self, _call: &Call, _facts: &Facts) -> Decision {
-        Decision::Allow(self.0.clone())
-    }
-}
-
-struct Free;
-#[async_trait]
-impl BudgetLedger for Free {
-    async fn reserve(&self, _reservation: Reservation<'_>) -> Result<(), ReserveError> {
-        Ok(())
-    }
-}
-
-/// Kill switches in memory.
-#[derive(Default)]
+/// What throws the kill switches of a grant, and hears of them.
 pub(crate) struct Switches {
-    set: Mutex<SwitchSet>,
-    board: Mutex<Option<Arc<Switchboard>>>,
-}
-
-#[async_trait]
-impl SwitchFeed for Switches {
-    async fn read(&self) -> Result<SwitchSet, Unavailable> {
-        Ok(self.set.lock().unwrap().clone())
-    }
-    async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
-        self.set.lock().unwrap().thrown.push(switch);
-        Ok(())
-    }
-    async fn lift(&self, _: &SwitchTarget, _: &str, _: &str) -> Result<bool, Unavailable> {
-        Ok(false)
-    }
+    feed: Arc<testing::Switches>,
+    /// The life of a permit needs its board.
+    board: Arc<Switchboard>,
 }
 
 impl Switches {
-    /// The board of the last grant.
-    pub(crate) fn board(&self) -> Arc<Switchboard> {
-        self.board.lock().unwrap().clone().unwrap()
+    /// As another host does it.
+    pub(crate) async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
+        self.feed.throw(switch).await
     }
-}
 
-struct NoApprovals;
-#[async_trait]
-impl ApprovalBook for NoApprovals {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
-        Err(Unavailable::new("the approvals", "nobody is asked here").into())
-    }
-    async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
-        Err(Unavailable::new("the approvals", "nobody is asked here"))
-    }
-    async fn list(&self, _: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        Ok(vec![])
-    }
-    async fn show(&self, _: ApprovalId) -> Result<Option<Request>, Unavailable> {
-        Ok(None)
-    }
-    async fn decide(&self, id: ApprovalId, _: Answer) -> Result<Request, DecideError> {
-        Err(DecideError::Unknown(id))
+    pub(crate) fn board(&self) -> Arc<Switchboard> {
+        self.board.clone()
     }
 }

@@ -152,14 +152,15 @@ async fn a_narrower_yes_is_kept_with_its_limits_and_recorded_with_them() {
     let place = Place::new();
     let state = place.open().await;
     let id = file(&state, &place, 1).await.unwrap();
-    let limits = AnswerLimits { requests: Some(2), time_ms: Some(500), ..AnswerLimits::default() };
+    let limits =
+        AnswerLimits { http_requests: Some(2), time_ms: Some(500), ..AnswerLimits::default() };
     let narrower = Answer { limits: limits.clone(), ..answer(&place, "ana", Verdict::Approve) };
     state.decide(id, narrower).await.unwrap();
     let state = place.reopen(state).await;
     assert_eq!(state.show(id).await.unwrap().unwrap().answers[0].limits, limits);
     let record = &records(&state).await[0];
     assert_eq!(record["action"], "approval-approve-narrower");
-    assert_eq!(record["reason"], "as agreed (within 500 ms, 2 requests)");
+    assert_eq!(record["reason"], "as agreed (within 500 ms, 2 HTTP requests)");
 }
 
 async fn wanted(state: &State, place: &Place) -> ApprovalId {
@@ -410,7 +411,7 @@ async fn people_are_told_once_for_each_step_and_again_where_that_failed() {
     place.clock.pass(Duration::from_secs(1));
     let again = two.take_tellings(&tellers).await.unwrap();
     assert_eq!((again.len(), again[0].attempt), (1, 2));
-    two.told(&again[0]).await.unwrap();
+    two.told(&again[0], None).await.unwrap();
     place.clock.pass(MINUTE);
     assert!(one.take_tellings(&tellers).await.unwrap().is_empty());
     place.clock.pass(4 * MINUTE);

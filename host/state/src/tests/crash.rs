@@ -43,8 +43,9 @@ use crate::{
 };
 
 /// Where a child works, and what it has told since.
-const FOLDER: &str = "TOOLWARD_TEST_FOLDER";
+pub(super) const FOLDER: &str = "TOOLWARD_TEST_FOLDER";
 const TOLD: &str = "told: ";
+const DAY: &str = "tests::crash::the_day_of_a_child";
 /// Of the tool of this host, in an hour.
 const CALLS: u32 = 5;
 
@@ -59,7 +60,7 @@ async fn the_day_of_a_child() {
 }
 
 /// A line on the disk before anybody goes on.
-fn tell(what: &str) {
+pub(super) fn tell(what: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n{TOLD}{what}").unwrap();
     out.flush().unwrap();
@@ -324,7 +325,9 @@ fn a_host_that_is_killed_at_any_step_loses_nothing_and_does_nothing_twice() {
                 while let Some(step) = plan.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let folder = TempDir::new().unwrap();
                     // How many steps there are depends on who comes first: the last ones may not be there.
-                    let Some((name, told)) = killed_at(folder.path(), step) else { continue };
+                    let Some((name, told)) = killed_at(DAY, folder.path(), step, &[]) else {
+                        continue;
+                    };
                     let at = format!("step {step}, `{name}`");
                     runtime.block_on(survivor(folder.path(), &told, &at));
                     *seen.lock().unwrap().entry(name).or_default() += 1;
@@ -375,7 +378,7 @@ const KINDS: [&str; 27] = [
 /// How many steps the day has.
 fn steps() -> usize {
     let folder = TempDir::new().unwrap();
-    let output = child(folder.path(), None).output().unwrap();
+    let output = child(DAY, folder.path(), None).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let steps =
         text.lines().find_map(|line| line.strip_prefix("told: steps ")).unwrap().parse().unwrap();
@@ -383,14 +386,10 @@ fn steps() -> usize {
     steps
 }
 
-fn child(folder: &Path, stop: Option<&str>) -> Command {
+/// This program again, with one of its tests, which works in a folder and stops at a step.
+pub(super) fn child(test: &str, folder: &Path, stop: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "--exact",
-        "tests::crash::the_day_of_a_child",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(stop) = stop {
         command.env(STOP_AT, stop);
@@ -399,8 +398,14 @@ fn child(folder: &Path, stop: Option<&str>) -> Command {
 }
 
 /// The step that was reached, and what the child had told by then; none where the day was over before.
-fn killed_at(folder: &Path, step: &str) -> Option<(String, Vec<String>)> {
-    let mut child = child(folder, Some(step)).spawn().unwrap();
+pub(super) fn killed_at(
+    test: &str,
+    folder: &Path,
+    step: &str,
+    environment: &[(&str, &str)],
+) -> Option<(String, Vec<String>)> {
+    let mut child = child(test, folder, Some(step));
+    let mut child = child.envs(environment.iter().copied()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut told = Vec::new();
     for line in lines {

@@ -10,7 +10,7 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use toolward_gate::{
     Answer, AnswerLimits, Arguments, Call, CallId, Clock, Closed, Cost, Digest, Ending, Identity,
-    Kind, Notes, Opened, Principal, ProgressSink, Record, ToolRef, Verdict,
+    Kind, Notes, Opened, Principal, ProgressSink, Record, RolesFrom, ToolRef, Verdict,
 };
 
 use crate::{LinkFilter, State};
@@ -157,6 +157,7 @@ pub(super) fn answer_at(at: Timestamp, by: &str, verdict: Verdict) -> Answer {
         acts_for: vec![],
         roles: ["payer".to_owned()].into(),
         verdict,
+        roles_from: RolesFrom::Token,
         limits: AnswerLimits::default(),
         comment: "as agreed".to_owned(),
         at,

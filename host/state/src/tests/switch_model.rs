@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use toolward_gate::{
-    Call, Cause, Decision, Digest, Facts, Gate, Identity, Kind, Policy, Principal, RateLimit,
-    Refusal, Stop, Switch, SwitchFeed as _, SwitchTarget, Switchboard, Terms,
+    Call, Cause, Digest, Gate, Identity, Kind, Principal, RateLimit, Refusal, Stop, Switch,
+    SwitchFeed as _, SwitchTarget, Switchboard, Terms, testing,
 };
 
 use super::{
@@ -81,21 +81,12 @@ impl Model {
     }
 }
 
-/// Allows every call on the same terms.
-struct Everything(Terms);
-
-impl Policy for Everything {
-    fn decide(&self, _: &Call, _: &Facts) -> Decision {
-        Decision::Allow(self.0.clone())
-    }
-}
-
 /// What a host that starts now says of a call.
 async fn outcome(place: &Place, state: &State, principal: &str) -> Result<(), Stop> {
     let port = Arc::new(state.clone());
     let plain = Terms { rates: Vec::<RateLimit>::new(), budgets: Vec::new(), ..terms(1) };
     let gate = Gate {
-        policy: Arc::new(Everything(plain)),
+        policy: Arc::new(testing::Yes(plain)),
         approvals: port.clone(),
         budgets: port.clone(),
         switches: Arc::new(Switchboard::follow(port).await.unwrap()),

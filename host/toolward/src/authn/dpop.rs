@@ -132,6 +132,8 @@ fn thumbprint(key: &Value) -> Option<String> {
     key.thumbprint(ThumbprintHash::SHA256).ok()
 }
 
+/// Signatures of proofs, as metadata and challenges name them (RFC 9449 sections 5.1 and 7.1).
+pub const PROOF_ALGORITHMS: [&str; 5] = ["EdDSA", "ES256", "ES384", "PS256", "RS256"];
 /// The private members of every type of key (RFC 7518 section 6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Bytes of a proof.

@@ -6,7 +6,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use toolward_gate::{ApiKey as Known, ApiKeys as _, CapabilityName, Clock as _, Kind, SystemClock};
 
-use super::{Context, Failure, token::kind};
+use super::{
+    Context, Failure,
+    time::{up_to, within},
+    token::kind,
+};
 use crate::{
     authn::{IssuedKey, KeyWanted, write_private},
     wiring,
@@ -27,7 +31,7 @@ pub(super) enum ApiKey {
         #[arg(long = "scope", value_name = "CAPABILITY")]
         scope: Vec<CapabilityName>,
         /// How long it lives, as in `720h`; a year at most.
-        #[arg(long = "for", value_name = "TIME", value_parser = time)]
+        #[arg(long = "for", value_name = "TIME", value_parser = within(up_to(YEAR), "write a time of at most a year, as in `720h`"))]
         time: SignedDuration,
         /// Write it into a new file that only its owner reads; to standard output, where absent.
         #[arg(long, value_name = "FILE")]
@@ -42,12 +46,6 @@ pub(super) enum ApiKey {
         #[arg(long)]
         reason: String,
     },
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let read: Option<SignedDuration> = text.parse().ok();
-    read.filter(|time| time.is_positive() && *time <= YEAR)
-        .ok_or("write a time of at most a year, as in `720h`")
 }
 
 impl ApiKey {

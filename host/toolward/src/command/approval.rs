@@ -12,7 +12,7 @@ use toolward_gate::{
 use toolward_state::State;
 
 use super::{Context, Failure};
-use crate::{config::Config, wiring};
+use crate::{config::Config, narrower::Narrower, wiring};
 
 pub(super) use toolward_gate::visible;
 
@@ -35,7 +35,7 @@ pub(super) enum Approval {
         #[arg(long, default_value = "")]
         comment: String,
         #[command(flatten)]
-        narrower: decide::Narrower,
+        narrower: Narrower,
     },
     /// Say no; or end an access before its time.
     Deny {
@@ -141,7 +141,8 @@ async fn list(context: &Context, state: &State, which: Which) -> Result<(), Fail
 
 async fn show(context: &Context, state: &State, id: ApprovalId) -> Result<(), Failure> {
     let request = find(state, id).await?;
-    context.terminal.show(&request, || request.described())?;
+    let all = request.to_json().map_err(anyhow::Error::from)?;
+    context.terminal.show(&all, || request.described())?;
     Ok(())
 }
 

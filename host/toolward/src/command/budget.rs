@@ -1,10 +1,11 @@
 //! `toolward budget`: how much is used up, set aside and left, and when it comes back.
 use clap::Subcommand;
 use serde_json::json;
-use toolward_gate::{BudgetLedger as _, Standing, ToolName};
+use toolward_gate::{Standing, ToolName};
+use toolward_state::AccountFilter;
 
 use super::{Context, Failure};
-use crate::wiring;
+use crate::{door::budgets::Limit, wiring};
 
 #[derive(Subcommand)]
 pub(super) enum Budget {
@@ -24,25 +25,15 @@ impl Budget {
         let Self::Show { principal, tool } = self;
         let state = wiring::state(&context.config()?).await?;
         let now = wiring::clock().now();
-        let mut all = state.standings(principal.as_deref(), now).await?;
-        all.retain(|one| tool.as_ref().is_none_or(|tool| *tool == one.tool));
-        let data: Vec<_> = all.iter().map(data).collect();
+        let wanted = AccountFilter { principal, tool, ..AccountFilter::default() };
+        let (all, _) = state.standings_of(&wanted, now).await?;
+        let data: Vec<Limit> = all.iter().map(Limit::from).collect();
         context.terminal.show(&json!({ "at": now, "budgets": data }), || text(&all))?;
         if all.is_empty() {
             context.terminal.say("no call was held to a rate or a budget yet");
         }
         Ok(())
     }
-}
-
-fn data(standing: &Standing) -> serde_json::Value {
-    let Standing { principal, tool, limit, used, reserved, left, frees_at, resets_at, held_at } =
-        standing;
-    json!({
-        "principal": principal, "tool": tool, "limit": limit.to_string(), "unit": limit.unit(),
-        "used": used, "reserved": reserved, "left": left,
-        "frees_at": frees_at, "resets_at": resets_at, "since": held_at,
-    })
 }
 
 fn text(all: &[Standing]) -> String {

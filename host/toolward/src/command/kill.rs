@@ -1,4 +1,5 @@
 //! `toolward kill`: the switches that stop what runs and keep it stopped.
+mod confirm;
 mod named;
 mod watch;
 
@@ -7,7 +8,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 use toolward_gate::{Clock as _, Switch, SwitchFeed as _, SwitchTarget, SystemClock};
 
-use super::{Context, Failure, approval::visible};
+use super::{
+    Context, Failure,
+    approval::visible,
+    time::{ANY, within},
+};
 use crate::wiring;
 
 #[derive(Subcommand)]
@@ -20,11 +25,14 @@ pub(super) enum Kill {
         #[arg(long)]
         reason: String,
         /// When it goes off by itself, as in `30m` or `2h`; never, where absent.
-        #[arg(long = "for", value_name = "TIME", value_parser = time)]
+        #[arg(long = "for", value_name = "TIME", value_parser = within(ANY, "write a time, as in `30m` or `2h`"))]
         time: Option<SignedDuration>,
         /// Also where nothing of this host has that name yet.
         #[arg(long)]
         anyway: bool,
+        /// Do not ask again before everything is stopped, which is asked on a terminal only.
+        #[arg(long)]
+        yes: bool,
     },
     /// Lift a switch.
     Off {
@@ -32,16 +40,15 @@ pub(super) enum Kill {
         target: Vec<String>,
         #[arg(long)]
         reason: String,
+        /// Do not ask again before `everything` runs again. Without a terminal, this has to be said.
+        #[arg(long)]
+        yes: bool,
     },
     /// List the switches that are thrown.
     List,
     /// Print the switches that are thrown, and each change as it is made, until it is interrupted; with `--json`, one
     /// object a line.
     Watch,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    text.parse().map_err(|_| "write a time, as in `30m` or `2h`")
 }
 
 impl Kill {
@@ -54,8 +61,14 @@ impl Kill {
         let state = wiring::state(&config).await?;
         let by = config.operator_id();
         match self {
-            Self::On { target, reason, time, anyway } => {
+            Self::On { target, reason, time, anyway, yes } => {
                 let (target, since) = (read(&target)?, SystemClock.now());
+                // A script that stops everything in an emergency is not held up.
+                confirm::before(
+                    yes || !confirm::can_ask(),
+                    &target,
+                    "stops every call of every tool",
+                )?;
                 let expires_at = time.map(|time| since.checked_add(time)).transpose();
                 let expires_at = expires_at.map_err(|error| Failure::Usage(error.to_string()))?;
                 let named = named::check(&config, &target, anyway)?;
@@ -64,8 +77,9 @@ impl Kill {
                 context.terminal.show(&switch, || format!("on: {}", switch.target))?;
                 context.terminal.say(named);
             }
-            Self::Off { target, reason } => {
+            Self::Off { target, reason, yes } => {
                 let target = read(&target)?;
+                confirm::before(yes, &target, "lets every tool run again")?;
                 if !state.lift(&target, &by, &reason).await? {
                     return Err(Failure::NotFound(format!(
                         "the switch `{target}` is not on; `toolward kill list` shows those that are"

@@ -38,9 +38,9 @@ impl Policy {
         match self {
             Self::Check(check) => check.run(context),
             Self::Explain(explain) => explain.run(context).await,
-            Self::Test(test) => test.run(context),
+            Self::Test(test) => test.run(context).await,
             Self::WhatIf(what_if) => what_if.run(context).await,
-            Self::Prove(prove) => prove.run(context),
+            Self::Prove(prove) => prove.run(context).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 use std::{path::Path, sync::Arc};
 
 use clap::Args;
+use tokio::task::JoinSet;
 
 use super::{Context, Failure};
 use crate::{authn::Shown, door::mcp_stdio, reload::Reload, wiring};
@@ -21,9 +22,10 @@ impl Run {
         let (host, policies) =
             wiring::host_and_policies(&config, &context.passphrases(), program).await?;
         let host = Arc::new(host);
-        let state = wiring::state(&config).await?;
-        let tellers = wiring::tellers(&config, &context.passphrases(), &state)?;
-        let telling = tokio::spawn(tellers.follow());
+        let mut beside = JoinSet::new();
+        if let Some(tellers) = wiring::tellers_if_any(&config, &context.passphrases()).await? {
+            beside.spawn(tellers.follow());
+        }
         tracing::info!(
             tools = host.tools.iter().count(),
             principal.id = principal.id(),
@@ -34,10 +36,9 @@ impl Run {
         let audit = host.audit.clone();
         let telemetry = context.telemetry.get().cloned();
         let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
-        let following = tokio::spawn(reload.follow());
+        beside.spawn(reload.follow());
         let served = mcp_stdio::serve(host, principal).await;
-        following.abort();
-        telling.abort();
+        drop(beside);
         // What fails here is in the log.
         drop(audit.stop().await);
         Ok(served?)

@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
-use toolward_gate::SourceError;
+use toolward_gate::{SourceError, visible_json};
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::FilterExt as _, layer::SubscriberExt as _,
@@ -40,7 +40,7 @@ impl Terminal {
         data: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> io::Result<()> {
-        let line = if self.json { serde_json::to_string(data)? } else { text() };
+        let line = if self.json { visible_json(data)? } else { text() };
         let mut out = io::stdout().lock();
         // A reader that has seen enough, as `head`, is not a failure.
         match writeln!(out, "{}", line.trim_end_matches('\n')).and_then(|()| out.flush()) {
@@ -62,7 +62,8 @@ impl Terminal {
         let _said = if matches!(failure, Failure::Silent(_)) {
             Ok(())
         } else if self.json {
-            writeln!(out, "{}", as_json(failure))
+            let said = as_json(failure);
+            writeln!(out, "{}", visible_json(&said).unwrap_or_else(|_| said.to_string()))
         } else if let Failure::Start(StartError::Source(errors)) = failure {
             errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
         } else {

@@ -8,7 +8,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 use toolward_gate::{CapabilityName, Clock as _, DenyList as _, Kind, SystemClock};
 
-use super::{Context, Failure, run};
+use super::{
+    Context, Failure, run,
+    time::{up_to, within},
+};
 use crate::{
     authn::{DevelopmentKey, MAX_SECONDS, Wanted, write_private},
     config::ADMINISTRATION,
@@ -36,7 +39,7 @@ pub(super) enum Token {
         #[arg(long)]
         administration: bool,
         /// How long it lives, as in `30m`.
-        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time)]
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = within(up_to(LONGEST), "write a time of at most 24 hours, as in `30m` or `8h`"))]
         time: SignedDuration,
         /// Write it into a new file that only its owner reads; to standard output, where absent.
         #[arg(long, value_name = "FILE")]
@@ -57,13 +60,6 @@ pub(super) enum Token {
 
 pub(super) fn kind(text: &str) -> Result<Kind, &'static str> {
     serde_json::from_value(text.into()).map_err(|_| "write `agent`, `user` or `service`")
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let most = SignedDuration::from_secs(MAX_SECONDS);
-    let read: Option<SignedDuration> = text.parse().ok();
-    read.filter(|time| time.is_positive() && *time <= most)
-        .ok_or("write a time of at most 24 hours, as in `30m` or `8h`")
 }
 
 impl Token {
@@ -158,3 +154,5 @@ async fn inspect(context: &Context, file: Option<PathBuf>) -> Result<(), Failure
     })?;
     Ok(())
 }
+
+const LONGEST: SignedDuration = SignedDuration::from_secs(MAX_SECONDS);

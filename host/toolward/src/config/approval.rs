@@ -86,8 +86,10 @@ impl Approval {
             return Err("`most_open` is at least 1: with none, nobody could ask".to_owned());
         }
         let chain = self.chain.into_iter().map(WrittenStep::read).collect::<Result<_, _>>()?;
-        let asking = Asking { chain, most_open };
+        let mut asking = Asking { chain, most_open, ..usual };
         let (access, people, tellers) = (self.access, self.person, self.tell);
+        let of = |(name, person): (&String, &PersonConfig)| (name.clone(), person.roles.clone());
+        asking.roles.people = people.iter().map(of).collect();
         let config = ApprovalConfig { asking, access, people, tellers };
         config.check_people()?;
         for (name, teller) in &config.tellers {

@@ -13,6 +13,7 @@
 //! address = "127.0.0.1:8701"
 //! audience = "urn:toolward:administration"
 //! roles = ["administrator"]
+//! readers = ["monitoring"]
 //! ```
 use std::{
     collections::BTreeSet,
@@ -50,13 +51,21 @@ pub struct LimitsConfig {
     pub body_bytes: usize,
     /// Requests in a second, of one principal; twice as many at once.
     pub requests_per_second: u32,
-    /// Connections at once, of all callers.
+    /// Connections at once, of all callers. One more is closed.
     pub connections: usize,
+    /// Connections at once, of one IPv4 address or one /64 of IPv6. One more is closed. As many as in all, where
+    /// everybody comes from the address of a proxy.
+    pub connections_per_address: usize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { body_bytes: 1 << 20, requests_per_second: 100, connections: 1024 }
+        Self {
+            body_bytes: 1 << 20,
+            requests_per_second: 100,
+            connections: 1024,
+            connections_per_address: 128,
+        }
     }
 }
 
@@ -69,6 +78,8 @@ pub struct AdministrationConfig {
     /// Who may throw switches and read the trail: everybody who has one of them. Who may answer a question
     /// says the question.
     pub roles: BTreeSet<String>,
+    /// Who may besides see metrics and budgets, and nothing else: nobody, where it is not written.
+    pub readers: BTreeSet<String>,
 }
 
 /// As it is written.
@@ -101,6 +112,8 @@ pub(super) struct Administration {
     limits: Limits,
     audience: Option<String>,
     roles: Option<BTreeSet<String>>,
+    #[serde(default)]
+    readers: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +129,7 @@ struct Limits {
     body_bytes: Option<usize>,
     requests_per_second: Option<u32>,
     connections: Option<usize>,
+    connections_per_address: Option<usize>,
 }
 
 impl Listen {
@@ -146,21 +160,28 @@ impl Listen {
         }
         let url = self.url.map(|url| whole_url(&url)).transpose()?;
         let origins = self.origins.iter().map(|one| origin(one)).collect::<Result<_, _>>()?;
-        Ok(ListenConfig { address, url, origins, tls, limits: self.limits.read()? })
+        Ok(ListenConfig {
+            address,
+            url,
+            origins,
+            tls,
+            limits: self.limits.read(self.behind_proxy)?,
+        })
     }
 }
 
 impl Administration {
     /// Fails with what to change. `agents` are the audiences of tokens for calls.
     pub(super) fn read(self, base: &Path) -> Result<AdministrationConfig, String> {
-        let Self { address, url, origins, tls, behind_proxy, limits, audience, roles } = self;
+        let Self { address, url, origins, tls, behind_proxy, limits, audience, roles, readers } =
+            self;
         let listen = Listen { address, url, origins, tls, behind_proxy, limits }.read(base)?;
         let audience = audience.unwrap_or_else(|| ADMINISTRATION.to_owned());
         if audience.is_empty() {
             return Err("a token for nobody is a token for everybody: write `audience`".to_owned());
         }
         let roles = roles.unwrap_or_else(|| [ADMINISTRATOR.to_owned()].into());
-        Ok(AdministrationConfig { listen, audience, roles })
+        Ok(AdministrationConfig { listen, audience, roles, readers })
     }
 }
 
@@ -182,17 +203,31 @@ impl AdministrationConfig {
 }
 
 impl Limits {
-    fn read(self) -> Result<LimitsConfig, String> {
+    fn read(self, behind_proxy: bool) -> Result<LimitsConfig, String> {
         let usual = LimitsConfig::default();
+        let connections = self.connections.unwrap_or(usual.connections);
+        let each = if behind_proxy { connections } else { usual.connections_per_address };
         let limits = LimitsConfig {
             body_bytes: self.body_bytes.unwrap_or(usual.body_bytes),
             requests_per_second: self.requests_per_second.unwrap_or(usual.requests_per_second),
-            connections: self.connections.unwrap_or(usual.connections),
+            connections,
+            connections_per_address: self.connections_per_address.unwrap_or(each.min(connections)),
         };
-        if limits.body_bytes == 0 || limits.requests_per_second == 0 || limits.connections == 0 {
+        let LimitsConfig { body_bytes, requests_per_second, .. } = limits;
+        if [body_bytes, connections, limits.connections_per_address].contains(&0)
+            || requests_per_second == 0
+        {
             return Err(
                 "a limit of 0 lets nobody in: write a larger one, or leave it out".to_owned()
             );
+        }
+        if connections > MAX_CONNECTIONS {
+            return Err(format!("`connections` is {MAX_CONNECTIONS} at most"));
+        }
+        if limits.connections_per_address > connections {
+            return Err(format!(
+                "`connections_per_address` is more than the {connections} `connections` of all: write a smaller one, or raise those"
+            ));
         }
         Ok(limits)
     }
@@ -227,5 +262,7 @@ fn origin(written: &str) -> Result<String, String> {
 
 /// `aud` of tokens for the administration, where the configuration names none.
 pub const ADMINISTRATION: &str = "urn:toolward:administration";
+/// Each has a descriptor, and those of one process are few.
+const MAX_CONNECTIONS: usize = 65_536;
 /// Who throws switches, where the configuration names nobody.
 const ADMINISTRATOR: &str = "administrator";

@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, time::Instant};
 
 use serde_json::{Value, json};
 use toolward_gate::{
-    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, DecideError, Refusal, Stop, Switch,
-    SwitchFeed as _, SwitchTarget, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, DecideError, Refusal, RolesFrom, Stop,
+    Switch, SwitchFeed as _, SwitchTarget, Verdict,
 };
 use toolward_sandbox::Output;
 
@@ -280,6 +280,7 @@ fn answer(stage: &Stage, by: &str, role: &str) -> Answer {
         acts_for: vec![],
         roles: BTreeSet::from([role.to_owned()]),
         verdict: Verdict::Approve,
+        roles_from: RolesFrom::Token,
         limits: AnswerLimits::default(),
         comment: "checked against the invoice".to_owned(),
         at: stage.now(),

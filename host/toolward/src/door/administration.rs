@@ -1,21 +1,25 @@
 //! What is there for people? The routes of the address under `[administration]`. No agent's token opens one.
 mod approvals;
+mod budgets;
+mod metrics;
 mod switches;
 mod trail;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{Json, Router, http::StatusCode, middleware::from_fn_with_state, routing::get};
+use axum::{Router, http::StatusCode};
 use toolward_gate::{Kind, Principal, Unavailable};
 use toolward_state::State;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    agents::{self, Token, nothing, other_method},
-    guard::{self, Guard},
+    agents,
+    guard::Guard,
     problem::Problem,
+    routes::{Token, guarded},
 };
+use crate::telemetry::Telemetry;
 
 /// What the routes for people share.
 #[derive(Clone, Debug)]
@@ -24,6 +28,10 @@ pub struct Administration {
     pub guard: Arc<Guard>,
     /// Who may throw switches and read the trail.
     pub roles: Arc<BTreeSet<String>>,
+    /// Who may see besides how the host is doing.
+    pub readers: Arc<BTreeSet<String>>,
+    /// What measures the host, where something does.
+    pub telemetry: Option<Arc<Telemetry>>,
     /// Of a request's body.
     pub body_bytes: usize,
 }
@@ -36,20 +44,13 @@ pub const OPEN: &[&str] = &["/healthz", "/openapi.json"];
 #[openapi(
     info(title = "Toolward administration", description = "Where people decide, stop and look."),
     modifiers(&Token),
-    tags((name = "approvals"), (name = "switches"), (name = "audit"), (name = "host")),
+    tags((name = "approvals"), (name = "switches"), (name = "budgets"), (name = "audit"), (name = "host")),
 )]
 struct Document;
 
 /// Everything behind one guard.
 pub fn router(administration: &Administration) -> Router {
-    let (routes, document) = routes().split_for_parts();
-    let document = Arc::new(document);
-    routes
-        .route("/openapi.json", get(move || async move { Json(document) }))
-        .fallback(nothing)
-        .method_not_allowed_fallback(other_method)
-        .with_state(administration.clone())
-        .layer(from_fn_with_state(administration.guard.clone(), guard::admit))
+    guarded(routes(), administration.clone(), administration.guard.clone())
 }
 
 /// A route is in the document, or is not there.
@@ -61,7 +62,9 @@ fn routes() -> OpenApiRouter<Administration> {
         .routes(routes!(approvals::deny))
         .routes(routes!(switches::list, switches::throw))
         .routes(routes!(switches::lift))
+        .routes(routes!(budgets::list))
         .routes(routes!(trail::search))
+        .routes(routes!(metrics::show))
         .routes(routes!(agents::health))
 }
 
@@ -74,13 +77,25 @@ pub fn document() -> utoipa::openapi::OpenApi {
 impl Administration {
     /// Whoever has one of the roles may throw switches and read the trail.
     fn operates(&self, principal: &Principal) -> Result<(), Problem> {
-        if self.roles.is_disjoint(principal.roles()) {
-            let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
-            let detail = format!("this needs one of the roles `{}`", roles.join("`, `"));
-            return Err(Problem::new(StatusCode::FORBIDDEN, "no-role", detail));
-        }
-        Ok(())
+        has_one(principal, self.roles.iter())
     }
+
+    /// They, and whoever has a role for it, may see numbers: what is used up, and what is measured.
+    fn watches(&self, principal: &Principal) -> Result<(), Problem> {
+        has_one(principal, self.roles.union(&self.readers))
+    }
+}
+
+fn has_one<'a>(
+    principal: &Principal,
+    roles: impl Iterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    let roles: Vec<&str> = roles.map(String::as_str).collect();
+    if roles.iter().any(|role| principal.roles().contains(*role)) {
+        return Ok(());
+    }
+    let detail = format!("this needs one of the roles `{}`", roles.join("`, `"));
+    Err(Problem::new(StatusCode::FORBIDDEN, "no-role", detail))
 }
 
 /// A question is answered by a person, who speaks for nobody else and through nobody else.

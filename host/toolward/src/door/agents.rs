@@ -1,25 +1,27 @@
 //! What is there for agents? The routes of the address under `[listen]`.
 use std::sync::Arc;
 
-use axum::{
-    Json, Router, extract::State, http::StatusCode, middleware::from_fn_with_state, routing::get,
-};
+use axum::{Json, Router, extract::State};
 use serde::{Deserialize, Serialize};
-use toolward_gate::ApprovalId;
+use toolward_gate::{ApprovalId, CapabilityName, Principal};
 use toolward_state::State as Remembered;
-use utoipa::{
-    Modify, OpenApi, ToSchema,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
-};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    guard::{self, Guard, METADATA},
+    guard::{Guard, METADATA},
     mcp_http,
     problem::Problem,
-    rest, token,
+    rest,
+    routes::{Token, guarded},
+    scopes::Scopes,
+    token,
 };
-use crate::{config::LimitsConfig, host::Host};
+use crate::{
+    authn::PROOF_ALGORITHMS,
+    config::{Config, LimitsConfig},
+    host::Host,
+};
 
 /// What the routes for agents share.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct Agents {
     pub guard: Arc<Guard>,
     /// Whom to ask for a token.
     pub issuers: Arc<[String]>,
+    /// For which scope to ask.
+    scopes: Arc<Scopes>,
     pub(super) mcp: mcp_http::Service,
     /// Of a request's body.
     pub(super) body_bytes: usize,
@@ -46,7 +50,7 @@ impl Agents {
         host: Arc<Host>,
         state: Remembered,
         guard: Arc<Guard>,
-        issuers: Arc<[String]>,
+        config: &Config,
         limits: LimitsConfig,
     ) -> Self {
         let body_bytes = limits.body_bytes;
@@ -55,9 +59,18 @@ impl Agents {
             host,
             state,
             guard,
-            issuers,
+            issuers: config.issuers.keys().cloned().collect(),
+            scopes: Arc::new(Scopes::of(config)),
             body_bytes,
         }
+    }
+
+    /// The scope of a token with which this caller could call the tool; `None` where no other one would help.
+    pub(super) fn missing_scope(&self, principal: &Principal, tool: &str) -> Option<String> {
+        let tool = self.host.tools.find(tool)?;
+        let needed = tool.manifest.wants.iter().filter(|want| want.required);
+        let needed: Vec<&CapabilityName> = needed.map(|want| &want.capability).collect();
+        self.scopes.missing(principal, &needed)
     }
 }
 
@@ -72,20 +85,13 @@ pub const OPEN: &[&str] = &["/healthz", "/readyz", "/openapi.json", METADATA, ME
         description = "Agent tools that run in a sandbox, under policies, with credentials they never see.",
     ),
     modifiers(&Token),
-    tags((name = "tools"), (name = "calls"), (name = "tokens"), (name = "mcp"), (name = "host")),
+    tags((name = "tools"), (name = "calls"), (name = "budgets"), (name = "tokens"), (name = "mcp"), (name = "host")),
 )]
 struct Document;
 
 /// Everything behind one guard.
 pub fn router(agents: &Agents) -> Router {
-    let (routes, document) = routes().split_for_parts();
-    let document = Arc::new(document);
-    routes
-        .route("/openapi.json", get(move || async move { Json(document) }))
-        .fallback(nothing)
-        .method_not_allowed_fallback(other_method)
-        .with_state(agents.clone())
-        .layer(from_fn_with_state(agents.guard.clone(), guard::admit))
+    guarded(routes(), agents.clone(), agents.guard.clone())
 }
 
 /// A route is in the document, or is not there.
@@ -95,6 +101,7 @@ fn routes() -> OpenApiRouter<Agents> {
         .routes(routes!(rest::show_tool))
         .routes(routes!(rest::call))
         .routes(routes!(rest::show_call))
+        .routes(routes!(rest::budgets::list_budgets))
         .routes(routes!(token::exchange))
         .routes(routes!(mcp_http::answer))
         .routes(routes!(health))
@@ -107,18 +114,6 @@ fn routes() -> OpenApiRouter<Agents> {
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_routes, document) = routes().split_for_parts();
     document
-}
-
-/// How requests are authenticated, as the document says it.
-pub(super) struct Token;
-
-impl Modify for Token {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.bearer_format = Some("JWT".to_owned());
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
-    }
 }
 
 /// That the process answers.
@@ -160,7 +155,7 @@ pub struct Metadata {
     pub authorization_servers: Vec<String>,
     pub bearer_methods_supported: Vec<String>,
     pub dpop_signing_alg_values_supported: Vec<String>,
-    /// The capabilities that tools may want.
+    /// Words that a token's scope may have, where the configuration maps them.
     pub scopes_supported: Vec<String>,
 }
 
@@ -187,21 +182,11 @@ impl Agents {
             resource_name: "Toolward".to_owned(),
             authorization_servers: self.issuers.to_vec(),
             bearer_methods_supported: vec!["header".to_owned()],
-            dpop_signing_alg_values_supported: ALGORITHMS.map(str::to_owned).to_vec(),
-            scopes_supported: Vec::new(),
+            dpop_signing_alg_values_supported: PROOF_ALGORITHMS.map(str::to_owned).to_vec(),
+            scopes_supported: self.scopes.supported(),
         }
     }
 }
 
-pub(super) async fn nothing() -> Problem {
-    Problem::not_found("there is nothing at this path; `/openapi.json` lists what there is")
-}
-
-pub(super) async fn other_method() -> Problem {
-    let detail = "the path takes other methods; `/openapi.json` lists them";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-}
-
 /// RFC 9728 section 3.1: the resource's path comes after the well-known one.
 const METADATA_OF_MCP: &str = "/.well-known/oauth-protected-resource/mcp";
-const ALGORITHMS: [&str; 5] = ["EdDSA", "ES256", "ES384", "PS256", "RS256"];

@@ -5,12 +5,11 @@
 //! GET  /approval/link/{word}      what a link is about; nothing changes
 //! POST /approval/link/{word}      {"verdict": "approve" | "deny", "comment": "…"}, with a login
 //! ```
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Json, Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    Router,
+    extract::{Path, Request as Asked, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -18,14 +17,21 @@ use axum::{
 use serde::Deserialize;
 use toolward_gate::{
     Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, Clock, DecideError, Kind,
-    Principal, Request, Verdict, visible,
+    Principal, Request, RolesFrom, Verdict, visible,
 };
 use toolward_state::{ApprovalLink, LinkError};
 use toolward_vault::verify_signature;
 
+use super::{
+    body,
+    guard::{Credentials, Scheme, credentials},
+    place::only,
+    problem::{Problem, of_undecided},
+};
 use crate::{
     authn::{Authn, Shown},
-    telling::{Means, SlackConfig, TellerConfig},
+    narrower,
+    telling::{LIMITS, Means, SlackConfig, TellerConfig},
 };
 
 /// Who takes the answers.
@@ -48,7 +54,6 @@ pub fn router(desk: Arc<AnswerDesk>) -> Router {
     Router::new()
         .route("/approval/slack/{teller}", post(slack))
         .route("/approval/link/{word}", get(look).post(decide))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(desk)
 }
 
@@ -63,15 +68,14 @@ impl IntoResponse for Refused {
 
 impl From<DecideError> for Refused {
     fn from(error: DecideError) -> Self {
-        let status = match &error {
-            DecideError::Unknown(_) => StatusCode::NOT_FOUND,
-            DecideError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            DecideError::NotOpen { .. } | DecideError::AnsweredBefore(_) => StatusCode::CONFLICT,
-            DecideError::OwnCall(_)
-            | DecideError::NotAnApprover { .. }
-            | DecideError::NotAskedYet(_) => StatusCode::FORBIDDEN,
-        };
-        Self(status, error.to_string())
+        Self(of_undecided(&error).0, error.to_string())
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self(status, problem.detail)
     }
 }
 
@@ -100,17 +104,22 @@ fn plain(status: StatusCode, text: String) -> Response {
 async fn slack(
     State(desk): Desk,
     Path(teller): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let Some(TellerConfig::Slack(config)) = desk.means.config.tellers.get(&teller) else {
         return Err(Refused(StatusCode::NOT_FOUND, "there is no such teller".to_owned()));
     };
-    desk.check_signed(config, &headers, &body).await?;
+    let (parts, body) = asked.into_parts();
+    let body = body::bytes(&parts.headers, body, MAX_BODY).await?;
+    desk.check_signed(config, &parts.headers, &body).await?;
     let pressed = Pressed::read(&body).ok_or_else(|| not_understood("it is no pressed button"))?;
     let said = match desk.take(&pressed).await {
         Ok(request) => {
-            format!("{}: {} by {}", request.id, request.state.word(), desk.name(&pressed))
+            let by = desk.name(&pressed);
+            let limits = request.answers.last().map(|answer| &answer.limits);
+            let limits = limits.filter(|limits| !limits.is_none());
+            let within = limits.map_or(String::new(), |limits| format!(" within {limits}"));
+            format!("{}: {} by {by}{within}", request.id, request.state.word())
         }
         Err(Refused(status, why)) => {
             tracing::warn!(%status, %why, "an answer from Slack was not taken");
@@ -140,12 +149,8 @@ impl AnswerDesk {
         body: &[u8],
     ) -> Result<(), Refused> {
         let unsigned = |why: String| Refused(StatusCode::UNAUTHORIZED, why);
-        let field = |name| {
-            let mut all = headers.get_all(name).iter();
-            // One of two would be a choice.
-            let first = all.next().filter(|_| all.next().is_none());
-            first.and_then(|value| value.to_str().ok()).unwrap_or_default()
-        };
+        // One of two would be a choice.
+        let field = |name| only(headers, &name).unwrap_or_default();
         let secret = self.means.secret(&config.store, &config.signing_secret).await;
         let secret = secret.map_err(|error| {
             tracing::error!(%error, "Slack's signing secret cannot be read");
@@ -178,7 +183,8 @@ impl AnswerDesk {
             acts_for: Vec::new(),
             roles: person.roles.clone(),
             verdict: pressed.verdict,
-            limits: AnswerLimits::default(),
+            roles_from: RolesFrom::Person,
+            limits: pressed.limits()?,
             comment: "through Slack".to_owned(),
             at: self.clock.now(),
         };
@@ -192,11 +198,22 @@ impl AnswerDesk {
 
     /// Whoever logs in with a token. Fails where there is none, and where it is not the one the link was sent to.
     async fn person(&self, link: &ApprovalLink, headers: &HeaderMap) -> Result<Principal, Refused> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = shown.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(|| {
-            let told = format!("A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.", link.approval);
-            Refused(StatusCode::UNAUTHORIZED, told)
-        })?;
+        let token = match credentials(headers) {
+            Credentials::Shown(Scheme::Bearer, token) => token,
+            Credentials::Absent => {
+                let told = format!(
+                    "A question waits. This link alone shows nothing and decides nothing: send it with a login (`Authorization: Bearer`), or run `toolward approval show {}`.",
+                    link.approval
+                );
+                return Err(Refused(StatusCode::UNAUTHORIZED, told));
+            }
+            // One of several would be a choice.
+            Credentials::Shown(Scheme::Dpop, _) | Credentials::Malformed => {
+                return Err(not_understood(
+                    "send one `Authorization` field, with `Bearer` and a token",
+                ));
+            }
+        };
         let principal = self.authn.identify(Some(Shown::bearer(token))).await;
         let principal =
             principal.map_err(|error| Refused(StatusCode::UNAUTHORIZED, error.to_string()))?;
@@ -233,16 +250,19 @@ struct Decided {
 async fn decide(
     State(desk): Desk,
     Path(word): Path<String>,
-    headers: HeaderMap,
-    Json(decided): Json<Decided>,
+    asked: Asked,
 ) -> Result<Response, Refused> {
     let link = desk.means.state.follow_link(&word).await?;
-    let person = desk.person(&link, &headers).await?;
+    let (parts, body) = asked.into_parts();
+    let person = desk.person(&link, &parts.headers).await?;
+    let decided: Decided =
+        body::read(&parts.headers, body, MAX_BODY, "the body is no answer").await?;
     let answer = Answer {
         by: person.id().to_owned(),
         acts_for: person.acts_for().to_vec(),
         roles: person.roles().clone(),
         verdict: decided.verdict,
+        roles_from: RolesFrom::Token,
         limits: decided.limits,
         comment: decided.comment,
         at: desk.clock.now(),
@@ -265,15 +285,37 @@ struct Pressed {
     approval: ApprovalId,
     /// The digest of the call that the message showed.
     binds: String,
+    /// What a yes is narrowed to, as it was written.
+    limits: String,
 }
 
 impl Pressed {
+    /// Fails with what to write. A no has none.
+    fn limits(&self) -> Result<AnswerLimits, Refused> {
+        match self.verdict {
+            Verdict::Approve => narrower::read(&self.limits).map_err(|why| not_understood(&why)),
+            Verdict::Deny => Ok(AnswerLimits::default()),
+        }
+    }
+
     fn read(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Payload {
             r#type: String,
             user: User,
             actions: Vec<Action>,
+            #[serde(default)]
+            state: Inputs,
+        }
+        /// What stands in the inputs of the message, by block and action.
+        #[derive(Default, Deserialize)]
+        struct Inputs {
+            values: BTreeMap<String, BTreeMap<String, Input>>,
+        }
+        #[derive(Deserialize)]
+        struct Input {
+            #[serde(default)]
+            value: Option<String>,
         }
         #[derive(Deserialize)]
         struct User {
@@ -296,12 +338,15 @@ impl Pressed {
         let (id, binds) =
             action.value.split_once(' ').filter(|_| payload.r#type == "block_actions")?;
         let (approval, binds) = (id.parse().ok()?, binds.to_owned());
-        Some(Self { member: payload.user.id, verdict, approval, binds })
+        let mut inputs = payload.state.values;
+        let input = inputs.remove(LIMITS).and_then(|mut block| block.remove(LIMITS));
+        let limits = input.and_then(|input| input.value).unwrap_or_default();
+        Some(Self { member: payload.user.id, verdict, approval, binds, limits })
     }
 }
 
-const SLACK_SIGNATURE: &str = "x-slack-signature";
-const SLACK_TIMESTAMP: &str = "x-slack-request-timestamp";
+const SLACK_SIGNATURE: HeaderName = HeaderName::from_static("x-slack-signature");
+const SLACK_TIMESTAMP: HeaderName = HeaderName::from_static("x-slack-request-timestamp");
 /// Bytes of an answer.
 const MAX_BODY: usize = 256 << 10;
 const HEADERS: [(HeaderName, &str); 5] = [

@@ -2,14 +2,26 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     http::{HeaderMap, StatusCode, header},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 use toolward_gate::parse_json;
 
 use super::{place::only, problem::Problem};
+
+/// What a body of at most `most` bytes says; `wrong` is what is said of one that says something else.
+pub(super) async fn read<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+    wrong: &str,
+) -> Result<T, Problem> {
+    let written = json(headers, body, most).await?;
+    serde_json::from_value(written).map_err(|error| Problem::malformed(format!("{wrong}: {error}")))
+}
 
 /// The JSON of a body of at most `most` bytes: no key twice, no number that readers disagree on, no deep nesting.
 pub(super) async fn json(headers: &HeaderMap, body: Body, most: usize) -> Result<Value, Problem> {
@@ -18,9 +30,17 @@ pub(super) async fn json(headers: &HeaderMap, body: Body, most: usize) -> Result
         let detail = "send the body as `application/json`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
     }
+    let bytes = bytes(headers, body, most).await?;
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
+    parse_json(text)
+        .map_err(|error| Problem::malformed(format!("the body is not acceptable JSON: {error}")))
+}
+
+/// All of a body of at most `most` bytes, that comes within [`BODY`].
+pub(super) async fn bytes(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
     let too_long = || {
-        let detail =
-            format!("the body is longer than {most} bytes; the operator sets `body_bytes`");
+        let detail = format!("the body is longer than {most} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", detail)
     };
     let said =
@@ -31,11 +51,7 @@ pub(super) async fn json(headers: &HeaderMap, body: Body, most: usize) -> Result
     let read = timeout(BODY, to_bytes(body, most)).await.map_err(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body did not come in time")
     })?;
-    let bytes = read.map_err(|_| too_long())?;
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
-    parse_json(text)
-        .map_err(|error| Problem::malformed(format!("the body is not acceptable JSON: {error}")))
+    read.map_err(|_| too_long())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -45,3 +61,35 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// From the end of the header to the end of the body.
 const BODY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream::{self, StreamExt as _};
+
+    use super::*;
+
+    fn begun() -> impl futures::Stream<Item = Result<&'static str, Infallible>> {
+        stream::iter([Ok("{\"a\":")])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_waited_for_no_longer_than_that() {
+        let (headers, began) = (HeaderMap::new(), tokio::time::Instant::now());
+        let ends = Body::from_stream(begun().chain(stream::iter([Ok("1}")])));
+        assert_eq!(bytes(&headers, ends, 100).await.unwrap(), "{\"a\":1}");
+        let hangs = Body::from_stream(begun().chain(stream::pending()));
+        let refused = bytes(&headers, hangs, 100).await.unwrap_err();
+        assert_eq!((refused.status, began.elapsed()), (408, BODY));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_no_further_than_its_limit_whatever_it_says_of_its_length() {
+        let (mut headers, body) = (HeaderMap::new(), || Body::from("x".repeat(11)));
+        assert_eq!(bytes(&headers, body(), 11).await.unwrap().len(), 11);
+        assert_eq!(bytes(&headers, body(), 10).await.unwrap_err().status, 413);
+        headers.insert(header::CONTENT_LENGTH, 5.into());
+        assert_eq!(bytes(&headers, body(), 10).await.unwrap_err().status, 413);
+    }
+}

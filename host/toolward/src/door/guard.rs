@@ -19,7 +19,7 @@ use super::{
     rate::Rates,
 };
 use crate::{
-    authn::{Authn, AuthnError, Proof, Shown},
+    authn::{Authn, AuthnError, PROOF_ALGORITHMS, Proof, Shown},
     config::LimitsConfig,
 };
 
@@ -123,7 +123,8 @@ impl Guard {
         Problem::unavailable().into_response()
     }
 
-    /// The same answer for every fault of a token; the reason is for the operator (RFC 6750 section 3.1).
+    /// The same answer for every fault of a token; the reason is for the operator (RFC 6750 section 3.1). No scope is
+    /// named: none is needed to get in, and which one a call needs is said when it is made.
     fn unauthenticated(&self, error: Option<&AuthnError>) -> Response {
         if let Some(error) = error {
             tracing::info!(reason = %error, "a token was not taken");
@@ -132,22 +133,27 @@ impl Guard {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
         let invalid = if error.is_some() { ", error=\"invalid_token\"" } else { "" };
         let invalid = format!("{}{invalid}", self.metadata());
-        challenged(problem, &invalid)
+        challenged(problem.into_response(), &invalid)
     }
 
     /// RFC 6750 section 3.1, `invalid_request`.
     fn misused(&self, detail: &str) -> Response {
         let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid-request", detail);
-        challenged(problem, &format!("{}, error=\"invalid_request\"", self.metadata()))
+        let told = format!("{}, error=\"invalid_request\"", self.metadata());
+        challenged(problem.into_response(), &told)
     }
 
     /// A token whose scope leaves out what a call needs: all of it is named at once.
-    pub(super) fn insufficient(&self, scope: &[&str]) -> Response {
-        let scope = scope.join(" ");
+    pub(super) fn insufficient(&self, scope: &str) -> Response {
         let detail = format!("the token's scope does not allow what this needs: {scope}");
         let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient-scope", detail);
+        self.wider(problem.with("scope", scope).into_response(), scope)
+    }
+
+    /// The same for an answer that says already why not.
+    pub(super) fn wider(&self, response: Response, scope: &str) -> Response {
         let told = format!("{}, error=\"insufficient_scope\", scope=\"{scope}\"", self.metadata());
-        challenged(problem.with("scope", scope), &told)
+        challenged(response, &told)
     }
 
     /// Where a client learns which issuer to ask (RFC 9728 section 5.1).
@@ -188,19 +194,20 @@ pub async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next
     response
 }
 
-enum Scheme {
+#[derive(Clone, Copy)]
+pub(super) enum Scheme {
     Bearer,
     Dpop,
 }
 
-enum Credentials<'a> {
+pub(super) enum Credentials<'a> {
     Absent,
     Malformed,
     Shown(Scheme, &'a str),
 }
 
 /// RFC 6750 section 2.1: one field, a scheme, one space, and a `token68`.
-fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     if !headers.contains_key(header::AUTHORIZATION) {
         return Credentials::Absent;
     }
@@ -225,12 +232,10 @@ fn limited(rates: &Rates, caller: &str) -> Result<(), Problem> {
 }
 
 /// Both schemes, since either may be what the issuer gives (RFC 9110 section 11.6.1).
-fn challenged(problem: Problem, told: &str) -> Response {
-    let mut response = problem.into_response();
-    for scheme in ["Bearer", "DPoP"] {
-        let algorithms =
-            if scheme == "DPoP" { ", algs=\"EdDSA ES256 ES384 PS256 RS256\"" } else { "" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{scheme} {told}{algorithms}")) {
+fn challenged(mut response: Response, told: &str) -> Response {
+    let proofs = format!("DPoP {told}, algs=\"{}\"", PROOF_ALGORITHMS.join(" "));
+    for challenge in [format!("Bearer {told}"), proofs] {
+        if let Ok(value) = HeaderValue::from_str(&challenge) {
             response.headers_mut().append(header::WWW_AUTHENTICATE, value);
         }
     }

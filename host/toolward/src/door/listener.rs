@@ -16,18 +16,19 @@ use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::room::Room;
 use crate::config::ListenConfig;
 
 /// A socket that listens, and what it does with a connection.
 pub struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
-    places: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -45,14 +46,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whom to count together: an IPv4 address, or the /64 that one customer has of IPv6.
+    /// Whom to count together.
     pub(super) fn neighbourhood(&self) -> String {
-        match self.address.ip().to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}")
-            }
+        neighbourhood(self.address)
+    }
+}
+
+/// An IPv4 address, or the /64 that one customer has of IPv6.
+fn neighbourhood(address: SocketAddr) -> String {
+    match address.ip().to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
         }
     }
 }
@@ -87,7 +93,9 @@ impl Default for Stopping {
 impl Listener {
     pub async fn bind(config: &ListenConfig, tls: Option<TlsAcceptor>) -> std::io::Result<Self> {
         let socket = TcpListener::bind(config.address).await?;
-        Ok(Self { socket, tls, places: Arc::new(Semaphore::new(config.limits.connections)) })
+        let limits = config.limits;
+        let room = Room::new(limits.connections, limits.connections_per_address);
+        Ok(Self { socket, tls, room })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
@@ -96,13 +104,11 @@ impl Listener {
 
     /// Serves until it is told to stop; then waits for what is being answered, [`GRACE`] at most.
     pub async fn serve(self, router: Router, stopping: &Stopping) {
-        let Self { socket, tls, places } = self;
+        let Self { socket, tls, room } = self;
         let mut stopped = pin!(stopping.stopped());
         let (serving, all_ended) = watch::channel(());
         drop(all_ended);
         loop {
-            // Who finds no place waits in the system's queue.
-            let Ok(place) = places.clone().acquire_owned().await else { break };
             let (stream, address) = tokio::select! {
                 () = &mut stopped => break,
                 accepted = socket.accept() => match accepted {
@@ -114,11 +120,19 @@ impl Listener {
                     }
                 },
             };
+            // Who finds no place is not left to wait for one: the connection ends here.
+            let seat = match room.take(neighbourhood(address)) {
+                Ok(seat) => seat,
+                Err(full) => {
+                    tracing::debug!(%full, "a connection was not taken");
+                    continue;
+                }
+            };
             let (tls, router, end) = (tls.clone(), router.clone(), stopping.stopped());
             let lives = serving.subscribe();
             tokio::spawn(async move {
                 connected(stream, address, tls, router, end).await;
-                drop((place, lives));
+                drop((seat, lives));
             });
         }
         drop(socket);
@@ -191,3 +205,52 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(10);
 /// After an error that will not be gone at once, as where there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::config::LimitsConfig;
+
+    /// What a connection hears that says this and no more, and how long it is kept.
+    async fn heard(said: &str) -> (String, Duration) {
+        let config = ListenConfig {
+            address: "127.0.0.1:0".parse().unwrap(),
+            url: None,
+            origins: [].into(),
+            tls: None,
+            limits: LimitsConfig::default(),
+        };
+        let listener = Listener::bind(&config, None).await.unwrap();
+        let mut stream = TcpStream::connect(listener.address().unwrap()).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let (stopping, began) = (Stopping::new(), Instant::now());
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let mut told = String::new();
+        tokio::select! {
+            () = listener.serve(router, &stopping) => panic!("nobody told it to stop"),
+            read = stream.read_to_string(&mut told) => drop(read.unwrap()),
+        }
+        (told, began.elapsed())
+    }
+
+    /// The clock jumps to what is waited for.
+    #[tokio::test(start_paused = true)]
+    async fn a_header_that_does_not_end_is_waited_for_no_longer_than_that() {
+        let (told, kept) = heard("GET / HTTP/1.1\r\nhost: ").await;
+        assert!(!told.contains("here"), "{told}");
+        assert!(kept >= HEADERS && kept < HEADERS.saturating_mul(2), "{kept:?}");
+        // The same that ends is answered; then the connection may be used again for as long.
+        let (told, kept) = heard("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(told.ends_with("here"), "{told}");
+        assert!(kept < HEADERS.saturating_mul(2), "{kept:?}");
+        // And one that says nothing takes its place for no longer, either.
+        let (told, kept) = heard("").await;
+        assert!(told.is_empty() && kept < HEADERS.saturating_mul(2), "{told} {kept:?}");
+    }
+}

@@ -14,7 +14,7 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 use serde_json::{Value, json};
-use toolward_gate::{CapabilityName, Principal};
+use toolward_gate::Principal;
 
 use super::{
     agents::Agents,
@@ -93,15 +93,11 @@ fn fits(message: &Value) -> Result<(), (i32, &'static str)> {
 }
 
 /// What a tool needs and the token's scope leaves out: then another token would help, and nothing else.
-fn beyond<'a>(agents: &'a Agents, principal: &Principal, message: &Value) -> Option<Vec<&'a str>> {
+fn beyond(agents: &Agents, principal: &Principal, message: &Value) -> Option<String> {
     if message.get("method")?.as_str()? != "tools/call" {
         return None;
     }
-    let tool = agents.host.tools.find(message.pointer("/params/name")?.as_str()?)?;
-    let needed = tool.manifest.wants.iter().filter(|want| want.required);
-    let needed: Vec<&CapabilityName> = needed.map(|want| &want.capability).collect();
-    let enough = needed.iter().all(|one| principal.in_scope(one));
-    (!enough).then(|| needed.into_iter().map(CapabilityName::as_str).collect())
+    agents.missing_scope(principal, message.pointer("/params/name")?.as_str()?)
 }
 
 fn unread(problem: &Problem) -> Response {

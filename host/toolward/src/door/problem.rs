@@ -2,12 +2,13 @@
 use std::time::Duration;
 
 use axum::{
+    extract::rejection::QueryRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use toolward_gate::{Cause, Refusal, Stop};
+use toolward_gate::{Cause, DecideError, Refusal, Stop};
 use utoipa::ToSchema;
 
 /// Why a request was not done. `type` is stable: programs match on it.
@@ -129,6 +130,27 @@ fn of_refusal(refusal: &Refusal) -> StatusCode {
     }
 }
 
+/// Why a person's answer was not taken: what one may not do, and what cannot be done now.
+pub(super) fn of_undecided(error: &DecideError) -> (StatusCode, &'static str) {
+    match error {
+        DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
+        DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
+        DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
+        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
+        DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
+        DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
+        DecideError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        DecideError::Unfit(_) => (StatusCode::BAD_REQUEST, "unfit-limits"),
+    }
+}
+
+/// Parameters of an address that are none.
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        Self::malformed(error.body_text())
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -145,3 +167,15 @@ impl IntoResponse for Problem {
 
 /// What every type begins with.
 const TYPES: &str = "urn:toolward:problem:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_asked_yet_may_come_back_and_who_may_not_answer_may_not() {
+        let status = |error: DecideError| of_undecided(&error).0;
+        assert_eq!(status(DecideError::NotAskedYet("mia".to_owned())), StatusCode::CONFLICT);
+        assert_eq!(status(DecideError::OwnCall("mia".to_owned())), StatusCode::FORBIDDEN);
+    }
+}

@@ -4,6 +4,7 @@
 //! request picks it up once somebody said yes. Where a client asks for `text/event-stream`, it hears of progress.
 #![expect(unused_qualifications, reason = "the macro of a route writes them")]
 
+pub(super) mod budgets;
 mod calling;
 mod once;
 mod told;
@@ -105,7 +106,7 @@ pub(super) async fn list_tools(
     Extension(principal): Extension<Principal>,
     paging: Result<Query<Paging>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ToolList>, Problem> {
-    let Query(paging) = paging.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(paging) = paging?;
     let after: Option<ToolName> = paging
         .after
         .map(|name| name.parse().map_err(|_| Problem::malformed("`after` is no name of a tool")))
@@ -180,9 +181,8 @@ async fn asked(
     headers: &HeaderMap,
     body: axum::body::Body,
 ) -> Result<Asked, Problem> {
-    let written = body::json(headers, body, agents.body_bytes).await?;
-    let request: CallRequest = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body is no call: {error}")))?;
+    let request: CallRequest =
+        body::read(headers, body, agents.body_bytes, "the body is no call").await?;
     Asked::read(principal, headers, request)
 }
 

@@ -17,6 +17,7 @@ use crate::{
     authn::Authn,
     config::{AdministrationConfig, Config, ListenConfig},
     host::Host,
+    telemetry::Telemetry,
 };
 
 /// Everything that listens, before it is served.
@@ -52,8 +53,7 @@ impl Serving {
     ) -> Result<SocketAddr, ServingError> {
         let (listener, address) = bind(listen, authn.client_verifier()).await?;
         let guard = Guard::new(authn, Place::new(listen, address), agents::OPEN, listen.limits);
-        let issuers = config.issuers.keys().cloned().collect();
-        let agents = Agents::new(host, state, guard, issuers, listen.limits);
+        let agents = Agents::new(host, state, guard, config, listen.limits);
         self.0.push((listener, agents::router(&agents)));
         Ok(address)
     }
@@ -66,14 +66,16 @@ impl Serving {
         authn: Arc<Authn>,
         state: State,
         answers: Router,
+        telemetry: Option<Arc<Telemetry>>,
     ) -> Result<SocketAddr, ServingError> {
         let (listener, address) = bind(&config.listen, authn.client_verifier()).await?;
         let place = Place::new(&config.listen, address);
         let guard = Guard::new(authn, place, administration::OPEN, config.listen.limits);
         let roles = Arc::new(config.roles.clone());
+        let readers = Arc::new(config.readers.clone());
         let body_bytes = config.listen.limits.body_bytes;
         let answers = answers.layer(from_fn_with_state(guard.clone(), guard::admit_stranger));
-        let administration = Administration { state, guard, roles, body_bytes };
+        let administration = Administration { state, guard, roles, readers, telemetry, body_bytes };
         let router = administration::router(&administration).merge(answers);
         self.0.push((listener, router));
         Ok(address)

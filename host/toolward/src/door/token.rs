@@ -3,8 +3,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use toolward_gate::Principal;
 use utoipa::ToSchema;
 
-use super::{agents::Agents, problem::Problem};
+use super::{agents::Agents, body, problem::Problem};
 use crate::authn::{ExchangeError, Exchanged, Exchanging};
 
 /// What is asked for (RFC 8693 section 2.1).
@@ -74,10 +73,14 @@ struct TokenAnswer {
 pub(super) async fn exchange(
     State(agents): State<Agents>,
     Extension(caller): Extension<Principal>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
-    match exchanged(&agents, &caller, &headers, &body).await {
+    let (parts, body) = request.into_parts();
+    let body = match body::bytes(&parts.headers, body, MAX_BODY).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    match exchanged(&agents, &caller, &parts.headers, &body).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => refused(&error),
     }
@@ -178,6 +181,8 @@ fn refused(error: &ExchangeError) -> Response {
     (status, Json(told)).into_response()
 }
 
+/// Two tokens, and a scope.
+const MAX_BODY: usize = 64 << 10;
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";

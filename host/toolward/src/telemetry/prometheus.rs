@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use prometheus::{Registry, TextEncoder};
+use prometheus::{Error, Registry, TextEncoder};
 use tokio::net::TcpListener;
 
 pub(super) fn router(registry: Registry) -> Router {
@@ -19,13 +19,17 @@ pub(super) async fn serve(listener: TcpListener, metrics: Router) -> std::io::Re
 }
 
 async fn metrics(State(registry): State<Registry>) -> Response {
-    match TextEncoder::new().encode_to_string(&registry.gather()) {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+    match text(&registry) {
+        Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+pub(super) fn text(registry: &Registry) -> Result<String, Error> {
+    TextEncoder::new().encode_to_string(&registry.gather())
 }
 
 /// A web page can have a name of its own lead to this machine. It cannot ask by an address, nor as `localhost`.
@@ -40,4 +44,4 @@ async fn by_address(request: Request, next: Next) -> Response {
 }
 
 /// The text format, version 0.0.4.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,11 +1,11 @@
 //! A message by mail, with a link for each person that serves once and opens nothing without a login.
 use async_trait::async_trait;
 use serde::Deserialize;
-use toolward_gate::{PrivateRanges, Request, visible};
+use toolward_gate::{PrivateRanges, Request};
 use toolward_state::Telling;
 use toolward_vault::{Mail, MailServer, SecretName};
 
-use super::{Arguments, Means, TellError, Teller};
+use super::{Arguments, Means, TellError, Teller, masked};
 use crate::config::ApprovalConfig;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -66,7 +66,7 @@ impl Teller for EmailConfig {
 
     /// To each person by themselves: a link is one person's. Whoever could not be reached is tried again, together
     /// with the others.
-    async fn tell(&self, telling: &Telling, means: &Means) -> Result<(), TellError> {
+    async fn tell(&self, telling: &Telling, means: &Means) -> Result<Option<String>, TellError> {
         let password = match (&self.store, &self.password) {
             (Some(store), Some(name)) => Some(means.secret(store, name).await?),
             _ => None,
@@ -78,7 +78,7 @@ impl Teller for EmailConfig {
             let mail = self.mail(means, &telling.request, name, to).await?;
             means.notices.mail(&self.server, &self.allow_private, login, &mail).await?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -90,21 +90,13 @@ impl EmailConfig {
         name: &str,
         to: String,
     ) -> Result<Mail, TellError> {
-        let filing = &request.filing;
-        let capabilities: Vec<String> =
-            filing.capabilities.iter().map(ToString::to_string).collect();
-        let mut text = format!(
-            "{}\n\ncapabilities  {}\nopen until    {:.0}\narguments     {}\n",
-            filing.summary(),
-            capabilities.join(", "),
-            filing.open_until(),
-            visible(&self.arguments.of(filing).to_string()),
-        );
-        if let Some(access) = &filing.access {
-            text.extend(["reason        ", &visible(&access.reason), "\n"]);
-        }
+        // A mail holds all of it, or says where all of it is shown.
+        let mut text = match self.arguments {
+            Arguments::Whole => request.described(),
+            Arguments::Redacted => masked(request, self.arguments),
+        };
         text.push_str(&format!(
-            "\nTo see all of it and to decide:\n  toolward approval show {}\n",
+            "\n\nTo see all of it and to decide:\n  toolward approval show {}\n",
             request.id
         ));
         if let Some(links) = &self.links {

@@ -1,10 +1,9 @@
-//! A message to a machine of the operator's: signed, so that it knows who speaks.
+//! A message to a machine of the operator's: signed as Standard Webhooks says, so that it knows who speaks.
 use async_trait::async_trait;
 use serde::Deserialize;
 use toolward_gate::PrivateRanges;
 use toolward_state::Telling;
 use toolward_vault::{Notice, NoticeUrl, Proof, SecretName};
-use uuid::Uuid;
 
 use super::{Arguments, Means, TellError, Teller, message};
 use crate::config::ApprovalConfig;
@@ -16,7 +15,7 @@ pub struct WebhookConfig {
     #[serde(default)]
     allow_private: PrivateRanges,
     store: String,
-    /// The secret that both sides know.
+    /// The secret that both sides know: any text, or `whsec_` and Base64.
     key: SecretName,
     #[serde(default)]
     arguments: Arguments,
@@ -32,16 +31,15 @@ impl Teller for WebhookConfig {
         Some(&self.store)
     }
 
-    async fn tell(&self, telling: &Telling, means: &Means) -> Result<(), TellError> {
+    async fn tell(&self, telling: &Telling, means: &Means) -> Result<Option<String>, TellError> {
         let key = means.secret(&self.store, &self.key).await?;
-        let mut said = message(telling, self.arguments);
-        // One who sees it twice can tell.
-        if let Some(said) = said.as_object_mut() {
-            said.insert("message".to_owned(), Uuid::new_v4().to_string().into());
-        }
-        let (json, proof) = (said.to_string(), Proof::Signed(&key));
+        let json = message(telling, self.arguments).to_string();
+        // The same for each attempt, so that one who hears it twice can tell.
+        let id = format!("{}-{}", telling.request.id, telling.turn);
+        let proof = Proof::Signed { key: &key, id: &id };
         let notice =
             Notice { to: &self.url, allow_private: &self.allow_private, json: &json, proof };
-        Ok(means.notices.post(notice).await?)
+        means.notices.post(notice).await?;
+        Ok(None)
     }
 }

@@ -27,17 +27,21 @@ pub async fn grants(
     Ok(state(config).await?.grants(of).await?)
 }
 
-/// The credentials that somebody could not use with a tool at this moment.
-pub async fn not_yours(
-    config: &Config,
-    principal: &Principal,
-    tool: &ToolName,
-) -> Result<BTreeSet<CredentialName>, StartError> {
+/// The owners, and the grants as they are. A database is not made for them.
+pub async fn ownership(config: &Config) -> Result<Ownership, StartError> {
     let owners = owners(config);
-    let ownership = if owners.is_empty() || !config.database().exists() {
+    Ok(if owners.is_empty() || !config.database().exists() {
         Ownership::without_grants(owners)
     } else {
         Ownership::new(owners, Arc::new(state(config).await?))
-    };
+    })
+}
+
+/// The credentials that somebody could not use with a tool at this moment.
+pub async fn not_yours(
+    ownership: &Ownership,
+    principal: &Principal,
+    tool: &ToolName,
+) -> Result<BTreeSet<CredentialName>, StartError> {
     Ok(ownership.not_yours(principal, tool, SystemClock.now()).await?)
 }

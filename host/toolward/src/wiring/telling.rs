@@ -39,6 +39,18 @@ pub fn tellers(
     Ok(Tellers::new(means(config, passphrases, state)?))
 }
 
+/// The same, for a program that needs its state for nothing else: it is not opened where nobody is configured.
+pub async fn tellers_if_any(
+    config: &Config,
+    passphrases: &Arc<dyn PassphraseSource>,
+) -> Result<Option<Tellers>, StartError> {
+    if config.approval.tellers.is_empty() {
+        return Ok(None);
+    }
+    let state = super::state(config).await?;
+    tellers(config, passphrases, &state).map(Some)
+}
+
 /// Tells what has to be told, for a program that ends. What cannot be told now is told by the next host.
 pub async fn tell_once(config: &Config, passphrases: &Arc<dyn PassphraseSource>, state: &State) {
     if config.approval.tellers.is_empty() {

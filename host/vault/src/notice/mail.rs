@@ -1,4 +1,4 @@
-//! A message by electronic mail (RFC 5321), over TLS from the first byte (RFC 8314 section 3.3).
+//! A message by electronic mail (RFC 5321), over TLS: from the first byte (RFC 8314 section 3.3), or from `STARTTLS` on.
 use std::{str::FromStr, time::Duration};
 
 use lettre::{
@@ -6,44 +6,54 @@ use lettre::{
     message::{Mailbox, header::ContentType},
     transport::smtp::{
         authentication::{Credentials, Mechanism},
-        client::AsyncSmtpConnection,
+        client::{AsyncSmtpConnection, AsyncTokioStream},
         extension::ClientId,
     },
 };
 use serde::Deserialize;
 use toolward_gate::{Destination, PrivateRanges};
 
-use super::{NoticeError, Notices};
+use super::{
+    NoticeError, Notices,
+    starttls::{self, Greeted},
+};
 use crate::{
     Secret,
     address::{self, AddressFault},
     host_request::PostError,
 };
 
-/// Who takes mail from this host: `smtps://HOST` or `smtps://HOST:PORT`; `smtp://ADDRESS:PORT` on this machine.
+/// Who takes mail from this host: `smtps://HOST` (port 465), `smtp+starttls://HOST` (port 587), each with `:PORT` for
+/// another one; `smtp://ADDRESS:PORT` on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct MailServer(Destination);
+pub struct MailServer {
+    at: Destination,
+    /// It begins in the clear.
+    starttls: bool,
+}
 
 impl FromStr for MailServer {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
-        let tls = scheme == "smtps";
-        if !tls && scheme != "smtp" {
-            return Err(FORM);
-        }
+        let (tls, starttls, usual) = match scheme {
+            "smtps" => (true, false, 465),
+            "smtp+starttls" => (true, true, 587),
+            "smtp" => (false, false, 465),
+            _ => return Err(FORM),
+        };
         // The port is one that requests of tools never go to.
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| FORM)?),
-            _ => (rest, 465),
+            _ => (rest, usual),
         };
         let host = Destination::parse(&format!("https://{host}")).map_err(|_| FORM)?.host;
         let here = host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if port == 0 || !(tls || here) {
             return Err(FORM);
         }
-        Ok(Self(Destination { https: tls, host, port }))
+        Ok(Self { at: Destination { https: tls, host, port }, starttls })
     }
 }
 
@@ -85,13 +95,7 @@ impl Notices {
         login: Option<(&str, &Secret)>,
         message: &Message,
     ) -> Result<(), NoticeError> {
-        let addresses = address::resolve(&server.0, allow_private, &self.own).await;
-        let addresses = addresses.map_err(|fault| match fault {
-            AddressFault::Denied => PostError::AddressDenied,
-            AddressFault::Unresolved => PostError::Unreachable,
-        })?;
-        let stream = self.dialer.dial(&server.0, &addresses).await;
-        let stream = stream.map_err(|_| PostError::Unreachable)?;
+        let stream = self.reach(server, allow_private).await?;
         let name = ClientId::Domain("toolward".to_owned());
         let mut connection =
             AsyncSmtpConnection::connect_with_transport(stream, &name).await.map_err(failed)?;
@@ -103,6 +107,27 @@ impl Notices {
         // It is taken; whether the server says goodbye does not matter.
         drop(connection.quit().await);
         Ok(())
+    }
+
+    async fn reach(
+        &self,
+        MailServer { at, starttls }: &MailServer,
+        allow_private: &PrivateRanges,
+    ) -> Result<Box<dyn AsyncTokioStream>, NoticeError> {
+        let addresses = address::resolve(at, allow_private, &self.0.own).await;
+        let addresses = addresses.map_err(|fault| match fault {
+            AddressFault::Denied => PostError::AddressDenied,
+            AddressFault::Unresolved => PostError::Unreachable,
+        })?;
+        let unreachable = |_| NoticeError::from(PostError::Unreachable);
+        let transport = &self.0.transport;
+        if !starttls {
+            return transport.dial(at, &addresses).await.map_err(unreachable);
+        }
+        let mut stream = transport.reach(&addresses).await.map_err(unreachable)?;
+        starttls::agree(&mut stream).await?;
+        let stream = transport.encrypt(at, stream).await.map_err(unreachable)?;
+        Ok(Box::new(Greeted::new(stream)))
     }
 }
 
@@ -128,5 +153,5 @@ fn failed(error: lettre::transport::smtp::Error) -> NoticeError {
     code.map_or(NoticeError::Request(PostError::Unreachable), NoticeError::Status)
 }
 
-const FORM: &str = "a mail server is written `smtps://HOST` or `smtps://HOST:PORT`; `smtp://127.0.0.1:PORT` is for one on this machine";
+const FORM: &str = "a mail server is written `smtps://HOST` or `smtp+starttls://HOST`, with `:PORT` where that is not 465 or 587; `smtp://127.0.0.1:PORT` is for one on this machine";
 const DEADLINE: Duration = Duration::from_secs(20);

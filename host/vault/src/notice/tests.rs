@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
@@ -66,6 +67,8 @@ fn a_mail_server_is_reached_over_tls_or_on_this_machine() {
     for text in [
         "smtps://mail.example.com",
         "smtps://mail.example.com:2465",
+        "smtp+starttls://mail.example.com",
+        "smtp+starttls://mail.example.com:2587",
         "smtp://127.0.0.1:25",
         "smtp://[::1]:25",
     ] {
@@ -73,6 +76,7 @@ fn a_mail_server_is_reached_over_tls_or_on_this_machine() {
     }
     for text in [
         "smtp://mail.example.com",
+        "starttls://mail.example.com",
         "smtp://10.0.0.1:25",
         "https://mail.example.com",
         "mail.example.com",
@@ -92,6 +96,13 @@ async fn sink(
 ) -> Option<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 sink\r\n").await.ok()?;
+    talk(stream, heard).await
+}
+
+async fn talk(
+    mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>,
+    heard: Arc<Mutex<Vec<String>>>,
+) -> Option<()> {
     let mut in_message = false;
     loop {
         let mut line = String::new();
@@ -186,8 +197,8 @@ async fn a_message_reaches_a_server_with_its_login_and_what_is_refused_is_told_b
     assert!(matches!(broken, Err(NoticeError::Unfit(_))), "{broken:?}");
 }
 
-#[tokio::test]
-async fn a_mail_server_over_tls_is_believed_only_where_its_authority_is() {
+/// A certificate for this machine, and a server that shows it.
+fn machine() -> (Vec<u8>, TlsAcceptor) {
     let pair = KeyPair::generate().unwrap();
     let mut wanted = CertificateParams::new(vec![]).unwrap();
     wanted.subject_alt_names.push(rcgen::SanType::IpAddress([127, 0, 0, 1].into()));
@@ -201,10 +212,105 @@ async fn a_mail_server_over_tls_is_believed_only_where_its_authority_is() {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], der.into())
         .unwrap();
-    let (port, heard) = listening(Some(TlsAcceptor::from(Arc::new(config)))).await;
+    (certificate.pem().into_bytes(), TlsAcceptor::from(Arc::new(config)))
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Greets, offers this, and answers `STARTTLS` with that; then goes on over TLS. What was said to it in the clear and
+/// over TLS is written down apart.
+async fn starting(
+    tls: TlsAcceptor,
+    offer: &'static str,
+    answer: &'static str,
+) -> (u16, Lines, Lines) {
+    let (clear, covered): (Lines, Lines) = Default::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, said, over) =
+        (listener.local_addr().unwrap().port(), clear.clone(), covered.clone());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            stream.write_all(b"220-sink\r\n220 ready\r\n").await.unwrap();
+            for reply in [offer, answer] {
+                let mut line = String::new();
+                if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                    break;
+                }
+                said.lock().unwrap().push(line.trim_end().to_owned());
+                stream.write_all(reply.as_bytes()).await.unwrap();
+            }
+            let Ok(stream) = tls.accept(stream.into_inner()).await else { continue };
+            // It does not greet anew.
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            over.lock().unwrap().push(line.trim_end().to_owned());
+            stream.write_all(b"250-sink\r\n250 AUTH PLAIN\r\n").await.unwrap();
+            talk(stream, over.clone()).await;
+        }
+    });
+    (port, clear, covered)
+}
+
+const OFFER: &str = "250-sink\r\n250-8BITMIME\r\n250 STARTTLS\r\n";
+
+#[tokio::test]
+async fn what_begins_in_the_clear_says_nothing_there_and_goes_on_over_tls() {
+    let (root, tls) = machine();
+    let here = PrivateRanges::loopback();
+    let password = key();
+    for (trusted, taken) in [(None, false), (Some(root), true)] {
+        let (port, clear, covered) = starting(tls.clone(), OFFER, "220 go on\r\n").await;
+        let server: MailServer = format!("smtp+starttls://127.0.0.1:{port}").parse().unwrap();
+        let settings = EgressSettings { extra_roots_pem: trusted, ..EgressSettings::default() };
+        let notices = Notices::new(settings).unwrap();
+        let login = Some(("robo", &password));
+        let sent = notices.mail(&server, &here, login, &mail("ana@example.com")).await;
+        assert_eq!(sent.is_ok(), taken, "{sent:?}");
+        assert_eq!(*clear.lock().unwrap(), ["EHLO toolward", "STARTTLS"]);
+        let said = covered.lock().unwrap().join("\n");
+        let whole = said.contains("AUTH PLAIN") && said.contains("RCPT TO:<ana@example.com>");
+        assert_eq!(whole, taken, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_or_with_more_to_say_before_it_gets_no_mail() {
+    let (root, tls) = machine();
+    let settings =
+        || EgressSettings { extra_roots_pem: Some(root.clone()), ..EgressSettings::default() };
+    let cases = [
+        (OFFER, "220 go on\r\n", None),
+        ("250 sink\r\n", "220 go on\r\n", Some(NoticeError::Unfit("the server offers no TLS"))),
+        ("250-STARTTLSX\r\n250 sink\r\n", "", Some(NoticeError::Unfit("the server offers no TLS"))),
+        (OFFER, "454 not now\r\n", Some(NoticeError::Status(454))),
+        // What was sent in the clear is no answer over TLS (CVE-2011-0411, and CVE-2021-33515 for its like).
+        (OFFER, "220 go on\r\n250 taken\r\n", Some(PostError::Unreachable.into())),
+        ("554 no\r\n", "", Some(NoticeError::Status(554))),
+        ("what\r\n", "", Some(NoticeError::Unfit("what the server says is no reply"))),
+    ];
+    for (offer, answer, refused) in cases {
+        let (port, clear, covered) = starting(tls.clone(), offer, answer).await;
+        let server: MailServer = format!("smtp+starttls://127.0.0.1:{port}").parse().unwrap();
+        let notices = Notices::new(settings()).unwrap();
+        let here = PrivateRanges::loopback();
+        let sent = notices.mail(&server, &here, None, &mail("ana@example.com")).await;
+        assert_eq!(sent.clone().err(), refused, "{offer} {answer}");
+        assert!(
+            clear.lock().unwrap().iter().all(|line| line == "EHLO toolward" || line == "STARTTLS")
+        );
+        assert_eq!(covered.lock().unwrap().is_empty(), refused.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_over_tls_is_believed_only_where_its_authority_is() {
+    let (root, tls) = machine();
+    let (port, heard) = listening(Some(tls)).await;
     let server: MailServer = format!("smtps://127.0.0.1:{port}").parse().unwrap();
     let here = PrivateRanges::loopback();
-    for (roots, taken) in [(None, false), (Some(certificate.pem().into_bytes()), true)] {
+    for (roots, taken) in [(None, false), (Some(root), true)] {
         let settings = EgressSettings { extra_roots_pem: roots, ..EgressSettings::default() };
         let sent = Notices::new(settings)
             .unwrap()

@@ -26,12 +26,26 @@ impl Transport {
         to: &Destination,
         addresses: &[SocketAddr],
     ) -> Result<Box<dyn AsyncTokioStream>, TransportError> {
+        let stream = self.reach(addresses).await?;
+        if to.https { self.encrypt(to, stream).await } else { Ok(Box::new(stream)) }
+    }
+
+    /// In the clear.
+    pub(crate) async fn reach(
+        &self,
+        addresses: &[SocketAddr],
+    ) -> Result<TcpStream, TransportError> {
+        let connecting = timeout(self.connect_timeout, TcpStream::connect(addresses)).await;
+        connecting.map_err(|_| TransportError::Unreached)?.map_err(|_| TransportError::Unreached)
+    }
+
+    /// TLS from the next byte on.
+    pub(crate) async fn encrypt(
+        &self,
+        to: &Destination,
+        stream: TcpStream,
+    ) -> Result<Box<dyn AsyncTokioStream>, TransportError> {
         let late = |_| TransportError::Unreached;
-        let connecting = timeout(self.connect_timeout, TcpStream::connect(addresses));
-        let stream = connecting.await.map_err(late)?.map_err(|_| TransportError::Unreached)?;
-        if !to.https {
-            return Ok(Box::new(stream));
-        }
         let config = self.tls.config(&Trust::default(), None);
         let mut config = config.map_err(|_| TransportError::Failed)?;
         config.alpn_protocols.clear();

@@ -1,4 +1,6 @@
 //! What is true of every call of a tool, and when the policies allow it.
+use std::collections::BTreeSet;
+
 use cedar_policy::{Effect, Policy};
 use serde_json::Value;
 
@@ -9,12 +11,14 @@ use super::{
         satisfied, text, truth, variable, whole, within,
     },
 };
-use crate::{CapabilityDefinition, CapabilityName, Risk};
+use crate::{CapabilityDefinition, CapabilityName, CredentialGrant, CredentialName, Party, Risk};
 
 /// The calls of one tool under one set of policies.
 pub(super) struct Model<'a> {
     policy: &'a CedarPolicy,
-    tool: &'a InstalledTool,
+    pub(super) tool: &'a InstalledTool,
+    /// Of credentials that have owners; absent, every grant is supposed.
+    pub(super) grants: Option<&'a [CredentialGrant]>,
     /// What a call has to be allowed: itself, each required capability, and the one in question.
     actions: Vec<&'a str>,
 }
@@ -24,6 +28,7 @@ impl<'a> Model<'a> {
         policy: &'a CedarPolicy,
         tool: &'a InstalledTool,
         target: Option<&'a CapabilityName>,
+        grants: Option<&'a [CredentialGrant]>,
     ) -> Self {
         let required = tool.wants.iter().filter(|want| want.required).map(|want| &want.capability);
         let mut actions = vec![CALL];
@@ -32,7 +37,7 @@ impl<'a> Model<'a> {
                 actions.push(name);
             }
         }
-        Self { policy, tool, actions }
+        Self { policy, tool, grants, actions }
     }
 
     /// Its arguments are typed as this one tool takes them.
@@ -46,15 +51,17 @@ impl<'a> Model<'a> {
     }
 
     fn allowed_to(&self, action: &str) -> Value {
-        if action != CALL && self.definition(action).is_none() {
+        let definition = self.definition(action);
+        if action != CALL && definition.is_none() {
             return truth(false);
         }
+        let may_use = definition.map_or_else(|| truth(true), |one| self.may_use(one));
         let when = |effect: Effect| {
             let policies =
                 self.policy.slices.about(action).filter(move |one| one.effect() == effect);
             any(policies.map(|one| self.satisfied(one, action, effect == Effect::Permit)))
         };
-        all([when(Effect::Permit), not(when(Effect::Forbid))])
+        all([when(Effect::Permit), not(when(Effect::Forbid)), may_use])
     }
 
     /// One of those that allow asks a person, or a definition does.
@@ -86,6 +93,10 @@ impl<'a> Model<'a> {
 
     fn definition(&self, action: &str) -> Option<&CapabilityDefinition> {
         self.policy.capabilities.find(&action.parse().ok()?)
+    }
+
+    pub(super) fn owners(&self, credential: &CredentialName) -> Option<&BTreeSet<Party>> {
+        self.policy.owners.get(credential)
     }
 
     /// What is true of every call of this tool.

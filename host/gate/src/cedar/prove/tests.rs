@@ -58,13 +58,13 @@ fn issues(text: &str) -> CedarPolicy {
 #[test]
 fn a_capability_that_every_way_asks_a_person_about_is_proved_to() {
     if !solver() {
-        let told = issues(ASKING).prove_approval(&tools(), &write()).unwrap_err();
+        let told = issues(ASKING).prove_approval(&tools(), &write(), None).unwrap_err();
         assert!(matches!(told, ProveError::NoSolver), "{told}");
         return;
     }
-    let findings = issues(ASKING).prove_approval(&tools(), &write()).unwrap();
+    let findings = issues(ASKING).prove_approval(&tools(), &write(), None).unwrap();
     assert_eq!((findings.len(), refuted(&findings).len()), (3, 0), "{findings:?}");
-    assert!(refuted(&policies("").prove_approval(&tools(), &charges()).unwrap()).is_empty());
+    assert!(refuted(&policies("").prove_approval(&tools(), &charges(), None).unwrap()).is_empty());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_way_past_the_person_is_found_and_the_call_does_go_through() {
         "{ASKING}\n@id(\"hole\") permit(principal is Agent in Role::\"cleaner\", action == Action::\"github:issues:write\", resource) when {{ context.arguments.owner like \"acme-*\" && context.time.hour > 20 }};"
     );
     let policy = issues(&hole);
-    let findings = policy.prove_approval(&tools(), &write()).unwrap();
+    let findings = policy.prove_approval(&tools(), &write(), None).unwrap();
     let [call] = refuted(&findings)[..] else { panic!("{findings:?}") };
     assert!(
         call.roles.contains("cleaner") && call.hour > 20 && call.approved_by.is_none(),
@@ -87,7 +87,7 @@ fn a_way_past_the_person_is_found_and_the_call_does_go_through() {
     let closed = format!(
         "{hole}\nforbid(principal in Role::\"cleaner\", action == Action::\"github:issues:write\", resource);"
     );
-    let findings = issues(&closed).prove_approval(&tools(), &write()).unwrap();
+    let findings = issues(&closed).prove_approval(&tools(), &write(), None).unwrap();
     assert!(refuted(&findings).is_empty(), "{findings:?}");
 }
 
@@ -105,27 +105,67 @@ fn a_set_that_allows_more_is_told_from_one_that_allows_less() {
     let more = policies(
         "permit(principal in Role::\"intern\", action, resource in Component::\"weather\") when { context.arguments has city && context.arguments.city == \"Oslo\" };",
     );
-    let findings = less.prove_no_more_than(&old, forecast).unwrap();
+    let findings = less.prove_no_more_than(&old, forecast, None).unwrap();
     assert!(refuted(&findings).is_empty(), "{findings:?}");
-    let findings = more.prove_no_more_than(&old, forecast).unwrap();
+    let findings = more.prove_no_more_than(&old, forecast, None).unwrap();
     let calls = refuted(&findings);
     assert!(
         !calls.is_empty() && calls.iter().all(|call| call.arguments["city"] == "Oslo"),
         "{calls:?}"
     );
-    let findings = old.prove_no_more_than(&less, forecast).unwrap();
+    let findings = old.prove_no_more_than(&less, forecast, None).unwrap();
     assert!(refuted(&findings).iter().all(|call| call.hour < 6) && !refuted(&findings).is_empty());
     // An approval that is no longer asked for is more, too.
     let asked = issues(ASKING);
     let unasked = issues(&ASKING.replace("@approval(\"one-of:oncall\") ", ""));
-    assert!(refuted(&asked.prove_no_more_than(&unasked, open).unwrap()).is_empty());
-    let findings = unasked.prove_no_more_than(&asked, open).unwrap();
+    assert!(refuted(&asked.prove_no_more_than(&unasked, open, None).unwrap()).is_empty());
+    let findings = unasked.prove_no_more_than(&asked, open, None).unwrap();
     assert!(!refuted(&findings).is_empty(), "{findings:?}");
 }
 
 #[test]
 fn a_capability_that_no_tool_wants_cannot_be_asked_about() {
     let unused = "host:random:read".parse().unwrap();
-    let told = policies("").prove_approval(&tools(), &unused).unwrap_err();
+    let told = policies("").prove_approval(&tools(), &unused, None).unwrap_err();
     assert!(matches!(told, ProveError::Unused(_)), "{told}");
+}
+
+/// The token for issues is `ana`'s; `grants` lend it.
+fn lent(to: &str, tool: Option<&str>) -> CredentialGrant {
+    CredentialGrant {
+        credential: "github".parse().unwrap(),
+        to: to.parse().unwrap(),
+        tool: tool.map(|name| name.parse().unwrap()),
+        by: "ana".to_owned(),
+        reason: String::new(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        ends_at: jiff::Timestamp::MAX,
+    }
+}
+
+#[test]
+fn who_neither_owns_a_credential_nor_was_lent_it_is_no_hole_where_grants_are_looked_at() {
+    if !solver() {
+        return;
+    }
+    let unasked = ASKING.replace("@approval(\"one-of:oncall\") ", "");
+    let owners = [("github".parse().unwrap(), ["principal:ana".parse().unwrap()].into())];
+    let policy = issues(&unasked).owned_by(std::sync::Arc::new(owners.into()));
+    let found = |grants: Option<&[CredentialGrant]>| {
+        policy.prove_approval(&tools(), &write(), grants).unwrap()
+    };
+    // Every grant is supposed: anybody with the role gets through.
+    assert!(!refuted(&found(None)).is_empty());
+    // Only the owner does.
+    let alone = found(Some(&[]));
+    let calls = refuted(&alone);
+    assert!(!calls.is_empty());
+    assert!(calls.iter().all(|call| call.principal == "ana"), "{calls:?}");
+    // And whoever was lent it, with the tool that it was lent for.
+    let role = found(Some(&[lent("role:triage", None)]));
+    let triage = |call: &&&Counterexample| call.principal == "ana" || call.roles.contains("triage");
+    assert_eq!(refuted(&role).iter().filter(triage).count(), refuted(&role).len());
+    assert!(refuted(&role).len() >= calls.len());
+    let elsewhere = found(Some(&[lent("role:triage", Some("charge"))]));
+    assert!(refuted(&elsewhere).iter().all(|call| call.principal == "ana"));
 }

@@ -1,6 +1,6 @@
 //! What a yes is for: one test for each thing that it binds.
 use super::*;
-use crate::{Access, AnswerLimits, Parent, WantedAccess};
+use crate::{Access, AnswerLimits, Parent, RolesFrom, WantedAccess};
 
 /// Whether a yes to `charge(5)` serves this call; the same call always is served afterwards.
 async fn serves(other: impl FnOnce(Call) -> Call) -> bool {
@@ -156,13 +156,15 @@ fn an_exception_is_checked_by_the_gate_itself() {
             acts_for: vec![],
             roles: BTreeSet::new(),
             verdict: Verdict::Approve,
+            roles_from: RolesFrom::Token,
             limits: AnswerLimits::default(),
             comment: String::new(),
             at: noon(),
         };
         let (id, state) = (ApprovalId::generate(), ApprovalState::Approved);
         let answers = names.iter().map(answer).collect();
-        let request = Request { id, filing: filing.clone(), state, answers };
+        let request =
+            Request { id, filing: filing.clone(), state, answers, lapsed: BTreeSet::new() };
         !Exceptions::of(&[request], &call, Digest::ZERO, noon()).is_empty()
     };
     assert!(said_by(&["ana", "dan"]));

@@ -55,6 +55,7 @@ impl ApprovalBook for Hasty {
                 acts_for: vec![],
                 roles,
                 verdict: Verdict::Approve,
+                roles_from: RolesFrom::Token,
                 limits: AnswerLimits::default(),
                 comment: String::new(),
                 at: noon(),

@@ -1,108 +1,12 @@
 //! `toolward approval approve` and `deny`: one person's answer, narrowed where it is to be.
-use std::collections::BTreeSet;
-
-use clap::Args;
-use jiff::SignedDuration;
 use toolward_gate::{
-    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, CapabilityName, Clock as _,
-    Cost, DecideError, PathPattern, Request, SystemClock, Verdict,
+    Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError,
+    RolesFrom, SystemClock, Verdict,
 };
 use toolward_state::State;
 
 use super::{Context, Failure};
-use crate::config::Config;
-
-/// What a yes is narrowed to. Without any of it, the call runs as the policies allow.
-#[derive(Args)]
-pub(in crate::command) struct Narrower {
-    /// How long the call may run, as in `10s`.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    time: Option<SignedDuration>,
-    /// What the call may come to, as in `usd:0.50`.
-    #[arg(long, value_name = "COST", value_parser = cost)]
-    cost: Option<Cost>,
-    /// How many requests may leave the host.
-    #[arg(long, value_name = "NUMBER")]
-    requests: Option<u32>,
-    /// The longest body, in bytes, of a request and of a response.
-    #[arg(long, value_name = "BYTES")]
-    max_bytes: Option<usize>,
-    /// The methods that are left of a capability, as in `shop:payments:create=POST`. Can be repeated.
-    #[arg(long, value_name = "CAPABILITY=METHOD", value_parser = method)]
-    method: Vec<(CapabilityName, String)>,
-    /// The paths that are left of a capability, as in `shop:payments:create=/payments/{id}`. Can be repeated.
-    #[arg(long, value_name = "CAPABILITY=PATH", value_parser = path)]
-    path: Vec<(CapabilityName, PathPattern)>,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let time: SignedDuration = text.parse().map_err(|_| "write a time, as in `10s`")?;
-    if time.as_millis() > 0 { Ok(time) } else { Err("write a time of at least a millisecond") }
-}
-
-fn cost(text: &str) -> Result<Cost, &'static str> {
-    AnswerLimits::cost_of(text).ok_or("write dollars, as in `usd:0.50`")
-}
-
-fn of_capability(text: &str) -> Result<(CapabilityName, &str), String> {
-    let (name, rest) =
-        text.split_once('=').ok_or("write `CAPABILITY=…`, as in `shop:payments:create=POST`")?;
-    Ok((name.parse().map_err(|error: toolward_gate::NameError| error.to_string())?, rest))
-}
-
-fn method(text: &str) -> Result<(CapabilityName, String), String> {
-    let (name, method) = of_capability(text)?;
-    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err("write the method in upper case, as in `POST`".to_owned());
-    }
-    Ok((name, method.to_owned()))
-}
-
-fn path(text: &str) -> Result<(CapabilityName, PathPattern), String> {
-    let (name, path) = of_capability(text)?;
-    let path: Result<_, toolward_gate::PathPatternError> = path.parse();
-    Ok((name, path.map_err(|error| error.to_string())?))
-}
-
-impl Narrower {
-    fn limits(self) -> AnswerLimits {
-        let time = self.time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let mut limits = AnswerLimits {
-            time_ms: time,
-            cost: self.cost,
-            requests: self.requests,
-            max_bytes: self.max_bytes,
-            ..AnswerLimits::default()
-        };
-        for (name, method) in self.method {
-            let own = limits.capabilities.entry(name).or_default();
-            own.methods.get_or_insert_default().insert(method);
-        }
-        for (name, path) in self.path {
-            let own = limits.capabilities.entry(name).or_default();
-            own.paths.get_or_insert_default().push(path);
-        }
-        limits
-    }
-}
-
-/// Fails where limits are about something that is not asked for.
-fn check(limits: &AnswerLimits, request: &Request) -> Result<(), Failure> {
-    let asked: BTreeSet<&CapabilityName> = request.filing.capabilities.iter().collect();
-    if request.filing.access.is_some() && !limits.is_none() {
-        return Err(Failure::Usage(
-            "access for a time is not narrowed: deny it, and ask for less".to_owned(),
-        ));
-    }
-    match limits.capabilities.keys().find(|name| !asked.contains(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let asked: Vec<&str> = asked.iter().map(|name| name.as_str()).collect();
-            let asked = asked.join("`, `");
-            Err(Failure::Usage(format!("the call does not use `{name}`; it uses `{asked}`")))
-        }
-    }
-}
+use crate::{config::Config, narrower::Narrower};
 
 pub(super) async fn approve(
     context: &Context,
@@ -111,11 +15,7 @@ pub(super) async fn approve(
     id: ApprovalId,
     (comment, narrower): (String, Narrower),
 ) -> Result<(), Failure> {
-    let limits = narrower.limits();
-    if !limits.is_none() {
-        check(&limits, &super::find(state, id).await?)?;
-    }
-    answer(context, config, state, id, (Verdict::Approve, comment, limits)).await
+    answer(context, config, state, id, (Verdict::Approve, comment, narrower.limits())).await
 }
 
 pub(super) async fn answer(
@@ -130,6 +30,7 @@ pub(super) async fn answer(
         acts_for: Vec::new(),
         roles: config.operator.roles.clone(),
         verdict,
+        roles_from: RolesFrom::Operator,
         limits,
         comment,
         at: SystemClock.now(),
@@ -137,6 +38,7 @@ pub(super) async fn answer(
     let decided = state.decide(id, answer).await.map_err(|error| match error {
         DecideError::Unknown(_) => Failure::NotFound(error.to_string()),
         DecideError::Unavailable(error) => error.into(),
+        DecideError::Unfit(why) => Failure::Usage(why),
         refused @ (DecideError::OwnCall(_)
         | DecideError::NotAnApprover { .. }
         | DecideError::NotAskedYet(_)

@@ -28,8 +28,8 @@ impl Listen {
         let config = context.config()?;
         let state = wiring::state(&config).await?;
         let authn = match &config.administration {
-            Some(administration) => wiring::administration_authn(&config, administration)?,
-            None => wiring::authn(&config)?,
+            Some(administration) => wiring::administration_authn(&config, administration, &state)?,
+            None => wiring::authn_in(&config, &state)?,
         };
         let desk = wiring::answer_desk(&config, &context.passphrases(), &state, authn.into())?;
         let listener = TcpListener::bind(self.address).await?;

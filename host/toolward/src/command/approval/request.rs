@@ -8,7 +8,11 @@ use toolward_gate::{
 };
 
 use super::{Context, Failure};
-use crate::{authn::Shown, command::run, wiring};
+use crate::{
+    authn::Shown,
+    command::{run, time::within},
+    wiring,
+};
 
 #[derive(Args)]
 pub(in crate::command) struct RequestAccess {
@@ -19,17 +23,11 @@ pub(in crate::command) struct RequestAccess {
     #[arg(long)]
     tool: String,
     /// How long, from the last yes, as in `30m`; eight hours at most.
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = within(SECOND..=LONGEST, "write a time of at most eight hours, as in `30m`"))]
     time: SignedDuration,
     /// Why: whoever decides reads it, and it stays in the audit trail.
     #[arg(long)]
     reason: String,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let wrong = "write a time of at most eight hours, as in `30m`";
-    let time: SignedDuration = text.parse().map_err(|_| wrong)?;
-    if time.as_secs() > 0 && time <= LONGEST { Ok(time) } else { Err(wrong) }
 }
 
 impl RequestAccess {
@@ -99,6 +97,7 @@ impl RequestAccess {
     }
 }
 
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST: SignedDuration = SignedDuration::from_hours(8);
 /// How long the question stays open.
 const OPEN: std::time::Duration = std::time::Duration::from_secs(60 * 60);

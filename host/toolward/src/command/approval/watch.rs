@@ -2,7 +2,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::json;
-use toolward_gate::{ApprovalBook as _, ApprovalId, ApprovalState, Request};
+use toolward_gate::{ApprovalBook as _, ApprovalId, ApprovalState, Request, visible};
 use toolward_state::State;
 
 use super::{Context, Failure};
@@ -52,7 +52,7 @@ fn event(known: &mut HashMap<ApprovalId, Seen>, request: &Request) -> Option<&'s
 fn show(context: &Context, event: &str, request: &Request) -> Result<(), Failure> {
     let data = json!({ "event": event, "approval": request });
     let line = || {
-        let by: Vec<&str> = request.answers.iter().map(|answer| answer.by.as_str()).collect();
+        let by: Vec<String> = request.answers.iter().map(|answer| visible(&answer.by)).collect();
         let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
         let until = request.filing.open_until();
         format!("{event} {}{by}: {} until {until:.0}", request.id, request.filing.summary())

@@ -2,16 +2,22 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use toolward_gate::{
-    CapabilityName, Explanation, Outcome, Risk, SourceError, SourceFile, Supposition,
+    CapabilityName, CredentialName, Explanation, Outcome, Owners, Ownership, Risk, SourceError,
+    SourceFile, Supposition,
 };
 
 use super::supposed::Supposed;
-use crate::config::CallerConfig;
+use crate::{
+    authn,
+    config::CallerConfig,
+    wiring::{self, Plan},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +39,8 @@ pub(super) struct Case {
     /// RFC 3339; a Monday noon, where absent.
     at: Option<String>,
     approved_by: Option<BTreeSet<String>>,
+    /// The credentials with owners that the caller was granted, and no others; absent, as the command line says.
+    granted: Option<BTreeSet<CredentialName>>,
     expect: Word,
     /// Exactly these allowed.
     policies: Option<Vec<String>>,
@@ -73,6 +81,25 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Case {
+    /// What the case says of grants; `None` where it says nothing.
+    pub(super) async fn not_yours(
+        &self,
+        owners: &Arc<Owners>,
+        plan: &Plan,
+    ) -> Result<Option<BTreeSet<CredentialName>>, String> {
+        let (Some(granted), Some(tool)) = (&self.granted, plan.tools.find(&self.tool)) else {
+            return Ok(None);
+        };
+        if let Some(open) = granted.iter().find(|name| !owners.contains_key(*name)) {
+            return Err(format!("`granted` names `{open}`, which is no credential with `owners`"));
+        }
+        let principal = authn::supposed(&self.principal);
+        let owned = Ownership::without_grants(owners.clone());
+        let others = wiring::not_yours(&owned, &principal, &tool.manifest.name).await;
+        let others = others.map_err(|error| error.to_string())?;
+        Ok(Some(others.difference(granted).cloned().collect()))
+    }
+
     /// Fails with what is wrong about the case itself.
     pub(super) fn supposed(&self) -> Result<Supposed, String> {
         let at = self.at.as_deref().unwrap_or(NOON);

@@ -8,6 +8,7 @@ use super::{
     super::{Context, Failure, call},
     supposed::SupposedArgs,
 };
+use crate::wiring;
 
 #[derive(Args)]
 pub(in crate::command) struct Explain {
@@ -35,7 +36,7 @@ impl Explain {
         };
         let arguments = self.args_json.clone().unwrap_or_else(words);
         let supposed = self.supposed.with(&config, self.tool.clone(), arguments)?;
-        let supposed = supposed.owning(&config, &plan).await?;
+        let supposed = supposed.owning(&wiring::ownership(&config).await?, &plan).await?;
         let explanation = supposed.explained(&plan)?;
         context.terminal.show(&explanation, || told(&explanation))?;
         Ok(())

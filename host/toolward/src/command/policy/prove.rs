@@ -5,14 +5,18 @@ use clap::Subcommand;
 use jiff::{Timestamp, ToSpan as _, civil::date, tz::TimeZone};
 use serde_json::{Value, json};
 use toolward_gate::{
-    CapabilityName, Cost, Counterexample, Finding, Outcome, ProofVerdict, ProveError, Supposition,
+    CapabilityName, Cost, Counterexample, CredentialGrant, Finding, Outcome, Ownership,
+    ProofVerdict, ProveError, Supposition,
 };
 
 use super::{
     super::{Context, Exit, Failure},
-    supposed::Supposed,
+    supposed::{GrantArgs, Supposed},
 };
-use crate::{config::CallerConfig, wiring::Plan};
+use crate::{
+    config::{CallerConfig, Config},
+    wiring::{self, Plan},
+};
 
 #[derive(Subcommand)]
 pub(in crate::command) enum Prove {
@@ -22,6 +26,8 @@ pub(in crate::command) enum Prove {
         /// Another folder with `capabilities.toml` and `*.cedar`.
         #[arg(long, value_name = "FOLDER")]
         policies: Option<PathBuf>,
+        #[command(flatten)]
+        grants: GrantArgs,
     },
     /// Every call that the policies allow is one that those of another folder allow.
     NoMoreThan {
@@ -29,25 +35,45 @@ pub(in crate::command) enum Prove {
         /// Another folder with `capabilities.toml` and `*.cedar` in place of the configured one.
         #[arg(long, value_name = "FOLDER")]
         policies: Option<PathBuf>,
+        #[command(flatten)]
+        grants: GrantArgs,
     },
 }
 
 impl Prove {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
-            Self::Approval { capability, policies } => {
-                let (_, plan) = super::plan(context, policies)?;
-                let found = plan.policy.prove_approval(&plan.tools.installed(), &capability);
-                tell(context, &plan, &found.map_err(failure)?, &[])
+            Self::Approval { capability, policies, grants } => {
+                let (config, plan) = super::plan(context, policies)?;
+                let held = Held::of(&config, grants).await?;
+                let tools = plan.tools.installed();
+                let found = plan.policy.prove_approval(&tools, &capability, held.grants());
+                tell(context, &plan, &held, &found.map_err(failure)?, &[]).await
             }
-            Self::NoMoreThan { folder, policies } => {
-                let (_, plan) = super::plan(context, policies)?;
+            Self::NoMoreThan { folder, policies, grants } => {
+                let (config, plan) = super::plan(context, policies)?;
                 let (_, old) = super::plan(context, Some(folder))?;
-                let found = plan.policy.prove_no_more_than(&old.policy, &plan.tools.installed());
+                let held = Held::of(&config, grants).await?;
+                let tools = plan.tools.installed();
+                let found = plan.policy.prove_no_more_than(&old.policy, &tools, held.grants());
                 let redefined = plan.policy.redefined(&old.policy);
-                tell(context, &plan, &found.map_err(failure)?, &redefined)
+                tell(context, &plan, &held, &found.map_err(failure)?, &redefined).await
             }
         }
+    }
+}
+
+/// Whose the credentials are, and the grants; `None` where every grant is supposed.
+struct Held(Option<(Ownership, Vec<CredentialGrant>)>);
+
+impl Held {
+    async fn of(config: &Config, grants: GrantArgs) -> Result<Self, Failure> {
+        let Some(ownership) = grants.ownership(config).await? else { return Ok(Self(None)) };
+        Ok(Self(Some((ownership, wiring::grants(config, None).await?))))
+    }
+
+    fn grants(&self) -> Option<&[CredentialGrant]> {
+        self.0.as_ref().map(|(_, grants)| grants.as_slice())
     }
 }
 
@@ -58,14 +84,18 @@ fn failure(error: ProveError) -> Failure {
     }
 }
 
-fn tell(
+async fn tell(
     context: &Context,
     plan: &Plan,
+    held: &Held,
     findings: &[Finding],
     redefined: &[CapabilityName],
 ) -> Result<(), Failure> {
     let proved = findings.iter().all(|one| matches!(one.verdict, ProofVerdict::Proved));
-    let told: Vec<Told<'_>> = findings.iter().map(|finding| Told::of(finding, plan)).collect();
+    let mut told = Vec::new();
+    for finding in findings {
+        told.push(Told::of(finding, plan, held).await?);
+    }
     let data = json!({ "proved": proved, "findings": told.iter().map(Told::data).collect::<Vec<_>>(), "redefined": redefined });
     context.terminal.show(&data, || {
         let mut text: String = told.iter().map(Told::text).collect();
@@ -84,12 +114,14 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(finding: &'a Finding, plan: &Plan) -> Self {
+    async fn of(finding: &'a Finding, plan: &Plan, held: &Held) -> Result<Self, Failure> {
         let confirmed = match &finding.verdict {
-            ProofVerdict::Refuted { call } => Some(confirmed(finding.claim, call, plan)),
+            ProofVerdict::Refuted { call } => {
+                Some(confirmed(finding.claim, call, plan, held).await?)
+            }
             ProofVerdict::Proved | ProofVerdict::Unknown { .. } => None,
         };
-        Self { finding, confirmed }
+        Ok(Self { finding, confirmed })
     }
 
     fn data(&self) -> Value {
@@ -146,11 +178,16 @@ fn line(call: &Counterexample) -> String {
 }
 
 /// Whether the call goes through here: the solver knows of no relation between hour, day and second.
-fn confirmed(claim: &str, call: &Counterexample, plan: &Plan) -> bool {
+async fn confirmed(
+    claim: &str,
+    call: &Counterexample,
+    plan: &Plan,
+    held: &Held,
+) -> Result<bool, Failure> {
     let unasked = claim.contains("person's yes");
-    let goes_through = |now: Timestamp| {
+    for now in times(call) {
         let remaining = call.remaining.and_then(|left| u64::try_from(left).ok()).map(Cost);
-        let supposed = Supposed {
+        let mut supposed = Supposed {
             caller: CallerConfig {
                 id: call.principal.clone(),
                 kind: call.kind,
@@ -168,14 +205,19 @@ fn confirmed(claim: &str, call: &Counterexample, plan: &Plan) -> bool {
                 not_yours: [].into(),
             },
         };
-        let explained = supposed.explained(plan);
-        explained.is_ok_and(|explained| match explained.outcome {
+        if let Some((ownership, _)) = &held.0 {
+            supposed = supposed.owning(ownership, plan).await?;
+        }
+        let goes_through = supposed.explained(plan).is_ok_and(|one| match one.outcome {
             Outcome::Allow { .. } => true,
             Outcome::Ask { .. } => !unasked,
             Outcome::Refuse { .. } => false,
-        })
-    };
-    times(call).into_iter().any(goes_through)
+        });
+        if goes_through {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Times that the call could be made at: at its hour on its day of the week, and at its second.

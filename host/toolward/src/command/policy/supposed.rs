@@ -1,7 +1,7 @@
 //! A call that is only supposed: by whom, when, and after whose yes.
 use clap::Args;
 use jiff::Timestamp;
-use toolward_gate::{Call, Explanation, Kind, ProgressSink, Supposition};
+use toolward_gate::{Call, Explanation, Kind, Ownership, ProgressSink, Supposition};
 
 use super::super::{Failure, call};
 use crate::{
@@ -9,6 +9,22 @@ use crate::{
     config::{CallerConfig, Config},
     wiring::{self, Plan},
 };
+
+/// Of credentials that have owners.
+#[derive(Args, Clone, Copy, Default)]
+pub(in crate::command) struct GrantArgs {
+    /// Let only owners use a credential that has some, and those it is granted to at this moment; without, every
+    /// grant is supposed.
+    #[arg(long)]
+    pub(super) as_granted: bool,
+}
+
+impl GrantArgs {
+    /// Whose the credentials are; `None` where every grant is supposed.
+    pub(super) async fn ownership(self, config: &Config) -> Result<Option<Ownership>, Failure> {
+        Ok(if self.as_granted { Some(wiring::ownership(config).await?) } else { None })
+    }
+}
 
 #[derive(Args, Default)]
 pub(super) struct SupposedArgs {
@@ -93,12 +109,16 @@ impl Supposed {
         Ok(plan.policy.explain(&self.call(plan)?, &self.when))
     }
 
-    /// With the owners and grants of this moment.
-    pub(super) async fn owning(mut self, config: &Config, plan: &Plan) -> Result<Self, Failure> {
+    /// With owners, and with the grants that there are in their book.
+    pub(super) async fn owning(
+        mut self,
+        ownership: &Ownership,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
         if let Some(tool) = plan.tools.find(&self.tool) {
             let principal = authn::supposed(&self.caller);
             let name = &tool.manifest.name;
-            self.when.not_yours = wiring::not_yours(config, &principal, name).await?;
+            self.when.not_yours = wiring::not_yours(ownership, &principal, name).await?;
         }
         Ok(self)
     }

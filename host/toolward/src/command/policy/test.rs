@@ -1,14 +1,19 @@
 //! `toolward policy test`: do the policies decide as their cases say?
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use serde_json::{Value, json};
+use toolward_gate::{Explanation, Owners, Ownership};
 
 use super::{
     super::{Context, Exit, Failure},
     cases::{self, Case},
+    supposed::GrantArgs,
 };
-use crate::wiring::{Plan, StartError};
+use crate::wiring::{self, Plan, StartError};
 
 #[derive(Args)]
 pub(in crate::command) struct Test {
@@ -17,17 +22,25 @@ pub(in crate::command) struct Test {
     /// Another folder with `capabilities.toml` and `*.cedar`.
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
+    #[command(flatten)]
+    grants: GrantArgs,
 }
 
 impl Test {
-    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (config, plan) = super::plan(context, self.policies)?;
+        let held = Held {
+            owners: wiring::owners(&config),
+            granted: self.grants.ownership(&config).await?,
+        };
         let folder = config.policies.join("cases");
         let files = if self.files.is_empty() { cases::files(&folder) } else { self.files };
         let mut done = Vec::new();
         for file in &files {
             let cases = cases::read(file).map_err(StartError::from)?;
-            done.extend(cases.into_iter().map(|case| Done::of(file, &case, &plan)));
+            for case in cases {
+                done.push(Done::of(file, &case, &plan, &held).await);
+            }
         }
         if done.is_empty() {
             let place = folder.display();
@@ -52,12 +65,29 @@ struct Done {
     wrong: Vec<String>,
 }
 
+/// Whose the credentials are, and who was granted them where that is looked at.
+struct Held {
+    owners: Arc<Owners>,
+    granted: Option<Ownership>,
+}
+
+impl Held {
+    /// What a case says of grants goes before what the command line says.
+    async fn explained(&self, case: &Case, plan: &Plan) -> Result<Explanation, String> {
+        let told = |failure: Failure| failure.to_string();
+        let mut supposed = case.supposed()?;
+        if let Some(not_yours) = case.not_yours(&self.owners, plan).await? {
+            supposed.when.not_yours = not_yours;
+        } else if let Some(ownership) = &self.granted {
+            supposed = supposed.owning(ownership, plan).await.map_err(told)?;
+        }
+        supposed.explained(plan).map_err(told)
+    }
+}
+
 impl Done {
-    fn of(file: &Path, case: &Case, plan: &Plan) -> Self {
-        let explained = case
-            .supposed()
-            .and_then(|supposed| supposed.explained(plan).map_err(|failure| failure.to_string()));
-        let wrong = match explained {
+    async fn of(file: &Path, case: &Case, plan: &Plan, held: &Held) -> Self {
+        let wrong = match held.explained(case, plan).await {
             Ok(explanation) => case.differences(&explanation),
             Err(error) => vec![error],
         };

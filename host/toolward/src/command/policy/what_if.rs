@@ -2,7 +2,8 @@
 //!
 //! A call is decided again with what the trail holds of it. Where it holds the arguments only by digest, the
 //! call counts where the policies say the same for all arguments, and else it is listed as one that cannot be
-//! decided again. A token's scope and the grants of credentials are not in the trail: none is supposed to be missing.
+//! decided again. A token's scope and the grants of then are not in the trail: none is
+//! supposed to be missing, or those count that there are now.
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -13,12 +14,15 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use toolward_gate::{Kind, Link, Outcome, Prospect, Prospects, Risk, Supposition};
+use toolward_gate::{
+    CapabilityDefinition, CredentialName, Kind, Link, Outcome, Ownership, Prospect, Prospects,
+    Risk, Supposition, WantProspect,
+};
 use toolward_state::LinkFilter;
 
 use super::{
     super::{Context, Failure},
-    supposed::Supposed,
+    supposed::{GrantArgs, Supposed},
 };
 use crate::{
     authn,
@@ -33,6 +37,8 @@ pub(in crate::command) struct WhatIf {
     /// How far back, as in `30m`, `24h` or `7d`.
     #[arg(long, default_value = "24h", value_parser = period)]
     since: Duration,
+    #[command(flatten)]
+    grants: GrantArgs,
 }
 
 fn period(text: &str) -> Result<Duration, String> {
@@ -77,12 +83,14 @@ struct Undecided {
 impl WhatIf {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (config, plan) = super::plan(context, Some(self.folder))?;
+        let ownership = self.grants.ownership(&config).await?;
         let state = wiring::state(&config).await?;
         let links = state.links(LinkFilter { after: None, last: None, call: None }).await?;
         let from = wiring::clock().now().checked_sub(self.since).unwrap_or(Timestamp::MIN);
         let mut told = Told::default();
         for call in recorded(&links).into_values().filter(|call| call.at >= from) {
-            told.add(&call, &plan);
+            let not_yours = call.not_yours(&plan, ownership.as_ref()).await?;
+            told.add(&call, &plan, not_yours);
         }
         context.terminal.show(&told, || told.text())?;
         Ok(())
@@ -118,12 +126,12 @@ fn recorded(links: &[Link]) -> BTreeMap<String, Recorded> {
 }
 
 impl Told {
-    fn add(&mut self, call: &Recorded, plan: &Plan) {
+    fn add(&mut self, call: &Recorded, plan: &Plan, not_yours: BTreeSet<CredentialName>) {
         let Some(was) = call.outcome() else { return };
         self.calls = self.calls.saturating_add(1);
         let (id, tool) =
             (text(&call.opened, "call").to_owned(), text(&call.opened, "tool").to_owned());
-        match call.decided(plan) {
+        match call.decided(plan, not_yours) {
             Err(why) => self.undecided.push(Undecided { call: id, tool, why }),
             Ok((would_be, _)) if would_be == was => {
                 self.unchanged = self.unchanged.saturating_add(1);
@@ -191,8 +199,26 @@ impl Recorded {
         })
     }
 
+    /// The credentials that its caller may not use; none where every grant is supposed.
+    async fn not_yours(
+        &self,
+        plan: &Plan,
+        ownership: Option<&Ownership>,
+    ) -> Result<BTreeSet<CredentialName>, Failure> {
+        let found = self.caller().zip(plan.tools.find(text(&self.opened, "tool")));
+        let (Some(ownership), Some((caller, tool))) = (ownership, found) else {
+            return Ok(BTreeSet::new());
+        };
+        let principal = authn::supposed(&caller);
+        Ok(wiring::not_yours(ownership, &principal, &tool.manifest.name).await?)
+    }
+
     /// What the policies would say, and which it is; fails with why that is not known.
-    fn decided(&self, plan: &Plan) -> Result<(&'static str, String), &'static str> {
+    fn decided(
+        &self,
+        plan: &Plan,
+        not_yours: BTreeSet<CredentialName>,
+    ) -> Result<(&'static str, String), &'static str> {
         let caller =
             self.caller().ok_or("its entry says nothing of the caller's kind and roles")?;
         let tool =
@@ -205,7 +231,7 @@ impl Recorded {
         let whole = whole.and_then(|note| note.get("arguments")).filter(|one| one.is_object());
         let Some(arguments) = whole else {
             let prospects = plan.policy.prospects(&authn::supposed(&caller), &tool.installed());
-            let certain = certain(&prospects).ok_or(
+            let certain = certain(&prospects, plan, &not_yours).ok_or(
                 "the policies look at its arguments, and the trail holds their digest: `@audit(\"whole\")` would keep them",
             )?;
             return Ok((certain, String::new()));
@@ -216,7 +242,7 @@ impl Recorded {
             door: text(&self.opened, "door").to_owned(),
             tool: text(&self.opened, "tool").to_owned(),
             arguments: arguments.to_string(),
-            when: Supposition { now: self.at, approved_by, remaining: None, not_yours: [].into() },
+            when: Supposition { now: self.at, approved_by, remaining: None, not_yours },
         };
         let explained =
             supposed.explained(plan).map_err(|_| "its arguments do not fit its tool")?;
@@ -229,8 +255,21 @@ impl Recorded {
 }
 
 /// What is decided whatever the arguments are.
-fn certain(prospects: &Prospects) -> Option<&'static str> {
+fn certain(
+    prospects: &Prospects,
+    plan: &Plan,
+    not_yours: &BTreeSet<CredentialName>,
+) -> Option<&'static str> {
     let required = prospects.capabilities.iter().filter(|want| want.required);
+    let closed = |want: &WantProspect| {
+        let definition = plan.capabilities.find(&want.capability);
+        definition
+            .and_then(CapabilityDefinition::credential)
+            .is_some_and(|one| not_yours.contains(one))
+    };
+    if required.clone().any(closed) {
+        return Some("refuse");
+    }
     let mut needed = required.map(|want| &want.prospect).chain([&prospects.call]);
     if needed.clone().any(|one| matches!(one, Prospect::Refused { .. })) {
         return Some("refuse");

@@ -4,7 +4,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 use toolward_gate::{CredentialGrant, CredentialName, GrantBook as _, Party, ToolName};
 
-use super::super::{Context, Failure};
+use super::super::{
+    Context, Failure,
+    time::{up_to, within},
+};
 use crate::{
     config::{Config, CredentialConfig},
     wiring,
@@ -16,7 +19,7 @@ pub(in crate::command) struct Grant {
     #[command(flatten)]
     whom: Whom,
     /// When it ends by itself, as in `8h` or `30m`.
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = within(up_to(LONGEST), "write a time of at most 366 days, as in `30m`, `8h` or `720h`"))]
     time: SignedDuration,
     #[arg(long, default_value = "")]
     reason: String,
@@ -45,13 +48,6 @@ struct Whom {
     /// With this tool only.
     #[arg(long)]
     tool: Option<ToolName>,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let time: Result<SignedDuration, _> = text.parse();
-    time.ok()
-        .filter(|time| time.is_positive() && *time <= LONGEST)
-        .ok_or("write a time of at most 366 days, as in `30m`, `8h` or `720h`")
 }
 
 impl Grant {

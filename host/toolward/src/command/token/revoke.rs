@@ -8,7 +8,10 @@ use toolward_gate::{
     Clock as _, Denial, DenialTarget, DenyList as _, Principal, SystemClock, Unavailable,
 };
 
-use super::super::{Context, Failure, run};
+use super::super::{
+    Context, Failure, run,
+    time::{ANY, within},
+};
 use crate::{config::Config, wiring};
 
 /// What is named: a file with a token, the id of one, a subject, or an issuer.
@@ -41,7 +44,7 @@ pub(in crate::command) struct Revoke {
     #[arg(long)]
     reason: String,
     /// When the revocation is forgotten, as in `24h`; with the end of a token from a file, and otherwise never.
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = within(ANY, "write a time, as in `30m` or `24h`"))]
     time: Option<SignedDuration>,
 }
 
@@ -51,11 +54,6 @@ pub(in crate::command) struct Allow {
     named: Named,
     #[arg(long)]
     reason: String,
-}
-
-fn time(text: &str) -> Result<SignedDuration, &'static str> {
-    let read: Option<SignedDuration> = text.parse().ok();
-    read.filter(SignedDuration::is_positive).ok_or("write a time, as in `30m` or `24h`")
 }
 
 impl Revoke {

@@ -2,20 +2,23 @@
 #![expect(unused_qualifications, reason = "the macro of a route writes them")]
 
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderName, header::CONTENT_TYPE},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toolward_gate::{
     Answer, AnswerLimits, ApprovalBook as _, ApprovalId, ApprovalState, Clock as _, DecideError,
-    Principal, SystemClock, Verdict,
+    Principal, RolesFrom, SystemClock, Verdict, visible_json,
 };
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    super::{body, problem::Problem},
+    super::{
+        body,
+        problem::{Problem, of_undecided},
+    },
     Administration, is_a_person, unavailable,
 };
 
@@ -55,6 +58,11 @@ pub(super) struct Saying {
     #[serde(default)]
     #[schema(max_length = 4096)]
     pub comment: String,
+    /// What a yes is narrowed to, as an answer in the question says it: `time_ms`, `cost` in micro-dollars,
+    /// `http_requests`, `max_bytes`, and `methods` and `paths` of `capabilities` by their names.
+    #[serde(default, skip_serializing_if = "AnswerLimits::is_none")]
+    #[schema(value_type = Object)]
+    pub limits: AnswerLimits,
 }
 
 /// List the questions.
@@ -66,13 +74,13 @@ pub(super) async fn list(
     State(administration): State<Administration>,
     Extension(principal): Extension<Principal>,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Approvals>, Problem> {
+) -> Result<Shown, Problem> {
     is_a_person(&principal)?;
-    let Query(which) = which.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(which) = which?;
     let requests =
         administration.state.list(which.state).await.map_err(|error| unavailable(&error))?;
     let approvals = requests.iter().map(serde_json::to_value).collect::<Result<_, _>>();
-    Ok(Json(Approvals { approvals: approvals.map_err(|_| Problem::unavailable())? }))
+    shown(&Approvals { approvals: approvals.map_err(|_| Problem::unavailable())? })
 }
 
 /// Show one question: everything that an answer is about.
@@ -86,13 +94,13 @@ pub(super) async fn show(
     State(administration): State<Administration>,
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown, Problem> {
     is_a_person(&principal)?;
     let found = administration.state.show(read(&id)?).await.map_err(|error| unavailable(&error))?;
     let found = found.ok_or_else(|| {
         Problem::not_found("there is no such question; `/v1/approvals` lists them")
     })?;
-    serde_json::to_value(found).map(Json).map_err(|_| Problem::unavailable())
+    found.to_json().map_err(|_| Problem::unavailable()).and_then(|all| shown(&all))
 }
 
 /// Say yes. It counts for one run of exactly this call.
@@ -109,7 +117,7 @@ pub(super) async fn approve(
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown, Problem> {
     decide(&administration, &principal, &id, request, Verdict::Approve).await
 }
 
@@ -127,7 +135,7 @@ pub(super) async fn deny(
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown, Problem> {
     decide(&administration, &principal, &id, request, Verdict::Deny).await
 }
 
@@ -137,13 +145,13 @@ async fn decide(
     id: &str,
     request: Request,
     verdict: Verdict,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown, Problem> {
     is_a_person(principal)?;
     let id = read(id)?;
     let (parts, body) = request.into_parts();
-    let written = body::json(&parts.headers, body, administration.body_bytes).await?;
-    let Saying { comment } = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body is no answer: {error}")))?;
+    let most = administration.body_bytes;
+    let Saying { comment, limits } =
+        body::read(&parts.headers, body, most, "the body is no answer").await?;
     if comment.chars().count() > COMMENT {
         return Err(Problem::malformed(format!("`comment` is longer than {COMMENT} characters")));
     }
@@ -152,24 +160,28 @@ async fn decide(
         acts_for: principal.acts_for().to_vec(),
         roles: principal.roles().clone(),
         verdict,
-        limits: AnswerLimits::default(),
+        roles_from: RolesFrom::Token,
+        limits,
         comment,
         at: SystemClock.now(),
     };
     let decided = administration.state.decide(id, answer).await.map_err(|error| refused(&error))?;
-    serde_json::to_value(decided).map(Json).map_err(|_| Problem::unavailable())
+    decided.to_json().map_err(|_| Problem::unavailable()).and_then(|all| shown(&all))
+}
+
+/// JSON in which nothing is hidden from whoever reads it as text.
+type Shown = ([(HeaderName, &'static str); 1], String);
+
+fn shown(data: &impl Serialize) -> Result<Shown, Problem> {
+    let text = visible_json(data).map_err(|_| Problem::unavailable())?;
+    Ok(([(CONTENT_TYPE, "application/json")], text))
 }
 
 fn refused(error: &DecideError) -> Problem {
-    let (status, code) = match error {
-        DecideError::Unknown(_) => (StatusCode::NOT_FOUND, "not-found"),
-        DecideError::OwnCall(_) => (StatusCode::FORBIDDEN, "own-call"),
-        DecideError::NotAnApprover { .. } => (StatusCode::FORBIDDEN, "not-an-approver"),
-        DecideError::NotAskedYet(_) => (StatusCode::CONFLICT, "not-asked-yet"),
-        DecideError::AnsweredBefore(_) => (StatusCode::CONFLICT, "answered-before"),
-        DecideError::NotOpen { .. } => (StatusCode::CONFLICT, "not-open"),
-        DecideError::Unavailable(error) => return unavailable(error),
-    };
+    if let DecideError::Unavailable(error) = error {
+        return unavailable(error);
+    }
+    let (status, code) = of_undecided(error);
     Problem::new(status, code, error.to_string())
 }
 

@@ -123,9 +123,7 @@ async fn read<T: serde::de::DeserializeOwned>(
     request: Request,
 ) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
-    let written = body::json(&parts.headers, body, administration.body_bytes).await?;
-    serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body names no switch: {error}")))
+    body::read(&parts.headers, body, administration.body_bytes, "the body names no switch").await
 }
 
 fn target(text: &str) -> Result<SwitchTarget, Problem> {

@@ -76,7 +76,7 @@ pub(super) async fn search(
     looking: Result<Query<Looking>, QueryRejection>,
 ) -> Result<Json<Records>, Problem> {
     administration.operates(&principal)?;
-    let Query(looking) = looking.map_err(|error| Problem::malformed(error.body_text()))?;
+    let Query(looking) = looking?;
     let most = looking.most.unwrap_or(MOST);
     if !(1..=MOST).contains(&most) {
         return Err(Problem::malformed(format!("`most` is at least 1 and at most {MOST}")));

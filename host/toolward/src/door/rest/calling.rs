@@ -63,7 +63,12 @@ impl Asked {
 
     pub(super) async fn answer(self, agents: &Agents) -> Response {
         let span = telemetry::request(DOOR, REQUEST, self.traceparent.as_deref());
-        self.carried(agents).instrument(span).await
+        let wider = agents.missing_scope(&self.principal, &self.tool);
+        let response = self.carried(agents).instrument(span).await;
+        match wider.filter(|_| response.extensions().get::<told::NotGranted>().is_some()) {
+            Some(scope) => agents.guard.wider(response, &scope),
+            None => response,
+        }
     }
 
     async fn carried(self, agents: &Agents) -> Response {

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use toolward_gate::{CallId, Principal, Stop};
+use toolward_gate::{CallId, Principal, Refusal, Stop};
 use toolward_sandbox::Output;
 use toolward_state::LinkFilter;
 use utoipa::ToSchema;
@@ -57,9 +57,19 @@ pub(super) fn answer(call: CallId, tool: &str, outcome: Result<Output, Stop>) ->
             }
             response
         }
-        Err(stop) => Problem::of(&stop).with("call", call.to_string()).into_response(),
+        Err(stop) => {
+            let mut response = Problem::of(&stop).with("call", call.to_string()).into_response();
+            if matches!(stop, Stop::Refused(Refusal::NotGranted { .. })) {
+                response.extensions_mut().insert(NotGranted);
+            }
+            response
+        }
     }
 }
+
+/// Marks an answer that another token may change.
+#[derive(Clone, Copy)]
+pub(super) struct NotGranted;
 
 /// What the trail says of a call of this principal's own.
 pub(super) async fn find(

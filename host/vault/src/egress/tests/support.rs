@@ -7,13 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use toolward_gate::{
-    Adjustment, Answer, ApprovalBook, ApprovalId, ApprovalState, Arguments, Basis, BudgetLedger,
-    BudgetLimit, Call, CallId, Clock as _, CredentialName, DecideError, Decision, Destination,
-    Digest, EgressTerms, Facts, FileError, Filing, Gate, HeaderScheme, HttpScope, Identity, Kind,
-    Note, Notes, Ownership, Policy, Principal, PrivateRanges, ProgressSink, Recording, Refusal,
-    Request, Reservation, ReserveError, ResponseShape, Risk, SandboxTerms, Slot, Switch,
-    SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock, Tally, Terms, ToolRef, Trust,
-    Unavailable, Usage,
+    Adjustment, Arguments, BudgetLedger, BudgetLimit, Call, CallId, Clock as _, CredentialName,
+    Destination, Digest, EgressTerms, Gate, HeaderScheme, HttpScope, Identity, Kind, Note, Notes,
+    Ownership, Principal, PrivateRanges, ProgressSink, Refusal, Reservation, ReserveError,
+    ResponseShape, Slot, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard, SystemClock,
+    Terms, ToolRef, Trust, Unavailable, Usage, testing,
 };
 
 use super::server::Server;
@@ -111,8 +109,11 @@ impl Setup {
     pub(super) async fn open(self) -> Desk {
         let office = Arc::new(Office { suspends: self.suspends, ..Office::default() });
         let gate = Gate {
-            policy: Arc::new(Yes(Terms { budgets: self.budgets, ..terms(self.scope, self.time) })),
-            approvals: office.clone(),
+            policy: Arc::new(testing::Yes(Terms {
+                budgets: self.budgets,
+                ..terms(self.scope, self.time)
+            })),
+            approvals: Arc::new(testing::Nobody),
             budgets: office.clone(),
             switches: Arc::new(Switchboard::follow(office.clone()).await.unwrap()),
             ownership: self.ownership,
@@ -239,16 +240,7 @@ fn spills_nothing(text: &str) {
 
 fn terms(scope: HttpScope, time: Duration) -> Terms {
     let http = [("shop:items:read".parse().unwrap(), Arc::new(scope))].into();
-    Terms {
-        time,
-        cost: Tally::default(),
-        rates: Vec::new(),
-        budgets: Vec::new(),
-        egress: EgressTerms { http },
-        sandbox: SandboxTerms::default(),
-        recording: Recording::Digest,
-        basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
-    }
+    Terms { time, egress: EgressTerms { http }, ..testing::terms() }
 }
 
 pub(super) fn call() -> Call {
@@ -275,15 +267,6 @@ pub(super) fn call() -> Call {
         notes: Notes::default(),
         progress: ProgressSink::default(),
         parent: None,
-    }
-}
-
-/// A policy that agrees to everything, on these terms.
-struct Yes(Terms);
-
-impl Policy for Yes {
-    fn decide(&self, _: &Call, _: &Facts) -> Decision {
-        Decision::Allow(self.0.clone())
     }
 }
 
@@ -347,26 +330,6 @@ impl BudgetLedger for Office {
         }
         *self.held.lock().unwrap() = adjustment.usage.total();
         Ok(())
-    }
-}
-
-/// Nobody is asked.
-#[async_trait]
-impl ApprovalBook for Office {
-    async fn file(&self, _: &Filing) -> Result<ApprovalId, FileError> {
-        Err(closed().into())
-    }
-    async fn wait(&self, _: ApprovalId, _: Duration) -> Result<Request, Unavailable> {
-        Err(closed())
-    }
-    async fn list(&self, _: Option<ApprovalState>) -> Result<Vec<Request>, Unavailable> {
-        Err(closed())
-    }
-    async fn show(&self, _: ApprovalId) -> Result<Option<Request>, Unavailable> {
-        Err(closed())
-    }
-    async fn decide(&self, _: ApprovalId, _: Answer) -> Result<Request, DecideError> {
-        Err(closed().into())
     }
 }
 
