@@ -1,4 +1,5 @@
 //! A whole host for one test: real policies, real SQLite, a real vault and sandbox, and a shop on loopback.
+mod alone;
 mod guests;
 mod parts;
 mod redact;
@@ -6,6 +7,7 @@ mod setting;
 mod spans;
 mod upstream;
 
+pub(crate) use alone::{alone, is_alone};
 pub(crate) use guests::{Guest, PlainGuest};
 pub(crate) use parts::{log, spans};
 pub(crate) use redact::redacted;

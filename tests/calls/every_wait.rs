@@ -1,6 +1,7 @@
 //! A call that ends at any of its waits leaves nothing: no place, no task, no open entry, nothing set aside.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 use std::{
+    fs,
     pin::Pin,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 use toolward_gate::{Clock as _, ProgressSink, Said, Stop, Switch, SwitchFeed as _, SwitchTarget};
 use toolward_sandbox::Output;
 
-use crate::world::{Guest, MARKER, Setting, World, within};
+use crate::world::{Guest, MARKER, Setting, World, alone, within};
 
 const LENT: &str = r#"
 [capability."house:tools:call"]
@@ -35,10 +36,16 @@ permit(
 );
 "#;
 
-/// One place for the tool, and one for the tool that it calls: one that was not given back would be missed. Both run
-/// where they were made: each of their waits is one of the call's.
-async fn world() -> World {
-    let share = Some(Duration::MAX);
+/// Both tools run where they were made: each of their waits is one of the call's.
+const HERE: Duration = Duration::MAX;
+/// Both run on threads of the background from their beginning.
+const APART: Duration = Duration::ZERO;
+/// They begin here, and are moved at their first wait.
+const MOVED: Duration = Duration::from_nanos(1);
+
+/// One place for the tool, and one for the tool that it calls: one that was not given back would be missed.
+async fn world(share: Duration) -> World {
+    let share = Some(share);
     let usual = Setting { remembers: true, places: Some(2), share, ..Setting::default() };
     usual.guest(Guest::Relay).capability(LENT).policy(PERMITTED).world().await
 }
@@ -64,6 +71,17 @@ impl Future for AtPoll {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// Is ready after so many turns of the runtime, after the tool has said that it comes to `stage`. What it meets there is
+/// chance: the tool is at work on another thread.
+async fn after_turns(heard: Arc<AtomicU64>, stage: u64, turns: usize) {
+    while heard.load(SeqCst) < stage {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -95,18 +113,41 @@ fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
-/// The tasks of a host at rest after whole calls: what a start does once is over, and a connection is kept for the
-/// next call.
-async fn at_rest(world: &World) -> usize {
-    for _ in 0..2 {
-        assert!(call(world).await.text().contains(MARKER));
+/// What a host at rest has.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    tasks: usize,
+    /// A connection is kept for the next request: a task at each of its ends, both of which are here. How many are kept
+    /// is chance where the tool is not at work on this thread: it sends its next request before the connection of the
+    /// last one is back, and has another one made.
+    connections: usize,
+}
+
+impl Rest {
+    /// After whole calls, when what a start does once is over, too.
+    async fn of(world: &World) -> Self {
+        for _ in 0..2 {
+            assert!(call(world).await.text().contains(MARKER));
+        }
+        let mut fewest = Self::now(world);
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+            let now = Self::now(world);
+            if now.own_tasks() < fewest.own_tasks() {
+                fewest = now;
+            }
+        }
+        fewest
     }
-    let mut fewest = tasks();
-    for _ in 0..1_000 {
-        tokio::task::yield_now().await;
-        fewest = fewest.min(tasks());
+
+    fn now(world: &World) -> Self {
+        Self { tasks: tasks(), connections: world.upstream.connections() }
     }
-    fewest
+
+    /// Those that are no connection's.
+    fn own_tasks(self) -> usize {
+        self.tasks.saturating_sub(2 * self.connections)
+    }
 }
 
 /// Entries that were opened and not closed.
@@ -117,9 +158,9 @@ async fn open_entries(world: &World) -> usize {
 }
 
 /// Waits until as little is there as before; what a call of a call has to close is closed by then.
-async fn nothing_is_left(world: &World, before: usize) {
+async fn nothing_is_left(world: &World, before: Rest) {
     let settled = async {
-        while tasks() > before || open_entries(world).await > 0 {
+        while Rest::now(world).own_tasks() > before.own_tasks() || open_entries(world).await > 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -129,12 +170,12 @@ async fn nothing_is_left(world: &World, before: usize) {
 
 #[tokio::test]
 async fn what_a_running_call_holds_is_noticed() {
-    let world = world().await;
-    let before = at_rest(&world).await;
+    let world = world(HERE).await;
+    let before = Rest::of(&world).await;
     let slow = json!({ "method": "GET", "target": "/items/slow" });
     let running = async {
         world.upstream.slow_began().await;
-        assert!(tasks() > before);
+        assert!(tasks() > before.tasks);
         assert_eq!((open_entries(&world).await, world.set_aside().await), (1, 1));
         // Its own place is free, and that of the tool that it calls is not.
         let refused = call_until(&world, |_| std::future::pending()).await.1;
@@ -144,15 +185,14 @@ async fn what_a_running_call_holds_is_noticed() {
     };
     let (outcome, ()) = tokio::join!(world.call("fetch", slow), running);
     outcome.unwrap();
-    // Both calls were there at once: there is one more connection.
-    nothing_is_left(&world, before + 2).await;
+    nothing_is_left(&world, before).await;
     assert!(call(&world).await.text().contains(MARKER));
 }
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
-    let world = world().await;
-    let before = at_rest(&world).await;
+    let world = world(HERE).await;
+    let before = Rest::of(&world).await;
     for stage in STAGES {
         for left in 0.. {
             let at = |heard| AtPoll { heard, stage, left };
@@ -173,10 +213,76 @@ async fn a_call_that_is_cancelled_at_any_of_its_waits_leaves_nothing() {
     assert!(world.verified().await.fault.is_none());
 }
 
+/// Wherever the other thread is in it. Alone, since it counts descriptors of the process, too.
+#[test]
+fn a_call_in_the_background_that_is_cancelled_leaves_nothing() {
+    let name = "calls::every_wait::a_call_in_the_background_that_is_cancelled_leaves_nothing";
+    alone(name, "", true, async {
+        let mut said = String::new();
+        for share in [APART, MOVED] {
+            let cancelled = cancelled_in_the_background(share).await;
+            assert!(cancelled >= 10, "it was cancelled while it ran: {cancelled} times");
+            said += &format!("{share:?}: {cancelled} cancelled; ");
+        }
+        said
+    });
+}
+
+/// How often it was cancelled in time.
+async fn cancelled_in_the_background(share: Duration) -> u32 {
+    let world = world(share).await;
+    let before = Rest::of(&world).await;
+    let sockets = sockets() - 2 * before.connections;
+    let mut cancelled = 0;
+    for stage in STAGES {
+        // Some microseconds, and some milliseconds.
+        for turns in (0..12).map(|which| (1 << which) - 1) {
+            let (last, outcome) =
+                call_until(&world, |heard| after_turns(heard, stage, turns)).await;
+            let is_whole = outcome.is_ok();
+            match outcome {
+                Err(Stop::Cancelled) => cancelled += 1,
+                Ok(_) => {}
+                Err(other) => panic!("{stage}, {turns}: {other:?}"),
+            }
+            let sent = world.upstream.seen().len();
+            nothing_is_left(&world, before).await;
+            assert!(world.upstream.seen().len() <= sent + 1);
+            if is_whole || last > stage {
+                break;
+            }
+        }
+        assert!(call(&world).await.text().contains(MARKER), "after {stage}");
+        nothing_is_left(&world, before).await;
+    }
+    // The last connections are on their way out.
+    let gone = async {
+        while self::sockets() > sockets + 2 * world.upstream.connections() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(gone).await;
+    assert!(world.verified().await.fault.is_none());
+    cancelled
+}
+
+fn sockets() -> usize {
+    let all = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|one| fs::read_link(one.ok()?.path()).ok());
+    all.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+}
+
 #[tokio::test]
 async fn a_call_that_is_killed_at_any_of_its_waits_leaves_nothing() {
-    let world = world().await;
-    let before = at_rest(&world).await;
+    for share in [HERE, APART] {
+        killed_at_any_wait(share).await;
+    }
+}
+
+async fn killed_at_any_wait(share: Duration) {
+    let world = world(share).await;
+    let before = Rest::of(&world).await;
     let mut halted = 0;
     for stage in STAGES {
         for left in 0..3 {

@@ -1,6 +1,6 @@
 //! How much one call may take.
 use serde_json::json;
-use toolward_gate::{Limit, SandboxTerms, Stop};
+use toolward_gate::{Limit, SandboxLimits, Stop};
 
 use crate::world::{Setting, World};
 
@@ -32,6 +32,17 @@ async fn a_result_ends_at_its_limit() {
 }
 
 #[tokio::test]
+async fn a_result_of_more_values_than_a_call_may_have_is_not_read() {
+    // An object with one member: that is three values, and a text is one of them.
+    for (values, fits) in [(3, true), (2, false)] {
+        let limits = SandboxLimits { values, ..SandboxLimits::default() };
+        let world = Setting { limits: Some(limits), ..Setting::default() }.world().await;
+        let said = met(&world, "talk", json!({ "bytes": 3 })).await;
+        assert_eq!(said, if fits { Ok("aaa".to_owned()) } else { Err(Limit::Values) });
+    }
+}
+
+#[tokio::test]
 async fn a_result_that_the_host_would_not_even_read_is_a_limit_too() {
     let world = World::new().await;
     assert_eq!(met(&world, "talk", json!({ "bytes": 8 << 20 })).await, Err(Limit::HostCall));
@@ -55,7 +66,7 @@ async fn handles_end_at_their_limit_and_the_tool_hears_so() {
 
 #[tokio::test]
 async fn handles_end_at_their_ceiling_whatever_the_limit_says() {
-    let ceiling = SandboxTerms { handles: 5, ..SandboxTerms::ceiling() };
+    let ceiling = SandboxLimits { handles: 5, ..SandboxLimits::ceiling() };
     let world = Setting { ceiling: Some(ceiling), ..Setting::default() }.world().await;
     assert_eq!(met(&world, "hoard", json!({ "count": 4 })).await.unwrap(), "4 held");
     let told = met(&world, "hoard", json!({ "count": 100 })).await.unwrap();

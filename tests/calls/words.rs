@@ -25,7 +25,8 @@ fn is_listed(stop: &Stop) -> bool {
             | Limit::Handles
             | Limit::HostCall
             | Limit::Tables
-            | Limit::Instances,
+            | Limit::Instances
+            | Limit::Values,
         )
         | Stop::Trapped { .. }
         | Stop::BadOutput { .. }
@@ -66,6 +67,7 @@ fn all() -> Vec<Stop> {
         Limit::HostCall,
         Limit::Tables,
         Limit::Instances,
+        Limit::Values,
     ];
     all.extend(limits.map(Stop::Limit));
     all.extend([

@@ -1,52 +1,28 @@
 //! What is used up for the whole process: memory by results, and file descriptors. Each test runs in a process of its
 //! own.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
-use std::{env, fs, io::Write as _, process::Command};
+use std::fs;
 
 use serde_json::json;
 use tokio::task::JoinSet;
-use toolward_gate::Stop;
+use toolward_gate::{Limit, SandboxLimits, Stop};
+use toolward_sandbox::Output;
 
-use crate::world::{Setting, World};
-
-/// Runs a test of this file again, alone, after `before` in a shell.
-#[expect(clippy::disallowed_methods, reason = "the test starts itself")]
-fn alone(name: &str, before: &str, work: impl Future<Output = String>) -> String {
-    if env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let said = runtime.block_on(work);
-        writeln!(std::io::stderr(), "it said: {said}").unwrap();
-        return said;
-    }
-    let name = format!("escape::exhaustion::{name}");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{before} exec \"$0\" \"$@\"")]).arg(env::current_exe().unwrap());
-    let output = shell.args(["--exact", &name, "--nocapture"]).env(ALONE, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    let line = said.lines().find_map(|line| line.strip_prefix("it said: "));
-    line.unwrap_or_else(|| panic!("it did not run: {said}")).to_owned()
-}
+use crate::world::{Setting, World, alone, is_alone};
 
 ///
 #[test]
 fn results_of_very_many_small_things_take_a_bounded_multiple_of_memory() {
-    let name = "results_of_very_many_small_things_take_a_bounded_multiple_of_memory";
-    alone(name, "", async {
+    let name =
+        "escape::exhaustion::results_of_very_many_small_things_take_a_bounded_multiple_of_memory";
+    alone(name, "", false, async {
         let world = World::new().await;
-        world.call("widen", json!({ "of": "zeros", "count": 1 })).await.unwrap_err();
         let mut said = String::new();
-        // A result may be 1 MiB: each of these is a little less.
-        for (of, count) in [("zeros", 500_000), ("keys", 100_000), ("escapes", 170_000)] {
+        // As many as a call may have, or a MiB of text.
+        for (of, count) in [("zeros", 131_000), ("keys", 65_000), ("escapes", 170_000)] {
             for at_once in [1, 10] {
-                let before = peak_kib(true);
-                let mut calls = JoinSet::new();
-                for _ in 0..at_once {
-                    let call = world.read("widen", &json!({ "of": of, "count": count }));
-                    let host = world.host.clone();
-                    calls.spawn(async move { host.perform(call).await });
-                }
-                for outcome in calls.join_all().await {
+                let (grown, outcomes) = grown_by(&world, at_once, of, count).await;
+                for outcome in outcomes {
                     // Only the text is one: the others are read, and refused by the schema.
                     match (of, outcome) {
                         ("escapes", Ok(output)) => assert_eq!(output.text().len(), 1_020_011),
@@ -54,16 +30,50 @@ fn results_of_very_many_small_things_take_a_bounded_multiple_of_memory() {
                         (_, other) => panic!("{of}: {other:?}"),
                     }
                 }
-                let grown = peak_kib(false).saturating_sub(before) / 1024;
                 said.push_str(&format!("{at_once} of {of}: {grown} MiB; "));
                 assert!(grown <= at_once * EACH_MIB + GUESTS_MIB, "{said}");
             }
         }
+        // A MiB of text that is more values than that is not kept.
+        for (of, count) in [("zeros", 500_000), ("keys", 100_000)] {
+            let (grown, outcomes) = grown_by(&world, 10, of, count).await;
+            let over = |one: &Outcome| matches!(one, Err(Stop::Limit(Limit::Values)));
+            assert!(outcomes.iter().all(over), "{of}: {outcomes:?}");
+            said.push_str(&format!("10 of {of} too many: {grown} MiB; "));
+            assert!(grown <= 10 * EACH_MIB + GUESTS_MIB, "{said}");
+        }
         // One byte more than a result may have is not even read.
         let over = world.call("widen", json!({ "of": "escapes", "count": 180_000 })).await;
-        assert!(matches!(over, Err(Stop::Limit(toolward_gate::Limit::Output))), "{over:?}");
+        assert!(matches!(over, Err(Stop::Limit(Limit::Output))), "{over:?}");
+        // Where a call may have that many, each takes much more.
+        let limits = SandboxLimits { values: 1 << 21, ..SandboxLimits::default() };
+        let world = Setting { limits: Some(limits), ..Setting::default() }.world().await;
+        let (grown, outcomes) = grown_by(&world, 10, "zeros", 500_000).await;
+        let read = |one: &Outcome| matches!(one, Err(Stop::BadOutput { .. }));
+        assert!(outcomes.iter().all(read), "{outcomes:?}");
+        assert!(grown > 10 * EACH_MIB + GUESTS_MIB, "without the limit: {grown} MiB; {said}");
         said
     });
+}
+
+type Outcome = Result<Output, Stop>;
+
+/// By how much the memory of this process grew at most while so many calls were answered at once, in MiB.
+async fn grown_by(world: &World, at_once: u64, of: &str, count: u32) -> (u64, Vec<Outcome>) {
+    // What is made once is there: places for so many calls, and the threads that they run on.
+    let shape = |count: u32| json!({ "of": of, "count": count });
+    let all = async |count: u32| {
+        let mut calls = JoinSet::new();
+        for _ in 0..at_once {
+            let (call, host) = (world.read("widen", &shape(count)), world.host.clone());
+            calls.spawn(async move { host.perform(call).await });
+        }
+        calls.join_all().await
+    };
+    drop(all(1).await);
+    let before = peak_kib(true);
+    let outcomes = all(count).await;
+    (peak_kib(false).saturating_sub(before) / 1024, outcomes)
 }
 
 /// The most that this process has had, from now on where it is to begin anew.
@@ -80,10 +90,10 @@ fn peak_kib(anew: bool) -> u64 {
 /// The shop is in this process, and holds half of the descriptors.
 #[test]
 fn without_descriptors_requests_fail_and_every_call_is_recorded() {
-    let name = "without_descriptors_requests_fail_and_every_call_is_recorded";
-    let few = alone(name, "ulimit -n 96 &&", all_ask());
-    let many = alone(name, "ulimit -n 1024 &&", all_ask());
-    if env::var_os(ALONE).is_none() {
+    let name = "escape::exhaustion::without_descriptors_requests_fail_and_every_call_is_recorded";
+    let few = alone(name, "ulimit -n 96 &&", false, all_ask());
+    let many = alone(name, "ulimit -n 1024 &&", false, all_ask());
+    if !is_alone() {
         assert_eq!(many, "60 answered, 0 failed");
         assert_ne!(few, many);
     }
@@ -119,8 +129,8 @@ async fn all_ask() -> String {
     format!("{answered} answered, {} failed", outcomes.len() - answered)
 }
 
-const ALONE: &str = "TOOLWARD_EXHAUSTION_ALONE";
-/// A number takes two bytes of JSON, and 72 of memory once it is read: a result of 1 MiB is 36 MiB.
-const EACH_MIB: u64 = 36;
+/// A value takes 72 bytes of memory once it is read, and a call may have 131,072 of them: that is 9 MiB, and the text
+/// is one more.
+const EACH_MIB: u64 = 12;
 /// What guests and their places keep of their own.
 const GUESTS_MIB: u64 = 64;

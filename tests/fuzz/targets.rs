@@ -5,11 +5,12 @@ use arbitrary::{Result, Unstructured};
 use toolward_gate::PathPattern;
 use toolward_sandbox::fuzzing;
 use toolward_vault::{Marker, fuzzing as requests};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::{
-    ManglingAndAbi, Resolve,
-    decoding::{DecodedWasm, decode},
-};
+
+pub(crate) use worlds::each_world;
+
+// Here for the tests and for the fuzzers, who each have this file somewhere else.
+#[path = "worlds.rs"]
+mod worlds;
 
 /// Bytes as they are, the same after the preamble of a component, and a component made from them.
 pub(crate) fn loading(data: &[u8]) {
@@ -136,39 +137,6 @@ fn piece(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         4 => b"%\\&;#xu 0".iter().copied().cycle().skip(from).take(length).collect(),
         _ => data.bytes(length.min(data.len()))?.to_vec(),
     })
-}
-
-/// Components whose functions do nothing, for the worlds of a generated WIT package. The rest of the data is left.
-pub(crate) fn each_world(
-    data: &mut Unstructured<'_>,
-    mut visit: impl FnMut(&[u8], &mut Unstructured<'_>) -> Result<()>,
-) -> Result<()> {
-    let config = wit_smith::Config {
-        max_packages: 2,
-        max_files_per_package: 2,
-        max_type_size: 40,
-        max_resource_items: 2,
-        // Seldom: one function with any of these and the component is refused.
-        streams: data.ratio(1, 16)?,
-        futures: data.ratio(1, 16)?,
-        async_: data.ratio(1, 16)?,
-        ..wit_smith::Config::default()
-    };
-    let package = wit_smith::smith(&config, data)?;
-    let Ok(DecodedWasm::WitPackage(resolve, package)) = decode(&package) else { return Ok(()) };
-    let worlds: Vec<_> = resolve.packages[package].worlds.values().copied().collect();
-    for world in worlds {
-        if let Some(component) = component(&resolve, world) {
-            visit(&component, data)?;
-        }
-    }
-    Ok(())
-}
-
-fn component(resolve: &Resolve, world: wit_parser::WorldId) -> Option<Vec<u8>> {
-    let mut module = wit_component::dummy_module(resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8, false).ok()?;
-    ComponentEncoder::default().module(&module).ok()?.encode().ok()
 }
 
 const PREAMBLE: &[u8] = b"\0asm\x0d\0\x01\0";

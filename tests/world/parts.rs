@@ -152,6 +152,7 @@ fn gate(
     let files = [SourceFile::new("world.cedar", setting.rules())];
     let policy =
         CedarPolicy::load(&files, capabilities, &tools.installed(), "development").unwrap();
+    let policy = policy.limiting(setting.limits.clone().unwrap_or_default());
     let owners = setting.owners();
     Gate {
         policy: Arc::new(policy.owned_by(owners.clone())),

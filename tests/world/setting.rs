@@ -1,7 +1,7 @@
 //! What a world is made of, where a test wants it otherwise than usual.
 use std::{sync::Arc, time::Duration};
 
-use toolward_gate::{Identity, Kind, Owners, Principal, SandboxTerms, Want};
+use toolward_gate::{Identity, Kind, Owners, Principal, SandboxLimits, Want};
 
 use super::{Guest, PlainGuest, Upstream, World, parts};
 
@@ -25,8 +25,10 @@ pub(crate) struct Setting {
     pub(crate) places: Option<u32>,
     /// What a call uses of a processor before it goes on in the background, in a sandbox that remembers.
     pub(crate) share: Option<Duration>,
+    /// What a call may take, where that is not the usual.
+    pub(crate) limits: Option<SandboxLimits>,
     /// How high limits may be, in a sandbox of this world's own.
-    pub(crate) ceiling: Option<SandboxTerms>,
+    pub(crate) ceiling: Option<SandboxLimits>,
     /// Whether the credential's value is in the store.
     pub(crate) secret: bool,
     /// The credential's value, where it is not a new one.
@@ -53,6 +55,7 @@ impl Default for Setting {
             remembers: false,
             places: None,
             share: None,
+            limits: None,
             ceiling: None,
             secret: true,
             token: None,

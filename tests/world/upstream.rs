@@ -6,6 +6,7 @@ mod tls;
 pub(crate) use echo::ECHOES;
 
 use std::{
+    fs,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -81,6 +82,18 @@ impl Upstream {
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shop.seen.lock().unwrap().clone()
+    }
+    /// Connections to the shop that are open, as the system says: those that are kept for the next request, too.
+    pub(crate) fn connections(&self) -> usize {
+        let port = format!(":{:04X}", self.address.port());
+        let all = fs::read_to_string("/proc/self/net/tcp").unwrap();
+        // proc_net_tcp: number, local address, remote address, state; 01 is established.
+        let fields = all.lines().map(|line| line.split_whitespace().skip(1));
+        let ours = fields.filter(|fields| {
+            let fields: Vec<&str> = fields.clone().take(3).collect();
+            matches!(fields[..], [local, _, "01"] if local.ends_with(&port))
+        });
+        ours.count()
     }
     /// Waits until a request for `/items/slow` has arrived.
     pub(crate) async fn slow_began(&self) {

@@ -33,7 +33,8 @@ use serde_json::Value;
 use crate::{
     Basis, BudgetLimit, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName,
     Cost, Decision, Digest, EgressTerms, Facts, Interface, Owners, Policy, Principal, Question,
-    Recording, Refusal, Risk, SandboxTerms, SourceError, SourceFile, Tally, Terms, ToolName, Want,
+    Recording, Refusal, Risk, SandboxGrants, SandboxLimits, SandboxTerms, SourceError, SourceFile,
+    Tally, Terms, ToolName, Want,
 };
 use obligations::Obligations;
 use request::Circumstances;
@@ -69,7 +70,7 @@ pub struct CedarPolicy {
     schema: String,
     authorizer: Authorizer,
     /// The limits of every call that is allowed.
-    limits: SandboxTerms,
+    limits: SandboxLimits,
 }
 
 /// What is known of one policy besides its Cedar form.
@@ -102,7 +103,7 @@ impl CedarPolicy {
 
     /// The same policies, with these limits for every call that they allow.
     #[must_use]
-    pub fn limiting(self, limits: SandboxTerms) -> Self {
+    pub fn limiting(self, limits: SandboxLimits) -> Self {
         Self { limits, ..self }
     }
 
@@ -396,12 +397,14 @@ impl<'a> Allowed<'a> {
             recording: recording.unwrap_or(Recording::Digest),
             egress: EgressTerms { http: http.collect() },
             sandbox: SandboxTerms {
-                capabilities: interfaces.collect(),
-                defined: policy.defined.clone(),
-                wasi: wasi.collect(),
-                scopes: scopes.collect(),
-                projections,
-                ..policy.limits.clone()
+                grants: SandboxGrants {
+                    capabilities: interfaces.collect(),
+                    defined: policy.defined.clone(),
+                    wasi: wasi.collect(),
+                    scopes: scopes.collect(),
+                    projections,
+                },
+                limits: policy.limits.clone(),
             },
             basis: Basis { policies: self.policies(), policy_version: policy.version, risk },
         }

@@ -1,15 +1,16 @@
 //! How high may a limit of the sandbox be set?
 use std::time::Duration;
 
-use crate::SandboxTerms;
+use crate::SandboxLimits;
 
-impl SandboxTerms {
+impl SandboxLimits {
     /// The highest limits that an operator who sets none allows.
     pub fn ceiling() -> Self {
         Self {
             call_depth: 16,
             memory_bytes: 256 << 20,
             output_bytes: 16 << 20,
+            values: 2 << 20,
             handles: 1024,
             log_lines: 10_000,
             log_bytes: 1 << 20,
@@ -24,23 +25,18 @@ impl SandboxTerms {
             calls_per_principal: 10_000,
             queue_length: 10_000,
             queue_time: Duration::from_secs(5 * 60),
-            ..Self::default()
         }
     }
 
-    /// These terms, with no limit above the one in `ceiling`. What is granted stays as it is.
+    /// These limits, with none above the one in `ceiling`.
     #[must_use]
     pub fn at_most(self, ceiling: &Self) -> Self {
         // No `..`: a limit that has no ceiling does not compile.
         let Self {
-            capabilities,
-            defined,
-            wasi,
-            scopes,
-            projections,
             call_depth,
             memory_bytes,
             output_bytes,
+            values,
             handles,
             log_lines,
             log_bytes,
@@ -57,14 +53,10 @@ impl SandboxTerms {
             queue_time,
         } = self;
         Self {
-            capabilities,
-            defined,
-            wasi,
-            scopes,
-            projections,
             call_depth: call_depth.min(ceiling.call_depth),
             memory_bytes: memory_bytes.min(ceiling.memory_bytes),
             output_bytes: output_bytes.min(ceiling.output_bytes),
+            values: values.min(ceiling.values),
             handles: handles.min(ceiling.handles),
             log_lines: log_lines.min(ceiling.log_lines),
             log_bytes: log_bytes.min(ceiling.log_bytes),
@@ -85,19 +77,19 @@ impl SandboxTerms {
 
 #[cfg(test)]
 mod tests {
-    use crate::SandboxTerms;
+    use crate::SandboxLimits;
 
     #[test]
     fn a_limit_above_its_ceiling_is_lowered_and_another_stays() {
         let wanted =
-            SandboxTerms { memory_bytes: usize::MAX, handles: 3, ..SandboxTerms::default() };
-        let given = wanted.at_most(&SandboxTerms::ceiling());
+            SandboxLimits { memory_bytes: usize::MAX, handles: 3, ..SandboxLimits::default() };
+        let given = wanted.at_most(&SandboxLimits::ceiling());
         assert_eq!((given.memory_bytes, given.handles), (256 << 20, 3));
     }
 
     #[test]
     fn no_default_is_above_its_ceiling() {
-        let given = SandboxTerms::default().at_most(&SandboxTerms::ceiling());
-        assert_eq!(format!("{given:?}"), format!("{:?}", SandboxTerms::default()));
+        let given = SandboxLimits::default().at_most(&SandboxLimits::ceiling());
+        assert_eq!(format!("{given:?}"), format!("{:?}", SandboxLimits::default()));
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Approval, BudgetLimit, Call, CapabilityName, Cost, CredentialName, Digest, Exceptions,
-    HttpScope, InstalledTool, Interface, Principal, Projection, Question, RateLimit, Recording,
-    Refusal, Scope, Tally, WasiScope,
+    HttpScope, InstalledTool, Interface, MAX_VALUES, Principal, Projection, Question, RateLimit,
+    Recording, Refusal, Scope, Tally, WasiScope,
 };
 
 /// How much harm a call can do. The order is from least to most.
@@ -85,8 +85,15 @@ pub struct EgressTerms {
 }
 
 /// Enforced by the sandbox.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SandboxTerms {
+    pub grants: SandboxGrants,
+    pub limits: SandboxLimits,
+}
+
+/// What a call may reach.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxGrants {
     /// What the call may obtain a handle for, and the interface that each opens.
     pub capabilities: BTreeMap<CapabilityName, Interface>,
     /// What every capability of this host opens, granted or not: it tells an import that the manifest
@@ -98,12 +105,20 @@ pub struct SandboxTerms {
     pub scopes: BTreeMap<CapabilityName, Arc<Scope>>,
     /// What may be handed out of the result: what every one of them keeps.
     pub projections: Vec<Projection>,
+}
+
+/// How much a call may take.
+#[derive(Clone, Debug)]
+pub struct SandboxLimits {
     /// Tools that may wait for each other: this call, those that it is made for, and the one that it calls.
     pub call_depth: usize,
     /// Over all linear memories of the call, in bytes.
     pub memory_bytes: usize,
     /// The longest result, in bytes of JSON, with the parts that were handed over before it.
     pub output_bytes: usize,
+    /// Values of the result, and of the arguments in the tool's own types: each value is one, and each name of a
+    /// member. A byte of a `list<u8>` is one in the arguments.
+    pub values: usize,
     /// Live capability handles at once.
     pub handles: usize,
     /// Log lines kept from one call.
@@ -134,17 +149,13 @@ pub struct SandboxTerms {
     pub queue_time: Duration,
 }
 
-impl Default for SandboxTerms {
+impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
-            capabilities: BTreeMap::new(),
-            defined: Arc::default(),
-            wasi: BTreeMap::new(),
-            scopes: BTreeMap::new(),
-            projections: Vec::new(),
             call_depth: 4,
             memory_bytes: 64 << 20,
             output_bytes: 1 << 20,
+            values: MAX_VALUES,
             handles: 64,
             log_lines: 256,
             log_bytes: 64 << 10,

@@ -70,10 +70,13 @@ pub use cedar::{
     Outcome, ProofVerdict, Prospect, Prospects, ProveError, Supposition, Unmapped, WantProspect,
 };
 pub use clock::{Clock, SystemClock};
-pub use decision::{Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxTerms, Terms};
+pub use decision::{
+    Basis, Decision, EgressTerms, Facts, Policy, Risk, SandboxGrants, SandboxLimits, SandboxTerms,
+    Terms,
+};
 pub use delegation::{Behalf, Parent};
 pub use denial::{Denial, DenialTarget, Denials, DenyList, Proven};
-pub use json::{JsonError, parse as parse_json};
+pub use json::{JsonError, MAX_VALUES, parse as parse_json, parse_within as parse_json_within};
 pub use key_value::{Expected, KeyChange, KeyQuota, KeySpace, KeyValues};
 pub use life::{
     Cause, Life, Switch, SwitchFeed, SwitchSet, SwitchTarget, SwitchTargetError, Switchboard,

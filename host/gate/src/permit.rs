@@ -263,7 +263,7 @@ impl Decision {
         match self {
             Self::Refuse(refusal) => matches!(refusal, Refusal::NotGranted { .. }),
             Self::Allow(terms) => {
-                let granted = &terms.sandbox.capabilities;
+                let granted = &terms.sandbox.grants.capabilities;
                 call.tool.wants.iter().any(|want| !granted.contains_key(&want.capability))
             }
             Self::Ask(_) => false,

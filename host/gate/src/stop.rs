@@ -43,6 +43,8 @@ pub enum Limit {
     Tables,
     #[error("instances")]
     Instances,
+    #[error("values in its arguments or its result")]
+    Values,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

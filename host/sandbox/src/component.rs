@@ -1,5 +1,5 @@
 //! What is in these bytes? Read without compiling and without running any of it.
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use toolward_gate::{Digest, Interface, Want};
 use wasmparser::{
@@ -32,6 +32,35 @@ impl Inspection {
     /// Whether the component was built for this host, and says itself what it wants.
     pub fn has_manifest(&self) -> bool {
         self.exports.is_none()
+    }
+}
+
+/// The bytes of a component, and what was read in these very bytes. Only this file makes one.
+pub struct Inspected {
+    bytes: Vec<u8>,
+    inspection: Inspection,
+}
+
+impl Inspected {
+    /// As [`inspect_wanting`], of bytes that nobody else changes.
+    pub fn read(bytes: Vec<u8>, wants: &Arc<[Want]>) -> Result<Self, ComponentError> {
+        let inspection = inspect_wanting(&bytes, wants)?;
+        Ok(Self { bytes, inspection })
+    }
+
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Inspection) {
+        (self.bytes, self.inspection)
+    }
+}
+
+impl fmt::Debug for Inspected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = &self.inspection.digest;
+        f.debug_struct("Inspected").field("digest", digest).finish_non_exhaustive()
     }
 }
 

@@ -7,13 +7,16 @@ use arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value};
 use wasmtime::{
     Engine,
-    component::{Component, Type, Val},
+    component::{Component, Val},
 };
 
 use crate::{
-    Inspection, Schema, engine, inspect,
+    ComponentError, Inspection, PlainError, Schema, engine, inspect,
     installed::callables,
-    plain::{self, Signature},
+    plain::{
+        self, Signature,
+        any::{any_value, several},
+    },
 };
 
 /// Any bytes are read without a panic, alike each time, and what is taken is whole.
@@ -29,14 +32,15 @@ pub fn loading(bytes: &[u8]) {
     }
 }
 
-/// The functions of any component have schemas that can be used, or it is refused in words. Gives the
-/// refusal.
-pub fn schemas(component: &[u8]) -> std::result::Result<(), String> {
+/// The functions of a component that a toolchain made have schemas that can be used, or it is refused for a reason that
+/// its author can do something about. Gives the name of that.
+pub fn schemas(component: &[u8]) -> std::result::Result<(), &'static str> {
     let inspection = match inspect(component) {
         Ok(inspection) => inspection,
         Err(error) => {
-            assert!(!error.to_string().is_empty());
-            return Err(error.to_string());
+            let reason = reason(&error);
+            assert!(reason.is_some(), "what a toolchain made is refused: {error}");
+            return Err(reason.unwrap_or_default());
         }
     };
     for tool in &inspection.manifest.tools {
@@ -50,6 +54,20 @@ pub fn schemas(component: &[u8]) -> std::result::Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What its author can do something about.
+fn reason(error: &ComponentError) -> Option<&'static str> {
+    match error {
+        ComponentError::NoTools => Some("no tools"),
+        ComponentError::Plain(PlainError::Kind { kind, .. }) => Some(kind),
+        ComponentError::Plain(PlainError::TooLarge { .. }) => Some("too large"),
+        ComponentError::Plain(PlainError::Name(_)) => Some("no name of a tool"),
+        ComponentError::Plain(PlainError::Twice { .. }) => Some("one name twice"),
+        // A proposal that is off.
+        ComponentError::Invalid { message, .. } if message.contains("feature") => Some("a feature"),
+        _ => None,
+    }
 }
 
 /// A value is the same after it was JSON, its JSON fits the schema, and no JSON breaks the reader. Says for how
@@ -66,7 +84,7 @@ pub fn values(component: &[u8], data: &mut Unstructured<'_>) -> Result<usize> {
     for (signature, schema) in &signatures {
         for _ in 0..ROUNDS {
             round_trip(signature, schema, data)?;
-            drop(plain::arguments(signature, &any_arguments(signature, data)?));
+            drop(plain::arguments(signature, &any_arguments(signature, data)?, usize::MAX));
         }
     }
     Ok(signatures.len())
@@ -92,93 +110,11 @@ fn round_trip(signature: &Signature, schema: &Schema, data: &mut Unstructured<'_
     let json: Value =
         written.map(|((name, ty), value)| (name.clone(), plain::json(value, ty))).collect();
     assert_eq!(schema.check(&json), Ok(()), "{json}");
-    let back = plain::arguments(signature, &json);
+    let back = plain::arguments(signature, &json, usize::MAX);
     // By their words: NaN is the same as itself here.
     let same = back.as_ref().is_ok_and(|back| format!("{back:?}") == format!("{values:?}"));
     assert!(same, "{values:?} became {back:?} by {json}");
     Ok(())
-}
-
-fn any_value(ty: &Type, data: &mut Unstructured<'_>) -> Result<Val> {
-    Ok(match ty {
-        Type::Bool => Val::Bool(data.arbitrary()?),
-        Type::S8 => Val::S8(data.arbitrary()?),
-        Type::U8 => Val::U8(data.arbitrary()?),
-        Type::S16 => Val::S16(data.arbitrary()?),
-        Type::U16 => Val::U16(data.arbitrary()?),
-        Type::S32 => Val::S32(data.arbitrary()?),
-        Type::U32 => Val::U32(data.arbitrary()?),
-        Type::S64 => Val::S64(data.arbitrary()?),
-        Type::U64 => Val::U64(data.arbitrary()?),
-        Type::Float32 => Val::Float32(data.arbitrary()?),
-        Type::Float64 => Val::Float64(data.arbitrary()?),
-        Type::Char => Val::Char(data.arbitrary()?),
-        Type::String => Val::String(data.arbitrary()?),
-        Type::List(list) => Val::List(several(data, |data| any_value(&list.ty(), data))?),
-        Type::FixedLengthList(list) => Val::FixedLengthList(
-            (0..list.len()).map(|_| any_value(&list.ty(), data)).collect::<Result<_>>()?,
-        ),
-        // One entry at most: two of one key are one in JSON.
-        Type::Map(map) => Val::Map(
-            maybe(data, |data| Ok((any_value(&map.key(), data)?, any_value(&map.value(), data)?)))?
-                .into_iter()
-                .collect(),
-        ),
-        Type::Record(record) => Val::Record(
-            record
-                .fields()
-                .map(|field| Ok((field.name.to_owned(), any_value(&field.ty, data)?)))
-                .collect::<Result<_>>()?,
-        ),
-        Type::Tuple(tuple) => {
-            Val::Tuple(tuple.types().map(|ty| any_value(&ty, data)).collect::<Result<_>>()?)
-        }
-        Type::Variant(variant) => {
-            let cases: Vec<_> = variant.cases().collect();
-            let case = data.choose(&cases)?;
-            Val::Variant(case.name.to_owned(), payload(case.ty.as_ref(), data)?)
-        }
-        Type::Enum(cases) => {
-            let names: Vec<&str> = cases.names().collect();
-            Val::Enum((*data.choose(&names)?).to_owned())
-        }
-        Type::Flags(flags) => {
-            let each =
-                flags.names().map(|name| Ok(data.arbitrary::<bool>()?.then(|| name.to_owned())));
-            Val::Flags(each.filter_map(Result::transpose).collect::<Result<_>>()?)
-        }
-        Type::Option(option) => {
-            Val::Option(maybe(data, |data| any_value(&option.ty(), data))?.map(Box::new))
-        }
-        Type::Result(result) => Val::Result(if data.arbitrary()? {
-            Ok(payload(result.ok().as_ref(), data)?)
-        } else {
-            Err(payload(result.err().as_ref(), data)?)
-        }),
-        Type::Own(_) | Type::Borrow(_) | Type::Future(_) | Type::Stream(_) | Type::ErrorContext => {
-            // No tool has one: `schemas` would have been told.
-            return Err(arbitrary::Error::IncorrectFormat);
-        }
-    })
-}
-
-fn payload(ty: Option<&Type>, data: &mut Unstructured<'_>) -> Result<Option<Box<Val>>> {
-    ty.map(|ty| any_value(ty, data).map(Box::new)).transpose()
-}
-
-fn maybe<T>(
-    data: &mut Unstructured<'_>,
-    one: impl FnOnce(&mut Unstructured<'_>) -> Result<T>,
-) -> Result<Option<T>> {
-    if data.arbitrary()? { one(data).map(Some) } else { Ok(None) }
-}
-
-fn several<T>(
-    data: &mut Unstructured<'_>,
-    one: impl Fn(&mut Unstructured<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
-    let length = data.int_in_range(0..=3)?;
-    (0..length).map(|_| one(data)).collect()
 }
 
 /// JSON that knows the names of the parameters, and nothing of their types.

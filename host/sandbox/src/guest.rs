@@ -2,12 +2,13 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{Cause, Clock, KeyValues, Limit, SandboxTerms, Scope};
+use toolward_gate::{Cause, Clock, KeyValues, Limit, SandboxGrants, SandboxLimits, Scope};
 use toolward_vault::Grant;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::{
     capability::{clock, handles, log, progress},
+    installed::Most,
     limits::Quota,
     service::ToolCaller,
     wasi,
@@ -27,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) caller: Option<Arc<dyn ToolCaller>>,
     /// How many tools may wait for each other.
     pub(crate) call_depth: usize,
+    /// In the arguments, and again in the result.
+    pub(crate) values: usize,
 }
 
 /// What a host has for all of its calls.
@@ -36,8 +39,8 @@ pub(crate) struct Means {
 }
 
 /// The finest clock that a granted capability allows.
-fn resolution(terms: &SandboxTerms) -> Duration {
-    let resolutions = terms.scopes.values().filter_map(|scope| match scope.as_ref() {
+fn resolution(grants: &SandboxGrants) -> Duration {
+    let resolutions = grants.scopes.values().filter_map(|scope| match scope.as_ref() {
         Scope::Clock(resolution) => Some(*resolution),
         Scope::KeyValue(_) | Scope::Tools(_) => None,
     });
@@ -47,36 +50,46 @@ fn resolution(terms: &SandboxTerms) -> Duration {
 impl Guest {
     fn new(
         grant: Grant,
-        terms: &SandboxTerms,
+        limits: &SandboxLimits,
         means: &Means,
         wasi: Option<Box<wasi::Context>>,
     ) -> Self {
         Self {
-            quota: Quota::new(terms),
-            handles: handles::Handles::new(grant.permit(), terms),
-            log: log::Log::new(grant.call().notes.clone(), terms),
-            clock: clock::Watch::new(means.clock.clone(), Instant::now(), resolution(terms)),
-            progress: progress::Reporter::new(grant.call().progress.clone(), terms),
+            quota: Quota::new(limits),
+            handles: handles::Handles::new(grant.permit(), limits),
+            log: log::Log::new(grant.call().notes.clone(), limits),
+            clock: clock::Watch::new(
+                means.clock.clone(),
+                Instant::now(),
+                resolution(&grant.permit().terms().sandbox.grants),
+            ),
+            progress: progress::Reporter::new(grant.call().progress.clone(), limits),
             key_values: means.key_values.clone(),
             wasi,
             caller: None,
-            call_depth: terms.call_depth,
+            call_depth: limits.call_depth,
+            values: limits.values,
             grant,
         }
     }
+
+    /// What the result may still be, after the parts that were handed over.
+    pub(crate) fn most(&self) -> Most {
+        Most { bytes: self.progress.output_left(), values: self.values }
+    }
 }
 
-/// A fresh store, in which every limit of the terms is set.
+/// A fresh store, in which every limit is set.
 pub(crate) fn store(
     engine: &Engine,
     grant: Grant,
-    terms: &SandboxTerms,
+    limits: &SandboxLimits,
     means: &Means,
     wasi: Option<Box<wasi::Context>>,
 ) -> Store<Guest> {
-    let SandboxTerms { output_bytes, host_call_bytes, component_handles, .. } = *terms;
+    let SandboxLimits { output_bytes, host_call_bytes, component_handles, .. } = *limits;
     let life = grant.permit().life().clone();
-    let mut store = Store::new(engine, Guest::new(grant, terms, means, wasi));
+    let mut store = Store::new(engine, Guest::new(grant, limits, means, wasi));
     store.limiter(|guest| &mut guest.quota);
     // The result comes into the host, too, and has a limit of its own.
     store.set_hostcall_fuel(host_call_bytes.max(output_bytes.saturating_mul(2)));

@@ -1,7 +1,7 @@
 //! How does a component become one that can be called?
 //!
 //! ```text
-//! bytes --read--> Inspection --kept or compiled--> Code --loaded where it has room--> Installed
+//! bytes --read once--> Inspected --kept or compiled--> Code --loaded where it has room--> Installed
 //! ```
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use wasmtime::component::Component;
 use crate::{
     capability::own::Own,
     code::{Code, Compiler, told},
-    component::{ComponentError, Inspection, inspect_wanting},
+    component::{ComponentError, Inspected, Inspection},
     engine::{Engines, Profile, SandboxError},
     installed::Installed,
     settings::SandboxSettings,
@@ -32,21 +32,25 @@ impl Installer {
         Ok(Self { engines, compiler, own: settings.own.clone() })
     }
 
-    pub(crate) async fn install(
+    pub(crate) async fn inspect(
         self: &Arc<Self>,
         bytes: Vec<u8>,
         wants: Arc<[Want]>,
+    ) -> Result<Inspected, ComponentError> {
+        self.off(move |_| Inspected::read(bytes, &wants)).await
+    }
+
+    pub(crate) async fn install(
+        self: &Arc<Self>,
+        inspected: Inspected,
     ) -> Result<Installed, ComponentError> {
-        let bytes = Arc::new(bytes);
-        let given = bytes.clone();
-        let read = self.off(move |this| {
-            let inspection = inspect_wanting(&given, &wants)?;
-            Ok(this.kept(&inspection).ok_or(inspection))
-        });
-        let inspection = match read.await? {
+        let (bytes, inspection) = inspected.into_parts();
+        let kept = self.off(move |this| Ok(this.kept(&inspection).ok_or(inspection)));
+        let inspection = match kept.await? {
             Ok(installed) => return Ok(installed),
             Err(inspection) => inspection,
         };
+        let bytes = Arc::new(bytes);
         let code = self.compiler.compile(inspection.digest, bytes).await?;
         self.off(move |this| {
             let installed = this.assemble(inspection, &code)?;

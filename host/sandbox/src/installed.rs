@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
-use toolward_gate::{Limit, Stop, ToolName, Unavailable, parse_json};
+use toolward_gate::{JsonError, Limit, Stop, ToolName, Unavailable, parse_json_within};
 use wasmtime::{
     Engine,
     component::{Component, ComponentExportIndex, InstancePre, types::ComponentItem},
@@ -44,6 +44,14 @@ enum Callables {
 pub(crate) struct Callable {
     pub(crate) function: ComponentExportIndex,
     pub(crate) signature: Arc<Signature>,
+}
+
+/// How much a result may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    /// Of JSON.
+    pub(crate) bytes: usize,
+    pub(crate) values: usize,
 }
 
 /// A component whose imports are satisfied.
@@ -97,17 +105,15 @@ impl Installed {
         })
     }
 
-    pub(crate) fn output(
-        &self,
-        tool: &ToolName,
-        answer: &str,
-        limit: usize,
-    ) -> Result<Value, Stop> {
-        if answer.len() > limit {
+    pub(crate) fn output(&self, tool: &ToolName, answer: &str, most: Most) -> Result<Value, Stop> {
+        if answer.len() > most.bytes {
             return Err(Stop::Limit(Limit::Output));
         }
         let bad = |cause: String| Stop::BadOutput { cause: cause.into() };
-        let value = parse_json(answer).map_err(|error| bad(error.to_string()))?;
+        let value = parse_json_within(answer, most.values).map_err(|error| match error {
+            JsonError::Values { .. } => Stop::Limit(Limit::Values),
+            other => bad(other.to_string()),
+        })?;
         let schema = match &self.tools {
             Callables::Named(schemas) => schemas.get(tool),
             Callables::Plain(_) => None,

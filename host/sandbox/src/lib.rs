@@ -39,7 +39,7 @@ mod wasi;
 
 pub use apart::{CompileFailure, CompileOrder, compile_apart};
 pub use capability::own::{OwnInterface, Use};
-pub use component::{ComponentError, Import, Inspection, inspect, inspect_wanting};
+pub use component::{ComponentError, Import, Inspected, Inspection, inspect, inspect_wanting};
 pub use engine::SandboxError;
 pub use manifest::{Annotations, Manifest, ManifestError, ToolManifest};
 pub use plain::PlainError;

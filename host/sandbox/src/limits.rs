@@ -1,5 +1,5 @@
 //! How much may one call take?
-use toolward_gate::{Limit, SandboxTerms};
+use toolward_gate::{Limit, SandboxLimits};
 use wasmtime::{ResourceLimiter, Result};
 
 /// Counts over all linear memories and all tables of a store: a limit for each would hold for each of several.
@@ -37,13 +37,13 @@ impl Share {
 }
 
 impl Quota {
-    pub(crate) fn new(terms: &SandboxTerms) -> Self {
+    pub(crate) fn new(limits: &SandboxLimits) -> Self {
         Self {
-            memory: Share::new(terms.memory_bytes),
-            elements: Share::new(terms.table_elements),
-            instances: terms.instances,
-            tables: terms.tables,
-            memories: terms.memories,
+            memory: Share::new(limits.memory_bytes),
+            elements: Share::new(limits.table_elements),
+            instances: limits.instances,
+            tables: limits.tables,
+            memories: limits.memories,
         }
     }
 
@@ -100,16 +100,16 @@ pub(crate) fn told(message: &str) -> Option<Limit> {
 
 #[cfg(test)]
 mod tests {
-    use toolward_gate::{Limit, SandboxTerms};
+    use toolward_gate::{Limit, SandboxLimits};
     use wasmtime::ResourceLimiter as _;
 
     use super::Quota;
 
     fn quota() -> Quota {
-        Quota::new(&SandboxTerms {
+        Quota::new(&SandboxLimits {
             memory_bytes: 100,
             table_elements: 10,
-            ..SandboxTerms::default()
+            ..SandboxLimits::default()
         })
     }
 

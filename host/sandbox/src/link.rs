@@ -2,7 +2,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use toolward_gate::{
-    CapabilityName, Refusal, SandboxTerms, StandIn, Stop, ToolName, Unavailable, WasiScope,
+    CapabilityName, Refusal, SandboxGrants, StandIn, Stop, ToolName, Unavailable, WasiScope,
 };
 use wasmtime::{
     Engine,
@@ -51,16 +51,16 @@ pub(crate) fn everything(own: &[Arc<dyn OwnInterface>]) -> Links {
 pub(crate) fn links(
     inspection: &Inspection,
     tool: &ToolName,
-    terms: &SandboxTerms,
+    grants: &SandboxGrants,
     unlinked: Unlinked,
     own: &[Arc<dyn OwnInterface>],
 ) -> Result<Links, Stop> {
     let unknown = || Unavailable::new("the tool's manifest", format!("it has no tool `{tool}`"));
     let manifest = inspection.manifest.tool(tool).ok_or_else(unknown)?;
-    let granted = granted(terms);
+    let granted = granted(grants);
     let wants = inspection.manifest.tools.iter().flat_map(|tool| tool.wants.iter());
     let accounted: BTreeSet<&str> = wants
-        .filter_map(|want| terms.defined.get(&want.capability))
+        .filter_map(|want| grants.defined.get(&want.capability))
         .flat_map(|interface| wasi::opened(&interface.0))
         .collect();
     let mut links = Links::new();
@@ -80,11 +80,11 @@ pub(crate) fn links(
 }
 
 /// Everything that the granted capabilities open, and what is linked without one.
-fn granted(terms: &SandboxTerms) -> BTreeSet<&str> {
-    let opened = terms.capabilities.values().flat_map(|one| wasi::opened(&one.0));
+fn granted(grants: &SandboxGrants) -> BTreeSet<&str> {
+    let opened = grants.capabilities.values().flat_map(|one| wasi::opened(&one.0));
     let in_config =
         |scope: &Arc<WasiScope>| matches!(&**scope, WasiScope::StandIn(StandIn::Config(_)));
-    let config = terms.wasi.values().any(in_config).then_some(wasi::CONFIG);
+    let config = grants.wasi.values().any(in_config).then_some(wasi::CONFIG);
     opened.chain([wasi::INERT]).chain(config).collect()
 }
 

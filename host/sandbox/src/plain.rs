@@ -2,6 +2,8 @@
 //!
 //! Names, types and doc comments are read from the component's own WIT (component-model/WIT.md). Nothing is
 //! compiled, and nothing runs.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod any;
 mod from_json;
 mod schema;
 mod to_json;
@@ -24,9 +26,9 @@ use crate::{
     manifest::{Annotations, Manifest, ToolManifest},
     text,
 };
-pub(crate) use from_json::{arguments, value};
+pub(crate) use from_json::{ValueError, arguments, value};
 use schema::Schemas;
-pub(crate) use to_json::{answer, json};
+pub(crate) use to_json::{answer, count, json};
 
 /// Where a tool's function stands in its component.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use toolward_gate::{Call, Refusal, SandboxTerms, ToolName};
+use toolward_gate::{Call, Refusal, SandboxLimits, ToolName};
 
 use crate::{engine::Profile, settings::SandboxSettings};
 
@@ -46,13 +46,13 @@ pub(crate) struct Place {
 }
 
 impl Entrant {
-    pub(crate) fn new(profile: Profile, call: &Call, terms: &SandboxTerms) -> Self {
+    pub(crate) fn new(profile: Profile, call: &Call, limits: &SandboxLimits) -> Self {
         Self {
             profile,
             tool: call.tool.name.clone(),
             principal: call.principal.id().to_owned(),
-            calls_per_tool: terms.calls_per_tool,
-            calls_per_principal: terms.calls_per_principal,
+            calls_per_tool: limits.calls_per_tool,
+            calls_per_principal: limits.calls_per_principal,
         }
     }
 }
@@ -77,23 +77,23 @@ impl Queue {
     pub(crate) async fn enter(
         &self,
         entrant: Entrant,
-        terms: &SandboxTerms,
+        limits: &SandboxLimits,
     ) -> Result<Place, Refusal> {
         let (mut turn, _waiting) = {
             let mut state = self.state();
             if state.take(&entrant) {
                 return Ok(Place { queue: self.clone(), entrant });
             }
-            if state.waiting.len() >= terms.queue_length {
+            if state.waiting.len() >= limits.queue_length {
                 return Err(Refusal::QueueFull);
             }
             self.wait(&mut state, entrant)
         };
-        match tokio::time::timeout(terms.queue_time, &mut turn).await {
+        match tokio::time::timeout(limits.queue_time, &mut turn).await {
             Ok(Ok(place)) => Ok(place),
             // The turn may have come in this very moment.
             Ok(Err(_)) | Err(_) => {
-                turn.try_recv().map_err(|_| Refusal::QueueTime { waited: terms.queue_time })
+                turn.try_recv().map_err(|_| Refusal::QueueTime { waited: limits.queue_time })
             }
         }
     }
@@ -200,7 +200,7 @@ fn one_less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
 mod tests {
     use std::time::Duration;
 
-    use toolward_gate::{Refusal, SandboxTerms};
+    use toolward_gate::{Refusal, SandboxLimits};
 
     use super::{Entrant, Place, Queue};
     use crate::{engine::Profile, settings::SandboxSettings};
@@ -209,13 +209,13 @@ mod tests {
         Queue::new(&SandboxSettings { concurrent_calls, ..SandboxSettings::default() })
     }
 
-    fn terms() -> SandboxTerms {
-        SandboxTerms {
+    fn limits() -> SandboxLimits {
+        SandboxLimits {
             calls_per_tool: 2,
             calls_per_principal: 3,
             queue_length: 1,
             queue_time: Duration::from_millis(50),
-            ..SandboxTerms::default()
+            ..SandboxLimits::default()
         }
     }
 
@@ -224,10 +224,10 @@ mod tests {
             profile: Profile::Usual,
             tool: tool.parse().unwrap(),
             principal: principal.to_owned(),
-            calls_per_tool: terms().calls_per_tool,
-            calls_per_principal: terms().calls_per_principal,
+            calls_per_tool: limits().calls_per_tool,
+            calls_per_principal: limits().calls_per_principal,
         };
-        queue.enter(entrant, &terms()).await
+        queue.enter(entrant, &limits()).await
     }
 
     #[tokio::test]

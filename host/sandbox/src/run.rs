@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use toolward_gate::{
-    Call, Digest, Limit, Projection, Refusal, STEP, SandboxTerms, Stop, ToolName, Unavailable,
+    Call, Digest, Limit, Projection, Refusal, STEP, SandboxLimits, Stop, ToolName, Unavailable,
     Want, step,
 };
 use toolward_vault::Grant;
@@ -20,13 +20,13 @@ use wasmtime::{
 use crate::{
     background::Background,
     capability,
-    component::{ComponentError, Inspection},
+    component::{ComponentError, Inspected, Inspection},
     engine::SandboxError,
     guest::{self, Guest, Means},
     install::Installer,
-    installed::{Callable, Installed, Linked, Tool, ToolPre},
+    installed::{Callable, Installed, Linked, Most, Tool, ToolPre},
     link::{HANDLES, Links, Unlinked, links},
-    plain,
+    plain::{self, ValueError},
     queue::{Entrant, Queue},
     service::ToolCaller,
     settings::SandboxSettings,
@@ -41,7 +41,7 @@ pub struct Sandbox {
     /// One place for each call that may run at once: the pool has no more room.
     queue: Queue,
     background: Background,
-    ceiling: SandboxTerms,
+    ceiling: SandboxLimits,
     installed: Mutex<HashMap<Digest, Arc<Installed>>>,
     linked: Mutex<HashMap<(Digest, Links), Linked>>,
     /// The components whose imports refuse when they are used, where nothing opens them.
@@ -113,7 +113,18 @@ impl Sandbox {
         if let Some(installed) = self.find(Digest::of(&bytes)) {
             return Ok(installed.inspection.clone());
         }
-        let compiled = self.installer.install(bytes, wants).await?;
+        self.install_inspected(self.installer.inspect(bytes, wants).await?).await
+    }
+
+    /// As [`Self::install`], of what was read already.
+    pub async fn install_inspected(
+        &self,
+        inspected: Inspected,
+    ) -> Result<Inspection, ComponentError> {
+        if let Some(installed) = self.find(inspected.inspection().digest) {
+            return Ok(installed.inspection.clone());
+        }
+        let compiled = self.installer.install(inspected).await?;
         let inspection = compiled.inspection.clone();
         locked(&self.installed).entry(inspection.digest).or_insert_with(|| Arc::new(compiled));
         Ok(inspection)
@@ -160,17 +171,18 @@ impl Sandbox {
     ) -> Result<Output, Stop> {
         let installed = self.installed(grant.call())?;
         let tool = grant.call().tool.name.clone();
-        let terms = self.terms(&grant);
-        let projections = terms.projections.clone();
+        let limits = self.limits(&grant);
+        let grants = &grant.permit().terms().sandbox.grants;
+        let projections = grants.projections.clone();
         let unlinked = self.unlinked(grant.call().tool.digest);
         let own = &self.installer.own;
-        let links = links(&installed.inspection, &tool, &terms, unlinked, own)?;
+        let links = links(&installed.inspection, &tool, grants, unlinked, own)?;
         let wasi = wasi::Context::open(&grant, &links, &self.means.clock, &flights)?;
         let linked = self.linked(&installed, links)?;
-        let entrant = Entrant::new(installed.profile, grant.call(), &terms);
+        let entrant = Entrant::new(installed.profile, grant.call(), &limits);
         let span = debug_span!(target: STEP, "queue", outcome = Empty);
-        let place = step(span, self.queue.enter(entrant, &terms), Refusal::code).await?;
-        let mut store = guest::store(installed.engine(), grant, &terms, &self.means, wasi);
+        let place = step(span, self.queue.enter(entrant, &limits), Refusal::code).await?;
+        let mut store = guest::store(installed.engine(), grant, &limits, &self.means, wasi);
         store.data_mut().caller = caller;
         let which = (installed.inspection.digest, tool.clone());
         let held = (place, flights.begin());
@@ -182,13 +194,13 @@ impl Sandbox {
         self.background.carry(which, Box::pin(stop::guarded(work))).await
     }
 
-    fn terms(&self, grant: &Grant) -> SandboxTerms {
-        let mut terms = grant.permit().terms().sandbox.clone().at_most(&self.ceiling);
+    fn limits(&self, grant: &Grant) -> SandboxLimits {
+        let mut limits = grant.permit().terms().sandbox.limits.clone().at_most(&self.ceiling);
         if grant.call().parent.is_some() {
             // The caller holds a place while it waits: places that wait for each other would never be free.
-            terms.queue_length = 0;
+            limits.queue_length = 0;
         }
-        terms
+        limits
     }
 
     fn installed(&self, call: &Call) -> Result<Arc<Installed>, Stop> {
@@ -246,7 +258,7 @@ async fn value(
         }
         Linked::Plain(linked) => {
             let (value, most) = result(store, &linked, installed.callable(tool)?).await?;
-            if value.to_string().len() > most {
+            if value.to_string().len() > most.bytes {
                 return Err(Stop::Limit(Limit::Output));
             }
             Ok(value)
@@ -254,14 +266,18 @@ async fn value(
     }
 }
 
-/// What a function of its own types answered, and how long that may be. The store dies in here.
+/// What a function of its own types answered, and how much that may be. The store dies in here.
 async fn result(
     mut store: Store<Guest>,
     linked: &InstancePre<Guest>,
     Callable { function, signature }: Callable,
-) -> Result<(Value, usize), Stop> {
-    let arguments = plain::arguments(&signature, store.data().grant.call().arguments.value());
-    let arguments = arguments.map_err(|error| stop::of_failure("arguments", &error.to_string()))?;
+) -> Result<(Value, Most), Stop> {
+    let (guest, most) = (store.data(), store.data().values);
+    let arguments = plain::arguments(&signature, guest.grant.call().arguments.value(), most);
+    let arguments = arguments.map_err(|error| match error {
+        ValueError::TooMany => Stop::Limit(Limit::Values),
+        wrong @ ValueError::Wrong { .. } => stop::of_failure("arguments", &wrong.to_string()),
+    })?;
     let mut results = vec![Val::Bool(false); usize::from(signature.result.is_some())];
     let called = async {
         let instance = linked.instantiate_async(&mut store).await?;
@@ -272,19 +288,22 @@ async fn result(
     };
     match called.await {
         Ok(()) => {
-            let value = plain::answer(results.first().zip(signature.result.as_ref()))?;
-            Ok((value, store.data().progress.output_left()))
+            let result = results.first().zip(signature.result.as_ref());
+            if result.is_some_and(|(value, _)| plain::count(value) > most) {
+                return Err(Stop::Limit(Limit::Values));
+            }
+            Ok((plain::answer(result)?, store.data().most()))
         }
         Err(error) => Err(stop::of_error(&error, store.data())),
     }
 }
 
-/// What the tool said, and how long that may be. The store dies in here.
+/// What the tool said, and how much that may be. The store dies in here.
 async fn answer(
     mut store: Store<Guest>,
     linked: &ToolPre<Guest>,
     tool: &ToolName,
-) -> Result<(String, usize), Stop> {
+) -> Result<(String, Most), Stop> {
     let arguments = store.data().grant.call().arguments.canonical().to_owned();
     let called = async {
         let instance: Tool = linked.instantiate_async(&mut store).await?;
@@ -292,7 +311,7 @@ async fn answer(
         calls.call_call(&mut store, tool.as_str(), &arguments).await
     };
     match called.await {
-        Ok(Ok(answer)) => Ok((answer, store.data().progress.output_left())),
+        Ok(Ok(answer)) => Ok((answer, store.data().most())),
         Ok(Err(failure)) => Err(stop::of_failure(&failure.code, &failure.message)),
         Err(error) => Err(stop::of_error(&error, store.data())),
     }

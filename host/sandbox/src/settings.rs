@@ -1,7 +1,7 @@
 //! What may the operator set about the sandbox?
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use toolward_gate::{Clock, KeyValues, SandboxTerms, SystemClock};
+use toolward_gate::{Clock, KeyValues, SandboxLimits, SystemClock};
 
 use crate::OwnInterface;
 
@@ -21,7 +21,7 @@ pub struct SandboxSettings {
     /// by then.
     pub share: Duration,
     /// No call gets more than this, whatever its terms say.
-    pub ceiling: SandboxTerms,
+    pub ceiling: SandboxLimits,
     pub compile: Compile,
     /// The folder in which compiled components are kept from one start to the next, with the key for them
     /// beside it; nothing is kept where absent.
@@ -42,7 +42,7 @@ impl Default for SandboxSettings {
             stack_bytes: 512 << 10,
             tick: Duration::from_millis(1),
             share: Duration::from_millis(2),
-            ceiling: SandboxTerms::ceiling(),
+            ceiling: SandboxLimits::ceiling(),
             compile: Compile::Here,
             data: None,
             clock: Arc::new(SystemClock),

@@ -14,7 +14,7 @@ use wit_parser::Resolve;
 
 mod gate;
 
-pub(crate) use gate::{Asked, grant, grant_for, terms};
+pub(crate) use gate::{Asked, grant, grant_for, http, terms};
 
 /// One import of a guest, as core WebAssembly: module, function, and how many `i32` it takes.
 /// It is imported and not called, except where [`Guest::first`] says so.

@@ -139,10 +139,10 @@ async fn a_guest_obtains_what_is_granted() {
 async fn memory_over_the_limit_stops_the_call() {
     let guest = |pages| Guest { first: First::Grow(pages), ..Guest::answering("{}") };
     let mut small = terms(&[]);
-    small.sandbox.memory_bytes = 1 << 20;
+    small.sandbox.limits.memory_bytes = 1 << 20;
     run(&guest(14), small.clone()).await.unwrap();
     assert!(matches!(run(&guest(15), small.clone()).await, Err(Stop::Limit(Limit::Memory))));
-    small.sandbox.memory_bytes = 1 << 16;
+    small.sandbox.limits.memory_bytes = 1 << 16;
     let started = run(&Guest::answering("{}"), small).await;
     assert!(matches!(started, Err(Stop::Limit(Limit::Memory))), "{started:?}");
 }
@@ -184,9 +184,9 @@ async fn endless_recursion_meets_the_limit_of_the_stack() {
 async fn a_result_over_the_limit_stops_the_call() {
     let guest = Guest::answering(r#"{"sum":42}"#);
     let mut small = terms(&[]);
-    small.sandbox.output_bytes = 10;
+    small.sandbox.limits.output_bytes = 10;
     run(&guest, small.clone()).await.unwrap();
-    small.sandbox.output_bytes = 9;
+    small.sandbox.limits.output_bytes = 9;
     assert!(matches!(run(&guest, small).await, Err(Stop::Limit(Limit::Output))));
 }
 

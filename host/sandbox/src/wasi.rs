@@ -114,7 +114,7 @@ impl Context {
         if !PARTS.iter().any(|part| links.contains(part.name())) {
             return Ok(None);
         }
-        let scopes = &grant.permit().terms().sandbox.wasi;
+        let scopes = &grant.permit().terms().sandbox.grants.wasi;
         let stand_ins = StandIns::generate(scopes)?;
         let mut builder = empty();
         clocks::set(&mut builder, clock.clone(), Instant::now());

@@ -146,7 +146,7 @@ pub async fn host_for(
 ) -> Result<Host, StartError> {
     let mut plan = plan(config)?;
     let reached = called::reached(&plan.tools, &plan.capabilities, tool);
-    plan.components.retain(|found| reached.contains(&found.digest));
+    plan.components.retain(|found| reached.contains(&found.component.inspection().digest));
     Ok(assembled(config, passphrases, program, plan, &Brought::default()).await?.0)
 }
 
@@ -226,11 +226,11 @@ async fn install(
     let (all, begun) = (components.len(), Instant::now());
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut installed = stream::iter(components)
-        .map(|Planned { digest, bytes, wants, unlinked }| async move {
+        .map(|Planned { component, unlinked }| async move {
             if unlinked == Unlinked::Refuse {
-                sandbox.refuse_unlinked(digest);
+                sandbox.refuse_unlinked(component.inspection().digest);
             }
-            sandbox.install_wanting(bytes, wants).await
+            sandbox.install_inspected(component).await
         })
         .buffer_unordered(processors);
     let mut ready = 0_usize;

@@ -4,7 +4,9 @@
 //! shaping bounds how much of it can reach a tool.
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
-use toolward_gate::{BodyShape, Charge, Destination, HttpScope, Misfit, parse_json};
+use toolward_gate::{
+    BodyShape, Charge, Destination, HttpScope, MAX_VALUES, Misfit, parse_json_within,
+};
 
 use crate::{scan::Scanned, target::Target};
 
@@ -42,7 +44,9 @@ impl Answer {
     pub(crate) fn read(scanned: Scanned, scope: &HttpScope) -> Self {
         let asks = scope.meter.is_some() || matches!(scope.response.body, BodyShape::Fields(_));
         let text = asks.then(|| std::str::from_utf8(&scanned.body).ok()).flatten();
-        let document = text.and_then(|text| parse_json(text).ok());
+        // What a response may take as values is ten times what it may take as text.
+        let values = MAX_VALUES.max(scope.response.max_bytes / 8);
+        let document = text.and_then(|text| parse_json_within(text, values).ok());
         Self { scanned, document }
     }
 

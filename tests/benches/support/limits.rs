@@ -61,8 +61,8 @@ async fn cases(component: &[u8]) -> anyhow::Result<Vec<Case>> {
     let time: fn(&Stop) -> bool = |stop| matches!(stop, Stop::Halted(_));
     let usual: fn(&mut Terms) = |_: &mut Terms| ();
     let short: fn(&mut Terms) = |terms: &mut Terms| terms.time = SHORT;
-    let no_instances: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.instances = 0;
-    let no_handles: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.component_handles = 0;
+    let no_instances: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.limits.instances = 0;
+    let no_handles: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.limits.component_handles = 0;
     let rows: [(_, &[u8], Change, _, _, Met); 11] = [
         ("memory", component, usual, "fill", Since::Announced, |stop| met(stop, Limit::Memory)),
         ("stack", component, usual, "sink", Since::Announced, |stop| met(stop, Limit::Stack)),
@@ -122,8 +122,8 @@ impl Case {
 /// The one place is taken: who may not wait is told, and so is who waited for long enough.
 async fn queue(component: &[u8]) -> anyhow::Result<()> {
     let settings = || SandboxSettings { concurrent_calls: 1, ..SandboxSettings::default() };
-    let full: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.queue_length = 0;
-    let late: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.queue_time = SHORT;
+    let full: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.limits.queue_length = 0;
+    let late: fn(&mut Terms) = |terms: &mut Terms| terms.sandbox.limits.queue_time = SHORT;
     let rows: [(_, Change, _, Met); 2] = [
         ("queue length", full, Since::Made, |stop| {
             matches!(stop, Stop::Refused(Refusal::QueueFull))

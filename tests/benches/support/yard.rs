@@ -10,8 +10,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use toolward_gate::{
     Basis, CapabilityName, Destination, Digest, EgressTerms, Gate, HttpScope, Interface,
-    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxTerms, Stop, Switch, SwitchTarget,
-    Tally, Terms, Trust,
+    PrivateRanges, ProgressSink, ResponseShape, Risk, SandboxGrants, SandboxLimits, SandboxTerms,
+    Stop, Switch, SwitchTarget, Tally, Terms, Trust,
 };
 use toolward_sandbox::{Output, Sandbox, SandboxSettings};
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
@@ -51,10 +51,10 @@ impl Yard {
         let scope = Arc::new(lent(server.address.port()));
         for name in LENT {
             let (name, http) = (name.parse::<CapabilityName>()?, Interface("http".to_owned()));
-            terms.sandbox.capabilities.insert(name.clone(), http);
+            terms.sandbox.grants.capabilities.insert(name.clone(), http);
             terms.egress.http.insert(name, scope.clone());
         }
-        terms.sandbox.defined = Arc::new(terms.sandbox.capabilities.clone());
+        terms.sandbox.grants.defined = Arc::new(terms.sandbox.grants.capabilities.clone());
         let root = Some(server.root.as_bytes().to_vec());
         Self::under(component, settings, terms, root).await
     }
@@ -194,11 +194,16 @@ fn terms(calls: usize) -> Terms {
         budgets: Vec::new(),
         egress: EgressTerms::default(),
         sandbox: SandboxTerms {
-            defined: Arc::new(granted.clone().into()),
-            capabilities: granted.into(),
-            calls_per_tool: calls,
-            calls_per_principal: calls,
-            ..SandboxTerms::default()
+            grants: SandboxGrants {
+                defined: Arc::new(granted.clone().into()),
+                capabilities: granted.into(),
+                ..SandboxGrants::default()
+            },
+            limits: SandboxLimits {
+                calls_per_tool: calls,
+                calls_per_principal: calls,
+                ..SandboxLimits::default()
+            },
         },
         recording: toolward_gate::Recording::Digest,
         basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },

@@ -154,7 +154,7 @@ impl Exceptions {
         terms: &Terms,
     ) -> impl Iterator<Item = (&'a CapabilityName, &'a Exception)> + use<'a> {
         let granted: BTreeSet<CapabilityName> =
-            terms.sandbox.capabilities.keys().cloned().collect();
+            terms.sandbox.grants.capabilities.keys().cloned().collect();
         self.0.iter().filter(move |(name, _)| granted.contains(*name))
     }
 }

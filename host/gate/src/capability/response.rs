@@ -82,7 +82,7 @@ pub(super) enum FieldKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     #[error(
-        "it is not acceptable JSON (a key may stand once in an object, and whole numbers end at 2^53 - 1)"
+        "it is not acceptable JSON (a key may stand once in an object, whole numbers end at 2^53 - 1, and there is one value for eight bytes at most)"
     )]
     NotJson,
     /// As the operator wrote it; nothing of what the server wrote.

@@ -273,7 +273,7 @@ fn outcome(decision: Decision) -> Outcome {
     match decision {
         Decision::Allow(Terms { time, cost, sandbox, basis, .. }) => Outcome::Allow {
             policies: basis.policies,
-            capabilities: sandbox.capabilities.into_keys().collect(),
+            capabilities: sandbox.grants.capabilities.into_keys().collect(),
             risk: basis.risk,
             millis: time.as_millis(),
             cost: cost.total().cost,

@@ -57,7 +57,7 @@ pub(super) fn load(
         version,
         schema,
         authorizer: Authorizer::new(),
-        limits: crate::SandboxTerms::default(),
+        limits: crate::SandboxLimits::default(),
     })
 }
 

@@ -199,7 +199,7 @@ async fn refresh(feed: Arc<dyn SwitchFeed>, board: Weak<Board>) {
 /// Everything about a call that a switch can name.
 fn subjects(call: &Call, terms: &Terms) -> Vec<SwitchTarget> {
     let mut subjects = who(call);
-    let capabilities = terms.sandbox.capabilities.keys().chain(terms.egress.http.keys());
+    let capabilities = terms.sandbox.grants.capabilities.keys().chain(terms.egress.http.keys());
     let capabilities: BTreeSet<_> = capabilities.collect();
     subjects.extend(capabilities.into_iter().flat_map(|name| of(call, name)));
     let credentials = terms.egress.http.values().filter_map(|scope| scope.credential.as_ref());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use toolward_gate::{CapabilityName, HttpScope, Life, Permit, SandboxTerms, Scope, ToolName};
+use toolward_gate::{CapabilityName, HttpScope, Life, Permit, SandboxLimits, Scope, ToolName};
 use toolward_vault::Narrowing;
 use wasmtime::{
     Result,
@@ -196,7 +196,7 @@ impl Widest {
     fn of(permit: &Permit, name: &CapabilityName) -> Self {
         let terms = permit.terms();
         let http = terms.egress.http.get(name).cloned();
-        Self { http, own: terms.sandbox.scopes.get(name).cloned() }
+        Self { http, own: terms.sandbox.grants.scopes.get(name).cloned() }
     }
 
     fn tools(&self) -> Option<&BTreeSet<ToolName>> {
@@ -217,16 +217,17 @@ pub(crate) struct Handles {
 }
 
 impl Handles {
-    /// `terms` are those of the permit under the host's ceiling.
-    pub(crate) fn new(permit: &Permit, terms: &SandboxTerms) -> Self {
+    /// `limits` are those of the permit under the host's ceiling.
+    pub(crate) fn new(permit: &Permit, limits: &SandboxLimits) -> Self {
+        let granted = permit.terms().sandbox.grants.capabilities.keys();
         let widest = |name: &CapabilityName| (name.clone(), Widest::of(permit, name));
         let mut table = ResourceTable::new();
-        table.set_max_capacity(terms.handles);
+        table.set_max_capacity(limits.handles);
         Self {
             table,
             live: 0,
-            max: terms.handles,
-            granted: terms.capabilities.keys().map(widest).collect(),
+            max: limits.handles,
+            granted: granted.map(widest).collect(),
             life: permit.life().clone(),
         }
     }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use toolward_gate::{
-    Call, CapabilityName, Expected, KeyChange, KeyQuota, KeySpace, KeyValues, SandboxTerms, Scope,
+    Call, CapabilityName, Expected, KeyChange, KeyQuota, KeySpace, KeyValues, SandboxGrants, Scope,
     Unavailable,
 };
 use wasmtime::{
@@ -41,7 +41,7 @@ impl Capability for Remembering {
         wit::add_to_linker::<_, Self>(linker, |guest| Memories {
             handles: &mut guest.handles,
             call: guest.grant.call(),
-            terms: &guest.grant.permit().terms().sandbox,
+            grants: &guest.grant.permit().terms().sandbox.grants,
             store: guest.key_values.as_ref(),
         })
     }
@@ -55,7 +55,7 @@ impl HasData for Remembering {
 pub(crate) struct Memories<'a> {
     handles: &'a mut Handles,
     call: &'a Call,
-    terms: &'a SandboxTerms,
+    grants: &'a SandboxGrants,
     store: Option<&'a Arc<dyn KeyValues>>,
 }
 
@@ -108,7 +108,7 @@ impl Memories<'_> {
     }
 
     fn quota(&self, capability: &CapabilityName) -> Option<KeyQuota> {
-        match self.terms.scopes.get(capability)?.as_ref() {
+        match self.grants.scopes.get(capability)?.as_ref() {
             Scope::KeyValue(quota) => Some(*quota),
             Scope::Clock(_) | Scope::Tools(_) => None,
         }

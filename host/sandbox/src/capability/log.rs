@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
-use toolward_gate::{Note, Notes, SandboxTerms};
+use toolward_gate::{Note, Notes, SandboxLimits};
 use wasmtime::{
     Result,
     component::{HasSelf, Linker},
@@ -42,9 +42,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new(notes: Notes, terms: &SandboxTerms) -> Self {
-        let second = Second::of(terms.log_lines_per_second, Instant::now());
-        let (lines_left, bytes_left) = (terms.log_lines, terms.log_bytes);
+    pub(crate) fn new(notes: Notes, limits: &SandboxLimits) -> Self {
+        let second = Second::of(limits.log_lines_per_second, Instant::now());
+        let (lines_left, bytes_left) = (limits.log_lines, limits.log_bytes);
         Self { notes, lines_left, bytes_left, second, dropped: 0 }
     }
 
@@ -130,13 +130,13 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::Instant;
-    use toolward_gate::{Note, Notes, SandboxTerms};
+    use toolward_gate::{Note, Notes, SandboxLimits};
 
     use super::{Field, Log, Second};
 
-    fn notes_of(terms: &SandboxTerms, lines: &[&str]) -> Vec<Note> {
+    fn notes_of(limits: &SandboxLimits, lines: &[&str]) -> Vec<Note> {
         let notes = Notes::default();
-        let mut log = Log::new(notes.clone(), terms);
+        let mut log = Log::new(notes.clone(), limits);
         lines.iter().for_each(|line| log.write("info", line, Vec::new()));
         drop(log);
         notes.read()
@@ -149,8 +149,8 @@ mod tests {
     /// The fields of one line that has these, and how many bytes that is.
     fn fields_of(fields: Vec<Field>) -> (Vec<(String, String)>, usize) {
         let notes = Notes::default();
-        let terms = SandboxTerms { log_bytes: 50_000, ..SandboxTerms::default() };
-        let mut log = Log::new(notes.clone(), &terms);
+        let limits = SandboxLimits { log_bytes: 50_000, ..SandboxLimits::default() };
+        let mut log = Log::new(notes.clone(), &limits);
         log.write("info", "x", fields);
         let Some(Note::Logged { fields, .. }) = notes.read().into_iter().next() else { panic!() };
         (fields.into_iter().collect(), 50_000_usize.abs_diff(log.bytes_left))
@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn lines_over_the_limit_are_counted_and_dropped() {
-        let terms = SandboxTerms { log_lines: 1, ..SandboxTerms::default() };
-        let notes = notes_of(&terms, &["one", "two", "three"]);
+        let limits = SandboxLimits { log_lines: 1, ..SandboxLimits::default() };
+        let notes = notes_of(&limits, &["one", "two", "three"]);
         assert!(matches!(&notes[0], Note::Logged { message, .. } if message == "one"));
         assert!(matches!(notes[1], Note::LogDropped { lines: 2 }));
         assert_eq!(notes.len(), 2);
@@ -167,16 +167,16 @@ mod tests {
 
     #[test]
     fn bytes_over_the_limit_are_counted_and_dropped() {
-        let terms = SandboxTerms { log_bytes: 4, ..SandboxTerms::default() };
-        let notes = notes_of(&terms, &["12345", "1234", "5"]);
+        let limits = SandboxLimits { log_bytes: 4, ..SandboxLimits::default() };
+        let notes = notes_of(&limits, &["12345", "1234", "5"]);
         assert!(matches!(&notes[0], Note::Logged { message, .. } if message == "1234"));
         assert!(matches!(notes[1], Note::LogDropped { lines: 2 }));
     }
 
     #[test]
     fn lines_over_the_limit_of_a_second_are_counted_and_dropped() {
-        let terms = SandboxTerms { log_lines_per_second: 2, ..SandboxTerms::default() };
-        let notes = notes_of(&terms, &["one", "two", "three"]);
+        let limits = SandboxLimits { log_lines_per_second: 2, ..SandboxLimits::default() };
+        let notes = notes_of(&limits, &["one", "two", "three"]);
         assert!(matches!(notes[..], [_, _, Note::LogDropped { lines: 1 }]), "{notes:?}");
     }
 
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_line_cannot_look_like_two() {
-        let notes = notes_of(&SandboxTerms::default(), &["a\nerror b\u{1b}[1m"]);
+        let notes = notes_of(&SandboxLimits::default(), &["a\nerror b\u{1b}[1m"]);
         assert!(
             matches!(&notes[..], [Note::Logged { message, .. }] if message == "a\\nerror b\\u{1b}[1m")
         );
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn the_bytes_of_fields_count() {
         let notes = Notes::default();
-        let terms = SandboxTerms { log_bytes: 10, ..SandboxTerms::default() };
-        let mut log = Log::new(notes.clone(), &terms);
+        let limits = SandboxLimits { log_bytes: 10, ..SandboxLimits::default() };
+        let mut log = Log::new(notes.clone(), &limits);
         log.write("info", "12345", vec![field("name", "value")]);
         assert!(notes.read().is_empty());
         log.write("info", "12345", vec![field("n", "four")]);

@@ -130,7 +130,7 @@ fn used(
     let guest = store.data();
     let handle = guest.handles.lent(&under)?;
     let call = guest.grant.call();
-    let opens = guest.grant.permit().terms().sandbox.capabilities.get(&handle.name);
+    let opens = guest.grant.permit().terms().sandbox.grants.capabilities.get(&handle.name);
     let usable = if opens.is_some_and(|interface| interface.0 == own.name()) {
         handle.spend().map_err(|spent| spent.to_string())
     } else {

@@ -1,5 +1,5 @@
 //! How far the tool is, and what it has so far, for its caller.
-use toolward_gate::{Limit, Progress, ProgressSink, Said, SandboxTerms};
+use toolward_gate::{Limit, Progress, ProgressSink, Said, SandboxLimits};
 use wasmtime::{
     Result,
     component::{HasSelf, Linker},
@@ -38,8 +38,8 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(sink: ProgressSink, terms: &SandboxTerms) -> Self {
-        Self { sink, output_left: terms.output_bytes }
+    pub(crate) fn new(sink: ProgressSink, limits: &SandboxLimits) -> Self {
+        Self { sink, output_left: limits.output_bytes }
     }
 
     /// How long the result may still be, in bytes.
@@ -95,15 +95,15 @@ const PIECE: usize = 16 << 10;
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
-    use toolward_gate::{Limit, ProgressSink, Said, SandboxTerms};
+    use toolward_gate::{Limit, ProgressSink, Said, SandboxLimits};
 
     use super::{PIECE, Reporter, pieces, wit::Host as _};
     use crate::guest::Exceeded;
 
     fn reporter(most: usize) -> (Reporter, mpsc::Receiver<Said>) {
         let (to, heard) = mpsc::channel(1);
-        let terms = SandboxTerms { output_bytes: most, ..SandboxTerms::default() };
-        (Reporter::new(ProgressSink::to(to), &terms), heard)
+        let limits = SandboxLimits { output_bytes: most, ..SandboxLimits::default() };
+        (Reporter::new(ProgressSink::to(to), &limits), heard)
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_nobody_hears_is_gone_and_does_not_count() {
-        let mut nobody = Reporter::new(ProgressSink::default(), &SandboxTerms::default());
+        let mut nobody = Reporter::new(ProgressSink::default(), &SandboxLimits::default());
         let all = nobody.output_left();
         assert!(!nobody.part("x".to_owned()).await.unwrap());
         let (mut reporter, heard) = reporter(1);

@@ -100,8 +100,9 @@ impl Calls<'_> {
         tool: &str,
         arguments: String,
     ) -> Result<Delegation, ToolError> {
-        let terms = &self.grant.permit().terms().sandbox;
-        let Some(Scope::Tools(scope)) = terms.scopes.get(&handle.name).map(|scope| &**scope) else {
+        let grants = &self.grant.permit().terms().sandbox.grants;
+        let Some(Scope::Tools(scope)) = grants.scopes.get(&handle.name).map(|scope| &**scope)
+        else {
             let other = format!("`{}` does not open `tools`", handle.name);
             return Err(ToolError::Refused(other));
         };
@@ -111,7 +112,7 @@ impl Calls<'_> {
             return Err(ToolError::TooDeep);
         }
         handle.spend().map_err(|spent| ToolError::Refused(spent.to_string()))?;
-        let held: BTreeSet<_> = terms.capabilities.keys().chain(&scope.lends).cloned().collect();
+        let held: BTreeSet<_> = grants.capabilities.keys().chain(&scope.lends).cloned().collect();
         let principal = self.grant.permit().principal_within(held);
         Ok(Delegation { call: CallId::generate(), parent, principal, tool, arguments })
     }

@@ -31,8 +31,13 @@ fn linked(
     granted: &[(&str, &str)],
     unlinked: Unlinked,
 ) -> Result<Vec<&'static str>, String> {
-    let linked =
-        links(&importing(names), &"act".parse().unwrap(), &terms(granted).sandbox, unlinked, &[]);
+    let linked = links(
+        &importing(names),
+        &"act".parse().unwrap(),
+        &terms(granted).sandbox.grants,
+        unlinked,
+        &[],
+    );
     match linked {
         Ok(links) => Ok(links.into_iter().collect()),
         Err(Stop::Refused(Refusal::NotLinked { interface, .. })) => Err(interface),
@@ -78,7 +83,7 @@ fn an_import_that_nothing_opens_is_let_be_where_the_operator_says_so() {
 fn types_alone_are_nothing_to_refuse() {
     let mut inspection = importing(&[CLOCK]);
     inspection.imports[0].functions.clear();
-    let terms = terms(&[]).sandbox;
+    let grants = terms(&[]).sandbox.grants;
     let tool = "act".parse().unwrap();
-    assert!(links(&inspection, &tool, &terms, Unlinked::RefusesTheCall, &[]).unwrap().is_empty());
+    assert!(links(&inspection, &tool, &grants, Unlinked::RefusesTheCall, &[]).unwrap().is_empty());
 }

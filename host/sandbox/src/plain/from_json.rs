@@ -1,22 +1,34 @@
 //! JSON becomes the values of a component.
+use std::cell::Cell;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 use wasmtime::component::{Type, Val};
 
 use super::Signature;
 
-/// Where JSON is not a value of its type.
+/// Why JSON does not become values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{path}` is not {wanted}")]
-pub(crate) struct ValueError {
-    /// A JSON Pointer (RFC 6901).
-    path: String,
-    wanted: String,
+pub(crate) enum ValueError {
+    #[error("`{path}` is not {wanted}")]
+    Wrong {
+        /// A JSON Pointer (RFC 6901).
+        path: String,
+        wanted: String,
+    },
+    /// A small text can stand for very many: `{}` for a record of a thousand options.
+    #[error("they are more values than a call may have")]
+    TooMany,
 }
 
-/// The parameters of a function, out of the arguments of a call.
-pub(crate) fn arguments(signature: &Signature, arguments: &Value) -> Result<Vec<Val>, ValueError> {
-    let at = Place::root();
+/// The parameters of a function, out of the arguments of a call: so many values at most.
+pub(crate) fn arguments(
+    signature: &Signature,
+    arguments: &Value,
+    most: usize,
+) -> Result<Vec<Val>, ValueError> {
+    let left = Cell::new(most);
+    let at = Place::root(&left);
     let object = arguments.as_object().ok_or_else(|| at.wrong("an object"))?;
     let known = |name: &String| signature.parameters.iter().any(|(one, _)| one == name);
     match object.keys().find(|name| !known(name)) {
@@ -29,24 +41,33 @@ pub(crate) fn arguments(signature: &Signature, arguments: &Value) -> Result<Vec<
 
 /// One value of its type.
 pub(crate) fn value(value: &Value, ty: &Type) -> Result<Val, ValueError> {
-    value_of(value, ty, &Place::root())
+    value_of(value, ty, &Place::root(&Cell::new(usize::MAX)))
 }
 
-/// A place in the arguments, as the path to it.
-struct Place(String);
+/// A place in the arguments, as the path to it, and how many values there may still be.
+struct Place<'a> {
+    path: String,
+    left: &'a Cell<usize>,
+}
 
-impl Place {
-    fn root() -> Self {
-        Self(String::new())
+impl<'a> Place<'a> {
+    fn root(left: &'a Cell<usize>) -> Self {
+        Self { path: String::new(), left }
     }
     fn member(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
+        let name = name.replace('~', "~0").replace('/', "~1");
+        Self { path: format!("{}/{name}", self.path), left: self.left }
     }
     fn item(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
+        Self { path: format!("{}/{index}", self.path), left: self.left }
     }
     fn wrong(&self, wanted: impl Into<String>) -> ValueError {
-        ValueError { path: self.0.clone(), wanted: wanted.into() }
+        ValueError::Wrong { path: self.path.clone(), wanted: wanted.into() }
+    }
+    /// Before they are made.
+    fn more(&self, values: usize) -> Result<(), ValueError> {
+        self.left.set(self.left.get().checked_sub(values).ok_or(ValueError::TooMany)?);
+        Ok(())
     }
 }
 
@@ -54,17 +75,18 @@ fn field(
     object: &Map<String, Value>,
     name: &str,
     ty: &Type,
-    at: &Place,
+    at: &Place<'_>,
 ) -> Result<Val, ValueError> {
     let at = at.member(name);
     match (object.get(name), ty) {
         (Some(value), _) => value_of(value, ty, &at),
-        (None, Type::Option(_)) => Ok(Val::Option(None)),
+        (None, Type::Option(_)) => at.more(1).map(|()| Val::Option(None)),
         (None, _) => Err(at.wrong("there")),
     }
 }
 
-fn value_of(value: &Value, ty: &Type, at: &Place) -> Result<Val, ValueError> {
+fn value_of(value: &Value, ty: &Type, at: &Place<'_>) -> Result<Val, ValueError> {
+    at.more(1)?;
     match ty {
         Type::Bool => value.as_bool().map(Val::Bool).ok_or_else(|| at.wrong("a boolean")),
         Type::S8 => whole(value, at).map(Val::S8),
@@ -87,6 +109,8 @@ fn value_of(value: &Value, ty: &Type, at: &Place) -> Result<Val, ValueError> {
         Type::Map(map) => pairs(value, &map.key(), &map.value(), at).map(Val::Map),
         Type::Record(record) => {
             let object = value.as_object().ok_or_else(|| at.wrong("an object"))?;
+            // Each has its name with it.
+            at.more(record.fields().len())?;
             let fields = record
                 .fields()
                 .map(|one| Ok((one.name.to_owned(), field(object, one.name, &one.ty, at)?)));
@@ -132,7 +156,7 @@ fn value_of(value: &Value, ty: &Type, at: &Place) -> Result<Val, ValueError> {
 }
 
 /// A whole number, or its digits as text.
-fn whole<T: TryFrom<i128>>(value: &Value, at: &Place) -> Result<T, ValueError> {
+fn whole<T: TryFrom<i128>>(value: &Value, at: &Place<'_>) -> Result<T, ValueError> {
     let number = match value {
         Value::Number(number) => number.as_i128(),
         Value::String(digits) => digits.parse().ok(),
@@ -142,7 +166,7 @@ fn whole<T: TryFrom<i128>>(value: &Value, at: &Place) -> Result<T, ValueError> {
     fits.ok_or_else(|| at.wrong("a whole number in the range of its type"))
 }
 
-fn number(value: &Value, at: &Place) -> Result<f64, ValueError> {
+fn number(value: &Value, at: &Place<'_>) -> Result<f64, ValueError> {
     let number = match value.as_str() {
         Some("NaN") => Some(f64::NAN),
         Some("Infinity") => Some(f64::INFINITY),
@@ -155,7 +179,7 @@ fn number(value: &Value, at: &Place) -> Result<f64, ValueError> {
 
 /// The nearest single-precision number; one that is too large is none.
 #[expect(clippy::cast_possible_truncation, reason = "the precision of the parameter's type")]
-fn narrowed(number: f64, at: &Place) -> Result<f32, ValueError> {
+fn narrowed(number: f64, at: &Place<'_>) -> Result<f32, ValueError> {
     let narrow = number as f32;
     if narrow.is_infinite() && number.is_finite() {
         return Err(at.wrong("a number in the range of its type"));
@@ -163,7 +187,7 @@ fn narrowed(number: f64, at: &Place) -> Result<f32, ValueError> {
     Ok(narrow)
 }
 
-fn one_character(value: &Value, at: &Place) -> Result<char, ValueError> {
+fn one_character(value: &Value, at: &Place<'_>) -> Result<char, ValueError> {
     let mut characters = string(value, at)?.chars();
     match (characters.next(), characters.next()) {
         (Some(one), None) => Ok(one),
@@ -171,28 +195,29 @@ fn one_character(value: &Value, at: &Place) -> Result<char, ValueError> {
     }
 }
 
-fn string<'a>(value: &'a Value, at: &Place) -> Result<&'a str, ValueError> {
+fn string<'a>(value: &'a Value, at: &Place<'_>) -> Result<&'a str, ValueError> {
     value.as_str().ok_or_else(|| at.wrong("text"))
 }
 
-fn array<'a>(value: &'a Value, at: &Place) -> Result<&'a [Value], ValueError> {
+fn array<'a>(value: &'a Value, at: &Place<'_>) -> Result<&'a [Value], ValueError> {
     value.as_array().map(Vec::as_slice).ok_or_else(|| at.wrong("an array"))
 }
 
 fn named<'a>(
     name: &str,
     mut names: impl Iterator<Item = &'a str>,
-    at: &Place,
+    at: &Place<'_>,
 ) -> Result<String, ValueError> {
     let known = names.any(|one| one == name);
     if known { Ok(name.to_owned()) } else { Err(at.wrong("one of the names of its type")) }
 }
 
 /// Bytes are text in base64; any other list is an array.
-fn list_of(value: &Value, ty: &Type, at: &Place) -> Result<Vec<Val>, ValueError> {
+fn list_of(value: &Value, ty: &Type, at: &Place<'_>) -> Result<Vec<Val>, ValueError> {
     if matches!(ty, Type::U8) {
         let bytes = STANDARD.decode(string(value, at)?);
         let bytes = bytes.map_err(|_| at.wrong("bytes in base64"))?;
+        at.more(bytes.len())?;
         return Ok(bytes.into_iter().map(Val::U8).collect());
     }
     let each = array(value, at)?.iter().enumerate();
@@ -202,7 +227,7 @@ fn list_of(value: &Value, ty: &Type, at: &Place) -> Result<Vec<Val>, ValueError>
 fn items(
     value: &Value,
     length: usize,
-    at: &Place,
+    at: &Place<'_>,
     ty: impl Fn(usize) -> Type,
 ) -> Result<Vec<Val>, ValueError> {
     let array = array(value, at)?;
@@ -213,7 +238,12 @@ fn items(
     each.map(|(index, item)| value_of(item, &ty(index), &at.item(index))).collect()
 }
 
-fn pairs(value: &Value, key: &Type, ty: &Type, at: &Place) -> Result<Vec<(Val, Val)>, ValueError> {
+fn pairs(
+    value: &Value,
+    key: &Type,
+    ty: &Type,
+    at: &Place<'_>,
+) -> Result<Vec<(Val, Val)>, ValueError> {
     if matches!(key, Type::String) {
         let object = value.as_object().ok_or_else(|| at.wrong("an object"))?;
         let each = object.iter();
@@ -237,7 +267,7 @@ fn pairs(value: &Value, key: &Type, ty: &Type, at: &Place) -> Result<Vec<(Val, V
 }
 
 /// `"name"`, or an object with the one member `name`.
-fn case<'a>(value: &'a Value, at: &Place) -> Result<(&'a str, Option<&'a Value>), ValueError> {
+fn case<'a>(value: &'a Value, at: &Place<'_>) -> Result<(&'a str, Option<&'a Value>), ValueError> {
     match value {
         Value::String(name) => Ok((name, None)),
         Value::Object(object) if object.len() == 1 => {
@@ -253,7 +283,7 @@ fn case<'a>(value: &'a Value, at: &Place) -> Result<(&'a str, Option<&'a Value>)
 fn payload_of(
     payload: Option<&Value>,
     ty: Option<&Type>,
-    at: &Place,
+    at: &Place<'_>,
 ) -> Result<Option<Box<Val>>, ValueError> {
     match (payload, ty) {
         (Some(payload), Some(ty)) => Ok(Some(Box::new(value_of(payload, ty, at)?))),
@@ -263,7 +293,7 @@ fn payload_of(
     }
 }
 
-fn optional(value: &Value, ty: &Type, at: &Place) -> Result<Val, ValueError> {
+fn optional(value: &Value, ty: &Type, at: &Place<'_>) -> Result<Val, ValueError> {
     if value.is_null() {
         return Ok(Val::Option(None));
     }

@@ -1,16 +1,17 @@
 use std::sync::{Arc, LazyLock};
 
+use arbitrary::Unstructured;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use toolward_gate::{Notes, Stop, ToolName};
+use toolward_gate::{Limit, Notes, Stop, ToolName, parse_json_within};
 use wasmtime::{
     Config, Engine,
-    component::{Component, Type, Val, types::ComponentItem},
+    component::{Component, Val, types::ComponentItem},
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, PackageMetadata, Resolve};
 
-use super::{PlainError, Signature, answer, arguments, read, to_json};
+use super::{PlainError, Signature, ValueError, answer, any::any_value, arguments, read, to_json};
 use crate::{Manifest, Sandbox, SandboxSettings, Schema, inspect, testing};
 
 /// Every type there is, as a parameter and as a result.
@@ -180,85 +181,16 @@ fn signatures(wit: &str) -> Vec<(String, Signature)> {
     found
 }
 
-/// Any value of a type.
-fn any_value(ty: &Type) -> BoxedStrategy<Val> {
-    match ty {
-        Type::Bool => any::<bool>().prop_map(Val::Bool).boxed(),
-        Type::S8 => any::<i8>().prop_map(Val::S8).boxed(),
-        Type::U8 => any::<u8>().prop_map(Val::U8).boxed(),
-        Type::S16 => any::<i16>().prop_map(Val::S16).boxed(),
-        Type::U16 => any::<u16>().prop_map(Val::U16).boxed(),
-        Type::S32 => any::<i32>().prop_map(Val::S32).boxed(),
-        Type::U32 => any::<u32>().prop_map(Val::U32).boxed(),
-        Type::S64 => any::<i64>().prop_map(Val::S64).boxed(),
-        Type::U64 => any::<u64>().prop_map(Val::U64).boxed(),
-        Type::Float32 => any::<f32>().prop_map(Val::Float32).boxed(),
-        Type::Float64 => any::<f64>().prop_map(Val::Float64).boxed(),
-        Type::Char => any::<char>().prop_map(Val::Char).boxed(),
-        Type::String => any::<String>().prop_map(Val::String).boxed(),
-        Type::List(list) => {
-            proptest::collection::vec(any_value(&list.ty()), 0..4).prop_map(Val::List).boxed()
-        }
-        Type::Record(record) => record
-            .fields()
-            .map(|field| (Just(field.name.to_owned()), any_value(&field.ty)))
-            .collect::<Vec<_>>()
-            .prop_map(Val::Record)
-            .boxed(),
-        Type::Tuple(tuple) => {
-            tuple.types().map(|ty| any_value(&ty)).collect::<Vec<_>>().prop_map(Val::Tuple).boxed()
-        }
-        Type::Enum(cases) => {
-            let names: Vec<String> = cases.names().map(str::to_owned).collect();
-            proptest::sample::select(names).prop_map(Val::Enum).boxed()
-        }
-        Type::Flags(flags) => {
-            let names: Vec<String> = flags.names().map(str::to_owned).collect();
-            proptest::sample::subsequence(names.clone(), 0..=names.len())
-                .prop_map(Val::Flags)
-                .boxed()
-        }
-        Type::Variant(variant) => {
-            let cases = variant.cases().map(|case| {
-                let name = case.name.to_owned();
-                boxed(case.ty.as_ref())
-                    .prop_map(move |payload| Val::Variant(name.clone(), payload))
-                    .boxed()
-            });
-            proptest::strategy::Union::new(cases).boxed()
-        }
-        Type::Option(option) => proptest::option::of(any_value(&option.ty()).prop_map(Box::new))
-            .prop_map(Val::Option)
-            .boxed(),
-        Type::Result(result) => prop_oneof![
-            boxed(result.ok().as_ref()).prop_map(|ok| Val::Result(Ok(ok))),
-            boxed(result.err().as_ref()).prop_map(|err| Val::Result(Err(err))),
-        ]
-        .boxed(),
-        Type::Map(_)
-        | Type::Own(_)
-        | Type::Borrow(_)
-        | Type::Future(_)
-        | Type::Stream(_)
-        | Type::ErrorContext
-        | Type::FixedLengthList(_) => panic!("{ty:?}"),
-    }
-}
-
-fn boxed(ty: Option<&Type>) -> BoxedStrategy<Option<Box<Val>>> {
-    match ty {
-        Some(ty) => any_value(ty).prop_map(|value| Some(Box::new(value))).boxed(),
-        None => Just(None).boxed(),
-    }
-}
-
-/// Values of the parameters of any function, as one tuple.
-fn any_call() -> BoxedStrategy<(String, Signature, Vec<Val>)> {
-    let each = SIGNATURES.iter().cloned().map(|(name, signature)| {
-        let values: Vec<_> = signature.parameters.iter().map(|(_, ty)| any_value(ty)).collect();
-        values.prop_map(move |values| (name.clone(), signature.clone(), values)).boxed()
-    });
-    proptest::strategy::Union::new(each).boxed()
+/// Values of the parameters of any function.
+fn any_call() -> impl Strategy<Value = (String, Signature, Vec<Val>)> {
+    let each = (0..SIGNATURES.len()).prop_map(|which| SIGNATURES[which].clone());
+    let bytes = proptest::collection::vec(any::<u8>(), 0..400);
+    (each, bytes).prop_map(|((name, signature), bytes)| {
+        let mut data = Unstructured::new(&bytes);
+        let types = signature.parameters.iter().map(|(_, ty)| ty);
+        let values = types.map(|ty| any_value(ty, &mut data).unwrap()).collect();
+        (name, signature, values)
+    })
 }
 
 /// The arguments that stand for values, as a caller writes them.
@@ -279,8 +211,12 @@ proptest! {
         let tool: ToolName = name.parse().unwrap();
         let schema = Schema::compile(&TOOLS.tool(&tool).unwrap().input_schema).unwrap();
         prop_assert_eq!(schema.check(&json), Ok(()), "{}", json);
-        let back = arguments(&signature, &json).unwrap();
+        let back = arguments(&signature, &json, usize::MAX).unwrap();
         prop_assert!(same(&back, &values), "{values:?} became {back:?} by {json}");
+        // Each with its name, and all of them in an object.
+        let counted = values.iter().map(to_json::count).fold(values.len(), usize::saturating_add);
+        let counted = counted.saturating_add(1);
+        prop_assert!(parse_json_within(&json.to_string(), counted).is_ok(), "{counted}: {json}");
     }
 
     #[test]
@@ -288,8 +224,8 @@ proptest! {
         for value in [json!(text), json!({ "it": text }), json!([number]), json!({ "ok": [number, text] }), json!(null)] {
             for (_, signature) in SIGNATURES.iter() {
                 let object: Value = signature.parameters.iter().map(|(name, _)| (name.clone(), value.clone())).collect();
-                drop(arguments(signature, &object));
-                drop(arguments(signature, &value));
+                drop(arguments(signature, &object, usize::MAX));
+                drop(arguments(signature, &value, usize::MAX));
             }
         }
     }
@@ -301,8 +237,9 @@ fn signature(name: &str) -> Signature {
 
 #[test]
 fn what_is_not_of_its_type_is_told_with_its_place() {
-    let wrong =
-        |name: &str, value: Value| arguments(&signature(name), &value).unwrap_err().to_string();
+    let wrong = |name: &str, value: Value| {
+        arguments(&signature(name), &value, 100).unwrap_err().to_string()
+    };
     assert_eq!(
         wrong("words_move-to", json!({ "it": { "name": "A", "height": 40_000 } })),
         "`/it/height` is not a whole number in the range of its type"
@@ -320,6 +257,25 @@ fn what_is_not_of_its_type_is_told_with_its_place() {
     assert_eq!(wrong("words_cases", cases), "`/colour` is not one of the names of its type");
     let lists = json!({ "bytes": "not base64!", "places": [], "nested": [] });
     assert_eq!(wrong("words_lists", lists), "`/bytes` is not bytes in base64");
+}
+
+/// The other direction: what a caller writes in a few bytes.
+#[test]
+fn arguments_that_stand_for_more_values_than_a_call_may_have_are_not_made() {
+    let fields = (0..500).map(|field| format!("f{field}: option<u8>,")).collect::<String>();
+    let wit = format!(
+        "package a:b; interface words {{ record wide {{ {fields} }} f: func(all: list<wide>); g: func(bytes: list<u8>); }} world w {{ export words; }}"
+    );
+    let found = signatures(&wit);
+    let of = |name: &str| &found.iter().find(|(one, _)| one == name).unwrap().1;
+    // A list, and in it records of 500 fields, each with its name.
+    let records = |count: usize| json!({ "all": vec![json!({}); count] });
+    assert_eq!(arguments(of("words_f"), &records(100), 100_101).unwrap().len(), 1);
+    assert_eq!(arguments(of("words_f"), &records(100), 100_100), Err(ValueError::TooMany));
+    assert_eq!(arguments(of("words_f"), &records(100_000), 100_101), Err(ValueError::TooMany));
+    let bytes = json!({ "bytes": "AAAA" });
+    assert_eq!(arguments(of("words_g"), &bytes, 4).unwrap().len(), 1);
+    assert_eq!(arguments(of("words_g"), &bytes, 3), Err(ValueError::TooMany));
 }
 
 #[test]
@@ -358,6 +314,16 @@ async fn a_plain_component_is_called_with_its_own_types() {
     let (grant, _switches) =
         testing::grant_for(&call(1, u32::MAX), testing::terms(&[]), Notes::default()).await;
     assert_eq!(sandbox.run(grant).await.unwrap().value, json!({ "result": 0 }));
+    // The arguments are two values, and the result is one.
+    for (values, fits) in [(2, true), (1, false)] {
+        let mut terms = testing::terms(&[]);
+        terms.sandbox.limits.values = values;
+        let (grant, _switches) = testing::grant_for(&call(40, 2), terms, Notes::default()).await;
+        match sandbox.run(grant).await {
+            Ok(_) => assert!(fits),
+            Err(stop) => assert!(!fits && matches!(stop, Stop::Limit(Limit::Values)), "{stop:?}"),
+        }
+    }
 }
 
 /// `add` in core WebAssembly, made a component.

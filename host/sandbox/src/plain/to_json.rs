@@ -45,6 +45,45 @@ fn told(value: Value) -> String {
     if let Value::String(text) = value { text } else { value.to_string() }
 }
 
+/// How many values a value is in JSON at most: each is one, and each name of a member. Bytes are one text.
+pub(crate) fn count(value: &Val) -> usize {
+    let all = |values: &[Val]| values.iter().map(count).fold(1, usize::saturating_add);
+    let named = |value: &Val| count(value).saturating_add(2);
+    match value {
+        Val::List(items) if matches!(items.first(), Some(Val::U8(_))) => 1,
+        Val::List(items) | Val::FixedLengthList(items) | Val::Tuple(items) => all(items),
+        Val::Map(pairs) => {
+            let pair = |(key, value): &(Val, Val)| count(key).saturating_add(named(value));
+            pairs.iter().map(pair).fold(1, usize::saturating_add)
+        }
+        Val::Record(fields) => {
+            let field = |(_, value): &(String, Val)| count(value).saturating_add(1);
+            fields.iter().map(field).fold(1, usize::saturating_add)
+        }
+        Val::Variant(_, payload) | Val::Option(payload) => payload.as_deref().map_or(1, named),
+        Val::Result(Ok(payload) | Err(payload)) => payload.as_deref().map_or(3, named),
+        Val::Flags(names) => names.len().saturating_add(1),
+        Val::Bool(_)
+        | Val::S8(_)
+        | Val::U8(_)
+        | Val::S16(_)
+        | Val::U16(_)
+        | Val::S32(_)
+        | Val::U32(_)
+        | Val::S64(_)
+        | Val::U64(_)
+        | Val::Float32(_)
+        | Val::Float64(_)
+        | Val::Char(_)
+        | Val::String(_)
+        | Val::Enum(_)
+        | Val::Resource(_)
+        | Val::Future(_)
+        | Val::Stream(_)
+        | Val::ErrorContext(_) => 1,
+    }
+}
+
 /// A value in the form that [`super::schema`] describes.
 pub(crate) fn json(value: &Val, ty: &Type) -> Value {
     match (value, ty) {

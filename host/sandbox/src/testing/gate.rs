@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use toolward_gate::{
-    Arguments, Call, CallId, Digest, Identity, Interface, Kind, Notes, Principal, ProgressSink,
-    SandboxTerms, Switch, SwitchFeed as _, Switchboard, Terms, ToolRef, Unavailable, testing,
+    Arguments, Call, CallId, Digest, HttpScope, Identity, Interface, Kind, Notes, Principal,
+    PrivateRanges, ProgressSink, ResponseShape, SandboxGrants, SandboxLimits, SandboxTerms, Switch,
+    SwitchFeed as _, Switchboard, Terms, ToolRef, Trust, Unavailable, testing,
 };
 use toolward_vault::{Credentials, EgressSettings, Grant, Vault};
 
@@ -14,11 +15,35 @@ pub(crate) fn terms(granted: &[(&str, &str)]) -> Terms {
         |(name, opens): &(&str, &str)| (name.parse().unwrap(), Interface((*opens).to_owned()));
     Terms {
         sandbox: SandboxTerms {
-            capabilities: granted.iter().map(one).collect(),
-            defined: Arc::new(DEFINED.iter().map(one).collect()),
-            ..SandboxTerms::default()
+            grants: SandboxGrants {
+                capabilities: granted.iter().map(one).collect(),
+                defined: Arc::new(DEFINED.iter().map(one).collect()),
+                ..SandboxGrants::default()
+            },
+            limits: SandboxLimits::default(),
         },
         ..testing::terms()
+    }
+}
+
+/// What can be narrowed of a capability for `http`: two methods, and responses of so many bytes.
+pub(crate) fn http(max_bytes: usize) -> HttpScope {
+    HttpScope {
+        destinations: vec![],
+        methods: ["GET".to_owned(), "POST".to_owned()].into(),
+        paths: vec![],
+        query: None,
+        headers: [].into(),
+        allow_private: PrivateRanges::default(),
+        tls: Trust::default(),
+        credential: None,
+        session_policy: None,
+        oauth_scope: [].into(),
+        slot: None,
+        max_request_bytes: 100,
+        response: ResponseShape { content_types: [].into(), max_bytes, ..ResponseShape::default() },
+        trace_context: false,
+        meter: None,
     }
 }
 

@@ -123,8 +123,8 @@ async fn call(
     let digest = sandbox.install_wanting(bytes, wants).await.unwrap().digest;
     let time = if end == End::Time { Duration::from_millis(300) } else { Duration::from_secs(60) };
     let mut granted = Terms { time, ..terms(&[("host:log:write", "log")]) };
-    granted.sandbox.memory_bytes = (PAGES as usize).saturating_mul(65_536);
-    granted.sandbox.table_elements = (ELEMENTS as usize).saturating_add(1);
+    granted.sandbox.limits.memory_bytes = (PAGES as usize).saturating_mul(65_536);
+    granted.sandbox.limits.table_elements = (ELEMENTS as usize).saturating_add(1);
     let notes = Notes::default();
     let asked = Asked { digest, tool, arguments: json!({}) };
     let (grant, switches) = testing::grant_for(&asked, granted, notes.clone()).await;

@@ -1,7 +1,7 @@
 //! Every limit of the terms: just enough is enough, and less ends the call with its own word, soon.
 use std::time::Duration;
 
-use toolward_gate::{Limit, Refusal, SandboxTerms, Stop, Terms};
+use toolward_gate::{Limit, Refusal, SandboxLimits, Stop, Terms};
 
 use super::{run, wanting};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// What a guest meets under limits that were changed.
-async fn under(guest: &Guest, granted: Terms, change: impl FnOnce(&mut SandboxTerms)) -> Met {
+async fn under(guest: &Guest, granted: Terms, change: impl FnOnce(&mut SandboxLimits)) -> Met {
     let mut granted = granted;
-    change(&mut granted.sandbox);
+    change(&mut granted.sandbox.limits);
     met(run(guest, granted).await)
 }
 
@@ -91,7 +91,7 @@ async fn what_a_host_call_brings_in_ends_at_its_limit() {
     };
     let granted = terms(&[("host:log:write", "log")]);
     let change = |bytes| {
-        move |limits: &mut SandboxTerms| {
+        move |limits: &mut SandboxLimits| {
             (limits.output_bytes, limits.host_call_bytes) = (100, bytes);
         }
     };
@@ -102,12 +102,12 @@ async fn what_a_host_call_brings_in_ends_at_its_limit() {
 
 #[tokio::test]
 async fn the_ceiling_holds_whatever_the_terms_say() {
-    let mut ceiling = SandboxTerms::ceiling();
+    let mut ceiling = SandboxLimits::ceiling();
     ceiling.memory_bytes = 1 << 20;
     let settings = SandboxSettings { concurrent_calls: 1, ceiling, ..SandboxSettings::default() };
     let sandbox = Sandbox::new(settings).unwrap();
     let mut generous = terms(&[]);
-    generous.sandbox.memory_bytes = 64 << 20;
+    generous.sandbox.limits.memory_bytes = 64 << 20;
     for (pages, expected) in [(14, Met::Nothing), (15, Met::Limit(Limit::Memory))] {
         let guest = Guest { first: First::Grow(pages), ..Guest::answering("{}") };
         assert_eq!(met(called(&sandbox, &guest, generous.clone()).await), expected);
@@ -122,7 +122,8 @@ async fn a_call_without_a_place_waits_or_is_told_at_once() {
     let short = Terms { time: Duration::from_millis(300), ..terms(&[]) };
     let waiting = |queue_length, queue_time| {
         let mut granted = terms(&[]);
-        (granted.sandbox.queue_length, granted.sandbox.queue_time) = (queue_length, queue_time);
+        (granted.sandbox.limits.queue_length, granted.sandbox.limits.queue_time) =
+            (queue_length, queue_time);
         granted
     };
     let quick = Guest::answering("{}");

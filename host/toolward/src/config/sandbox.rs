@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use toolward_gate::SandboxTerms;
+use toolward_gate::SandboxLimits;
 use toolward_sandbox::{CompileLimits, SandboxSettings};
 
 /// The sandbox, as it was set.
@@ -23,9 +23,9 @@ pub struct SandboxConfig {
     pub large_calls: u32,
     pub stack_bytes: usize,
     /// Of every call.
-    pub limits: SandboxTerms,
+    pub limits: SandboxLimits,
     /// No limit goes above it.
-    pub ceiling: SandboxTerms,
+    pub ceiling: SandboxLimits,
     pub compile: CompileLimits,
 }
 
@@ -36,7 +36,7 @@ impl Default for SandboxConfig {
             concurrent_calls: settings.concurrent_calls,
             large_calls: settings.large_calls,
             stack_bytes: settings.stack_bytes,
-            limits: SandboxTerms::default(),
+            limits: SandboxLimits::default(),
             ceiling: settings.ceiling,
             compile: CompileLimits::default(),
         }
@@ -74,18 +74,17 @@ macro_rules! limits {
         }
 
         impl Limits {
-            /// These terms, with what is written in place of theirs.
-            fn over(&self, terms: SandboxTerms) -> SandboxTerms {
-                SandboxTerms {
-                    $($name: self.$name.unwrap_or(terms.$name),)*
-                    queue_time: self.queue_time_ms.map_or(terms.queue_time, Duration::from_millis),
-                    ..terms
+            /// These limits, with what is written in place of theirs.
+            fn over(&self, limits: SandboxLimits) -> SandboxLimits {
+                SandboxLimits {
+                    $($name: self.$name.unwrap_or(limits.$name),)*
+                    queue_time: self.queue_time_ms.map_or(limits.queue_time, Duration::from_millis),
                 }
             }
         }
 
         /// The limit that is above its ceiling, if one is.
-        fn above(limits: &SandboxTerms, ceiling: &SandboxTerms) -> Option<&'static str> {
+        fn above(limits: &SandboxLimits, ceiling: &SandboxLimits) -> Option<&'static str> {
             $(if limits.$name > ceiling.$name {
                 return Some(stringify!($name));
             })*
@@ -98,6 +97,7 @@ limits!(
     call_depth,
     memory_bytes,
     output_bytes,
+    values,
     handles,
     log_lines,
     log_bytes,

@@ -2,10 +2,9 @@
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use toolward_gate::{
-    Capabilities, CapabilityDefinition, CedarPolicy, ComponentName, Digest, SourceError,
-    SourceFile, Want,
+    Capabilities, CapabilityDefinition, CedarPolicy, ComponentName, Digest, SourceError, SourceFile,
 };
-use toolward_sandbox::{Inspection, Sandbox, inspect_wanting};
+use toolward_sandbox::{Inspected, Inspection, Sandbox};
 
 use super::{StartError, called, lent, minting, owners, sessions, slots};
 use crate::{
@@ -26,9 +25,7 @@ pub struct Plan {
 /// A component as it is to be installed.
 #[derive(Debug)]
 pub(super) struct Planned {
-    pub(super) digest: Digest,
-    pub(super) bytes: Vec<u8>,
-    pub(super) wants: Arc<[Want]>,
+    pub(super) component: Inspected,
     pub(super) unlinked: Unlinked,
 }
 
@@ -59,19 +56,14 @@ fn planned(
     let replaced = |name: &ComponentName| another.is_some_and(|(one, _)| one == name);
     for (name, component) in config.components.iter().filter(|(name, _)| !replaced(name)) {
         match read(config, name, component) {
-            Ok((bytes, inspection)) => {
-                let added = tools.add(name, &inspection);
+            Ok(inspected) => {
+                let added = tools.add(name, inspected.inspection());
                 errors.extend(
                     added
                         .err()
                         .map(|error| config.file.error(component.span.clone(), error.to_string())),
                 );
-                components.push(Planned {
-                    digest: inspection.digest,
-                    bytes,
-                    wants: component.wants.clone(),
-                    unlinked: component.unlinked,
-                });
+                components.push(Planned { component: inspected, unlinked: component.unlinked });
             }
             Err(error) => errors.push(error),
         }
@@ -122,7 +114,7 @@ fn read(
     config: &Config,
     name: &ComponentName,
     component: &ComponentConfig,
-) -> Result<(Vec<u8>, Inspection), SourceError> {
+) -> Result<Inspected, SourceError> {
     let wrong = |message: String| config.file.error(component.span.clone(), message);
     let path = component.path.display();
     let bytes = component_file::read(&component.path).map_err(|error| {
@@ -138,10 +130,9 @@ fn read(
             "look at it with `toolward check {path}`, then `toolward tool add {path} --name {name}`"
         )));
     }
-    let inspection = inspect_wanting(&bytes, &component.wants).map_err(|error| {
+    Inspected::read(bytes, &component.wants).map_err(|error| {
         wrong(format!("the component `{name}` (`{path}`) cannot be used: {error}"))
-    })?;
-    Ok((bytes, inspection))
+    })
 }
 
 /// Reads `capabilities.toml`.

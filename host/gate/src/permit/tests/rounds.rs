@@ -118,14 +118,14 @@ async fn an_optional_capability_that_is_lacking_is_looked_for_and_lent() {
         call
     };
     let settled = house.gate.settle(wanting()).await.unwrap();
-    assert_eq!(settled.terms.sandbox.capabilities.len(), 1);
+    assert_eq!(settled.terms.sandbox.grants.capabilities.len(), 1);
     assert_eq!(house.office.looked.load(Ordering::SeqCst), 1);
     let lent = access(&wanting(), "money:charges:create", &policy());
     house.office.accesses.lock().unwrap().push(lent);
     let approval = house.held(wanting()).await;
     house.answer(approval, "ana", "payer", Verdict::Approve).await;
     let settled = house.gate.settle(wanting()).await.unwrap();
-    assert_eq!(settled.terms.sandbox.capabilities.len(), 2);
+    assert_eq!(settled.terms.sandbox.grants.capabilities.len(), 2);
 }
 
 #[tokio::test]

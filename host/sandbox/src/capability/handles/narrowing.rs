@@ -2,33 +2,14 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Scope, ToolsScope, Trust};
+use toolward_gate::{HttpScope, Scope, ToolsScope};
 
 use super::{Handle, Limits, Refusal, Spent, Widest};
+use crate::testing::http;
 
 /// A capability over everything that can be narrowed.
 fn scope() -> HttpScope {
-    HttpScope {
-        destinations: vec![],
-        methods: ["GET".to_owned(), "POST".to_owned()].into(),
-        paths: vec![],
-        query: None,
-        headers: [].into(),
-        allow_private: PrivateRanges::default(),
-        tls: Trust::default(),
-        credential: None,
-        session_policy: None,
-        oauth_scope: [].into(),
-        slot: None,
-        max_request_bytes: 100,
-        response: ResponseShape {
-            content_types: [].into(),
-            max_bytes: 200,
-            ..ResponseShape::default()
-        },
-        trace_context: false,
-        meter: None,
-    }
+    http(200)
 }
 
 /// The same, with tools besides.

@@ -1,6 +1,7 @@
-use toolward_gate::{HttpScope, PrivateRanges, ResponseShape, Scope, ToolsScope, Trust};
+use toolward_gate::{Scope, ToolsScope};
 
 use super::{Handle, Limits, Refusal, Spent, Widest};
+use crate::testing::http;
 
 const NOTHING: Limits = Limits {
     methods: None,
@@ -12,7 +13,7 @@ const NOTHING: Limits = Limits {
 };
 
 fn scope() -> Widest {
-    Widest { http: Some(http().into()), own: None }
+    Widest { http: Some(http(1000).into()), own: None }
 }
 
 fn none() -> Widest {
@@ -21,30 +22,6 @@ fn none() -> Widest {
 
 fn tools(names: &[&str]) -> Limits {
     Limits { tools: Some(names.iter().map(|&name| name.to_owned()).collect()), ..NOTHING }
-}
-
-fn http() -> HttpScope {
-    HttpScope {
-        destinations: vec![],
-        methods: ["GET".to_owned(), "POST".to_owned()].into(),
-        paths: vec![],
-        query: None,
-        headers: [].into(),
-        allow_private: PrivateRanges::default(),
-        tls: Trust::default(),
-        credential: None,
-        session_policy: None,
-        oauth_scope: [].into(),
-        slot: None,
-        max_request_bytes: 100,
-        response: ResponseShape {
-            content_types: [].into(),
-            max_bytes: 1000,
-            ..ResponseShape::default()
-        },
-        trace_context: false,
-        meter: None,
-    }
 }
 
 fn handle() -> Handle {
