@@ -144,6 +144,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
     fn definition(bytes: &str, shown: Value) -> Definition {
         Definition {
             tool: "say".parse().unwrap(),

@@ -58,15 +58,21 @@ pub fn schemas(component: &[u8]) -> std::result::Result<(), &'static str> {
 
 /// What its author can do something about.
 fn reason(error: &ComponentError) -> Option<&'static str> {
+    let ComponentError::Plain(error) = error else {
+        // A proposal that is off. All the others are faults of a generated world.
+        if matches!(error, ComponentError::NoTools) {
+            return Some("no tools");
+        }
+        let is_off = |message: &str| message.contains("feature");
+        let proposal = matches!(error, ComponentError::Invalid { message, .. } if is_off(message));
+        return proposal.then_some("a feature");
+    };
     match error {
-        ComponentError::NoTools => Some("no tools"),
-        ComponentError::Plain(PlainError::Kind { kind, .. }) => Some(kind),
-        ComponentError::Plain(PlainError::TooLarge { .. }) => Some("too large"),
-        ComponentError::Plain(PlainError::Name(_)) => Some("no name of a tool"),
-        ComponentError::Plain(PlainError::Twice { .. }) => Some("one name twice"),
-        // A proposal that is off.
-        ComponentError::Invalid { message, .. } if message.contains("feature") => Some("a feature"),
-        _ => None,
+        PlainError::Kind { kind, .. } => Some(kind),
+        PlainError::TooLarge { .. } => Some("too large"),
+        PlainError::Name(_) => Some("no name of a tool"),
+        PlainError::Twice { .. } => Some("one name twice"),
+        PlainError::Undescribed(_) => None,
     }
 }
 

@@ -110,9 +110,11 @@ impl Installed {
             return Err(Stop::Limit(Limit::Output));
         }
         let bad = |cause: String| Stop::BadOutput { cause: cause.into() };
-        let value = parse_json_within(answer, most.values).map_err(|error| match error {
-            JsonError::Values { .. } => Stop::Limit(Limit::Values),
-            other => bad(other.to_string()),
+        let value = parse_json_within(answer, most.values).map_err(|error| {
+            if matches!(error, JsonError::Values { .. }) {
+                return Stop::Limit(Limit::Values);
+            }
+            bad(error.to_string())
         })?;
         let schema = match &self.tools {
             Callables::Named(schemas) => schemas.get(tool),
