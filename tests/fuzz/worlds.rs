@@ -66,9 +66,9 @@ fn keep_plain(resolve: &mut Resolve) {
     let worlds: Vec<_> = resolve.worlds.iter().map(|(id, _)| id).collect();
     for id in worlds {
         let mut exports = resolve.worlds[id].exports.clone();
-        exports.retain(|_, item| match item {
-            WorldItem::Function(function) => is_plain_function(resolve, function),
-            _ => true,
+        exports.retain(|_, item| {
+            let WorldItem::Function(function) = item else { return true };
+            is_plain_function(resolve, function)
         });
         resolve.worlds[id].exports = exports;
     }
@@ -95,11 +95,13 @@ fn is_plain_function(resolve: &Resolve, function: &Function) -> bool {
 fn is_plain(resolve: &Resolve, ty: Type) -> bool {
     let (mut seen, mut open) = (HashSet::new(), vec![ty]);
     while let Some(ty) = open.pop() {
-        let id = match ty {
-            Type::ErrorContext => return false,
-            Type::Id(id) if seen.insert(id) => id,
-            _ => continue,
-        };
+        if ty == Type::ErrorContext {
+            return false;
+        }
+        let Type::Id(id) = ty else { continue };
+        if !seen.insert(id) {
+            continue;
+        }
         match &resolve.types[id].kind {
             TypeDefKind::Record(record) => open.extend(record.fields.iter().map(|one| one.ty)),
             TypeDefKind::Tuple(tuple) => open.extend(&tuple.types),
@@ -111,7 +113,11 @@ fn is_plain(resolve: &Resolve, ty: Type) -> bool {
             | TypeDefKind::Type(ty) => open.push(*ty),
             TypeDefKind::Map(key, value) => open.extend([*key, *value]),
             TypeDefKind::Enum(_) | TypeDefKind::Flags(_) => {}
-            _ => return false,
+            TypeDefKind::Resource
+            | TypeDefKind::Handle(_)
+            | TypeDefKind::Future(_)
+            | TypeDefKind::Stream(_)
+            | TypeDefKind::Unknown => return false,
         }
     }
     true
