@@ -262,7 +262,7 @@ fn what_is_not_of_its_type_is_told_with_its_place() {
 /// The other direction: what a caller writes in a few bytes.
 #[test]
 fn arguments_that_stand_for_more_values_than_a_call_may_have_are_not_made() {
-    let fields = (0..500).map(|field| format!("f{field}: option<u8>,")).collect::<String>();
+    let fields = (0..500).map(|field| format!("field{field}: option<u8>,")).collect::<String>();
     let wit = format!(
         "package a:b; interface words {{ record wide {{ {fields} }} f: func(all: list<wide>); g: func(bytes: list<u8>); }} world w {{ export words; }}"
     );
