@@ -102,7 +102,7 @@ fn nearly_all_generated_worlds_have_tools_and_the_others_are_refused_for_a_reaso
     let (served, asked, refused) = (served.get(), asked.get(), refused.take());
     let all = served + refused.values().sum::<u32>();
     let told = format!("{served} of {all} have tools, {asked} tools were asked; {refused:?}");
-    assert!(served >= 100 && served * 10 >= all * 8 && asked >= 500, "{told}");
+    assert!(served >= 100 && served * 10 >= all * 8 && asked >= 40, "{told}");
     // The positive control: what no tool can have is among what is generated.
-    assert!(refused.contains_key("a resource"), "{told}");
+    assert!(refused.contains_key("a stream"), "{told}");
 }

@@ -22,7 +22,8 @@ fn accept(value: &str) -> Value {
 #[tokio::test]
 async fn more_header_fields_than_a_request_may_have_do_not_leave() {
     let world = World::new().await;
-    for count in [10_000, 32_769] {
+    // Arguments with more do not come through a door: they would be more values than a call may have.
+    for count in [10_000, 24_577] {
         assert!(with_fields(&world, vec![accept("a/b"); count]).await.is_some(), "{count}");
     }
     let long = "x".repeat(1 << 20);

@@ -9,7 +9,7 @@ use toolward_vault::{Marker, fuzzing as requests};
 pub(crate) use worlds::each_world;
 
 // Here for the tests and for the fuzzers, who each have this file somewhere else.
-#[path = "worlds.rs"]
+#[path = "targets/worlds.rs"]
 mod worlds;
 
 /// Bytes as they are, the same after the preamble of a component, and a component made from them.

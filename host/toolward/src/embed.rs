@@ -116,7 +116,9 @@ impl Host {
     /// assert!(Host::builder().start().await.is_err(), "nothing says what it is to be made of");
     ///
     /// let folder = tempfile::tempdir()?;
-    /// std::fs::create_dir(folder.path().join("policies"))?;
+    /// let policies = folder.path().join("policies");
+    /// std::fs::create_dir(&policies)?;
+    /// std::fs::write(policies.join("capabilities.toml"), "")?;
     /// let configuration = "environment = \"development\"";
     /// let host = Host::builder().config(folder.path(), configuration).start().await?;
     /// assert_eq!(host.tools().count(), 0, "no component is configured");
