@@ -25,7 +25,7 @@
 //! | A-18 a nested result | `escape/floods` an_answer_of_lists_within_lists… |
 //! | A-19 results that grow in memory | `escape/exhaustion` results_of_very_many_small_things… |
 //! | A-20 compressed responses | `vault` transport/coding/tests a_bomb_ends_at_the_limit |
-//! | A-22 a server that never finishes | `vault` egress/tests a_request_ends_with_the_time_of_its_call, `wasi/requests` a_client_that_waits… |
+//! | A-22 a server that never finishes | `vault` egress/tests a_request_ends_with_the_time_of_its_call, egress/tests/slow, `wasi/requests` a_client_that_waits… |
 //! | A-24 a hostile HTTP/2 server | `vault` egress/tests/http2 |
 //! | A-25 many calls at once | `host/sandbox/src/queue.rs`, `sandbox` tests/limits a_call_without_a_place…; 10,000 that wait: `benches/sandbox.rs` |
 //! | A-26 no file descriptors left | `escape/exhaustion` without_descriptors… |
@@ -223,8 +223,7 @@
 //! | J-15 a loan that ends mid-call | `calls/owned` a_grant_that_is_taken_back…, `vault` egress/tests/owned |
 //! | J-23 policies that are half written | `mcp/reloading` policies_are_exchanged… |
 //!
-//! Held in part: A-22 (a server that is silent, not one that sends a byte now and then: both end with the time of
-//! the call, and nothing that arrives makes that longer), A-25 (the figures of fairness are the soak's), B-18 (a loop
+//! Held in part: A-25 (the figures of fairness are the soak's), B-18 (a loop
 //! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked
 //! for leaves no record, `cli/auditing`; a known caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
 //! I-31 (a secret that the operator keeps in a variable stays in the environment of the host: no other process of the

@@ -13,6 +13,7 @@ mod owned;
 mod responses;
 mod server;
 mod slots;
+mod slow;
 mod smuggling;
 mod ssrf;
 mod streaming;
