@@ -39,7 +39,7 @@ impl AcceptanceBook for State {
             reason: reason.to_owned(),
         };
         self.add(&mut writing, &Record::Changed(change)).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn accept_first(&self, definitions: &[Definition], by: &str) -> Result<(), Unavailable> {
@@ -69,7 +69,7 @@ impl AcceptanceBook for State {
             };
             self.add(&mut writing, &Record::Changed(change)).await?;
         }
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn keep_back(&self, definition: &Definition, reason: &str) -> Result<(), Unavailable> {
@@ -94,13 +94,13 @@ impl AcceptanceBook for State {
             };
             self.add(&mut writing, &Record::Changed(change)).await?;
         }
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 
     async fn release(&self, tool: &ToolName) -> Result<(), Unavailable> {
         let mut writing = self.write().await?;
         forget(&mut writing, tool).await?;
-        writing.commit().await.map_err(unavailable)
+        writing.commit().await
     }
 }
 

@@ -84,7 +84,7 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(true)
     }
 
@@ -126,7 +126,7 @@ impl State {
         .execute(&mut *writing)
         .await
         .map_err(unavailable)?;
-        writing.commit().await.map_err(unavailable)?;
+        writing.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 }
