@@ -8,14 +8,15 @@ mod trail;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use axum::{Router, http::StatusCode};
+use axum::{Router, extract::Request, http::StatusCode};
+use serde::de::DeserializeOwned;
 use toolward_gate::{Kind, Principal, Unavailable};
 use toolward_state::State;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    agents,
+    agents, body,
     guard::Guard,
     problem::Problem,
     routes::{Token, guarded},
@@ -87,6 +88,12 @@ impl Administration {
     fn watches(&self, principal: &Principal) -> Result<(), Problem> {
         has_one(principal, self.roles.union(&self.readers))
     }
+
+    /// What the body of a request says; `wrong` is what is said of one that says something else.
+    async fn read<T: DeserializeOwned>(&self, request: Request, wrong: &str) -> Result<T, Problem> {
+        let (parts, body) = request.into_parts();
+        body::read(&parts.headers, body, self.body_bytes, wrong).await
+    }
 }
 
 fn has_one<'a>(
@@ -115,3 +122,6 @@ fn unavailable(error: &Unavailable) -> Problem {
     tracing::error!(cause = %error.cause, "the administration cannot read or write");
     Problem::unavailable()
 }
+
+/// Of a reason, characters.
+const REASON: usize = 4096;

@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 use toolward_gate::{AcceptanceBook as _, Digest, Principal, ToolName};
 use utoipa::ToSchema;
 
-use super::{
-    super::{body, problem::Problem},
-    Administration, is_a_person, unavailable,
-};
+use super::{super::problem::Problem, Administration, REASON, is_a_person, unavailable};
 
 /// The tools that are kept back.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -124,16 +121,11 @@ async fn read(
     administration: &Administration,
     request: Request,
 ) -> Result<(ToolName, Digest, String), Problem> {
-    let (parts, body) = request.into_parts();
-    let written = body::json(&parts.headers, body, administration.body_bytes).await?;
-    let Accepting { tool, definition, reason } = serde_json::from_value(written)
-        .map_err(|error| Problem::malformed(format!("the body names no tool: {error}")))?;
+    let Accepting { tool, definition, reason } =
+        administration.read(request, "the body names no tool").await?;
     if reason.chars().count() > REASON {
         return Err(Problem::malformed(format!("`reason` has at most {REASON} characters")));
     }
     let malformed = |error: toolward_gate::NameError| Problem::malformed(error.to_string());
     Ok((tool.parse().map_err(malformed)?, definition.parse().map_err(malformed)?, reason))
 }
-
-/// Characters.
-const REASON: usize = 4096;

@@ -15,10 +15,7 @@ use toolward_gate::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    super::{
-        body,
-        problem::{Problem, of_undecided},
-    },
+    super::problem::{Problem, of_undecided},
     Administration, is_a_person, unavailable,
 };
 
@@ -148,10 +145,7 @@ async fn decide(
 ) -> Result<Shown, Problem> {
     is_a_person(principal)?;
     let id = read(id)?;
-    let (parts, body) = request.into_parts();
-    let most = administration.body_bytes;
-    let Saying { comment, limits } =
-        body::read(&parts.headers, body, most, "the body is no answer").await?;
+    let Saying { comment, limits } = administration.read(request, "the body is no answer").await?;
     if comment.chars().count() > COMMENT {
         return Err(Problem::malformed(format!("`comment` is longer than {COMMENT} characters")));
     }

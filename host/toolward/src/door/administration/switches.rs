@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 use toolward_gate::{Clock as _, Principal, Switch, SwitchFeed as _, SwitchTarget, SystemClock};
 use utoipa::ToSchema;
 
-use super::{
-    super::{body, problem::Problem},
-    Administration, unavailable,
-};
+use super::{super::problem::Problem, Administration, REASON, unavailable};
 
 /// The switches that are thrown. Each as `toolward kill list --json` prints it.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -75,7 +72,7 @@ pub(super) async fn throw(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     administration.operates(&principal)?;
-    let Throwing { target, reason, seconds } = read(&administration, request).await?;
+    let Throwing { target, reason, seconds } = administration.read(request, NO_SWITCH).await?;
     let (target, since) = (self::target(&target)?, SystemClock.now());
     let length = seconds.map(|seconds| {
         let length = SignedDuration::from_secs(i64::from(seconds));
@@ -107,7 +104,7 @@ pub(super) async fn lift(
     request: Request,
 ) -> Result<Json<Value>, Problem> {
     administration.operates(&principal)?;
-    let Lifting { target, reason } = read(&administration, request).await?;
+    let Lifting { target, reason } = administration.read(request, NO_SWITCH).await?;
     let (target, reason) = (self::target(&target)?, said(reason)?);
     let lifted = administration.state.lift(&target, principal.id(), &reason).await;
     if !lifted.map_err(|error| unavailable(&error))? {
@@ -116,14 +113,6 @@ pub(super) async fn lift(
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
     }
     Ok(Json(json!({ "off": target })))
-}
-
-async fn read<T: serde::de::DeserializeOwned>(
-    administration: &Administration,
-    request: Request,
-) -> Result<T, Problem> {
-    let (parts, body) = request.into_parts();
-    body::read(&parts.headers, body, administration.body_bytes, "the body names no switch").await
 }
 
 fn target(text: &str) -> Result<SwitchTarget, Problem> {
@@ -139,6 +128,5 @@ fn said(reason: String) -> Result<String, Problem> {
     Ok(reason)
 }
 
-/// Characters.
-const REASON: usize = 4096;
+const NO_SWITCH: &str = "the body names no switch";
 const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
