@@ -28,6 +28,17 @@ pub(super) fn add(place: &Place, more: &str) {
     place.write("toolward.toml", &(place.read("toolward.toml") + more));
 }
 
+/// A link that lets Ana answer goes to her by mail.
+pub(super) fn tells_ana_by_mail(place: &Place, mails: &MailDesk) {
+    add(
+        place,
+        &format!(
+            "\n[approval.person.ana]\nroles = [\"payer\"]\nemail = \"ana@example.com\"\n[approval.tell.mail]\nkind = \"email\"\nserver = \"smtp://{}\"\nallow_private = true\nfrom = \"toolward@example.com\"\nto = [\"ana\"]\nlinks = \"https://desk.example.com\"\n",
+            mails.address
+        ),
+    );
+}
+
 fn operator(place: &Place, id: &str, roles: &str) {
     let text = place.read("toolward.toml");
     let (before, after) = text.split_once("[operator]\n").unwrap();
@@ -542,13 +553,7 @@ fn slack_has_no_button_to_agree_where_it_does_not_show_all() {
 fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     let place = Place::with(&["payments"]);
     let mails = MailDesk::start();
-    add(
-        &place,
-        &format!(
-            "\n[approval.person.ana]\nroles = [\"payer\"]\nemail = \"ana@example.com\"\n[approval.tell.mail]\nkind = \"email\"\nserver = \"smtp://{}\"\nallow_private = true\nfrom = \"toolward@example.com\"\nto = [\"ana\"]\nlinks = \"https://desk.example.com\"\n",
-            mails.address
-        ),
-    );
+    tells_ana_by_mail(&place, &mails);
     let id = held(&place);
     let mail = mails.next().replace("=\r\n", "");
     assert!(mail.contains("RCPT TO:<ana@example.com>") && mail.contains(&id), "{mail}");

@@ -2,7 +2,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    asking::{add, listening, shared},
+    asking::{add, listening, shared, tells_ana_by_mail},
     desks::{self, Desk, MailDesk},
     place::Place,
 };
@@ -106,13 +106,7 @@ fn slack_and_mail_show_all_of_it_or_say_where_it_is_shown() {
 fn what_a_link_shows_is_all_of_it() {
     let place = Place::with(&["payments"]);
     let mails = MailDesk::start();
-    add(
-        &place,
-        &format!(
-            "\n[approval.person.ana]\nroles = [\"payer\"]\nemail = \"ana@example.com\"\n[approval.tell.mail]\nkind = \"email\"\nserver = \"smtp://{}\"\nallow_private = true\nfrom = \"toolward@example.com\"\nto = [\"ana\"]\nlinks = \"https://desk.example.com\"\n",
-            mails.address
-        ),
-    );
+    tells_ana_by_mail(&place, &mails);
     held(&place);
     let mail = unquoted(&mails.next());
     let word = mail.split_once("/approval/link/").unwrap().1.split_whitespace().next().unwrap();

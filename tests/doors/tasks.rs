@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::{
     mcp::{declaring, modern, result},
     server::Server,
-    wire::Request,
+    wire::{Answer, Request},
 };
 use crate::cli::Place;
 
@@ -27,12 +27,16 @@ fn asked(server: &Server, token: &str, method: &str, task: &Value) -> Value {
     if method == "tasks/update" {
         params["inputResponses"] = json!({});
     }
+    let request = declaring(can(), method, params).token(token);
+    answered(|| request.clone().send(server.agents)).json()
+}
+
+/// One who asks all the time meets the limit of one caller's rate.
+fn answered(send: impl Fn() -> Answer) -> Answer {
     loop {
-        let request = declaring(can(), method, params.clone()).token(token);
-        let answer = request.send(server.agents);
-        // One who asks all the time meets the limit of one caller's rate.
+        let answer = send();
         if answer.status != 429 {
-            return answer.json();
+            return answer;
         }
     }
 }
@@ -89,12 +93,8 @@ fn a_held_task_outlives_the_host_and_goes_on_for_its_principal_once_it_is_approv
     // A client that does not say that it knows tasks gets the answer that every client knows.
     let arguments = json!({ "amount": 2000, "currency": "eur", "description": "Rent" });
     let params = json!({ "name": "create_charge", "arguments": arguments });
-    let plain = loop {
-        let answer = server.ask(modern("tools/call", params.clone()));
-        if answer.status != 429 {
-            break result(&answer);
-        }
-    };
+    let plain = modern("tools/call", params);
+    let plain = result(&answered(|| server.ask(plain.clone())));
     assert_eq!(plain["_meta"]["toolward/code"], "held");
     let server = server.crashed_and_started();
     assert_eq!(get(&server, &task)["status"], "working");
