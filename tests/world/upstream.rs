@@ -1,12 +1,12 @@
 //! A shop on loopback: it keeps what it is sent, and behaves well or badly as the path says.
 mod echo;
 mod issues;
+mod open;
 mod tls;
 
 pub(crate) use echo::ECHOES;
 
 use std::{
-    fs,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -43,6 +43,7 @@ pub(crate) struct Upstream {
     address: SocketAddr,
     certificate: Option<String>,
     shop: Arc<Shop>,
+    open: open::Open,
 }
 
 #[derive(Default)]
@@ -57,6 +58,8 @@ impl Upstream {
     pub(crate) async fn start(secured: bool) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (address, shop) = (listener.local_addr().unwrap(), Arc::<Shop>::default());
+        let open = open::Open::default();
+        let listener = open.listener(listener);
         let router = Router::new().fallback(answer).with_state(shop.clone());
         let certificate = if secured {
             let (listener, certificate) = tls::secured(listener);
@@ -66,7 +69,7 @@ impl Upstream {
             tokio::spawn(async move { axum::serve(listener, router).await });
             None
         };
-        Self { address, certificate, shop }
+        Self { address, certificate, shop, open }
     }
 
     /// Scheme, host and port.
@@ -83,17 +86,9 @@ impl Upstream {
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shop.seen.lock().unwrap().clone()
     }
-    /// Connections to the shop that are open, as the system says: those that are kept for the next request, too.
+    /// Connections to the shop that are open: those that are kept for the next request, too.
     pub(crate) fn connections(&self) -> usize {
-        let port = format!(":{:04X}", self.address.port());
-        let all = fs::read_to_string("/proc/self/net/tcp").unwrap();
-        // proc_net_tcp: number, local address, remote address, state; 01 is established.
-        let fields = all.lines().map(|line| line.split_whitespace().skip(1));
-        let ours = fields.filter(|fields| {
-            let fields: Vec<&str> = fields.clone().take(3).collect();
-            matches!(fields[..], [local, _, "01"] if local.ends_with(&port))
-        });
-        ours.count()
+        self.open.count()
     }
     /// Waits until a request for `/items/slow` has arrived.
     pub(crate) async fn slow_began(&self) {

@@ -57,7 +57,8 @@ impl Background {
     /// Runs `work` to its end. When the returned future is dropped, so is the work: at once, on a thread that gives way,
     /// or, where a thread is in it, when the guest looks at its epoch.
     pub(crate) async fn carry(&self, which: Which, work: Work) -> Result<Output, Stop> {
-        let mut work = Run { work: Some(work), ends_on: self.handle()? };
+        let home = Handle::current();
+        let mut work = Run { work: Some(work), home, background: self.handle()? };
         let mut used = Duration::ZERO;
         let mut share = if self.is_slow(&which) { Duration::ZERO } else { self.share };
         loop {
@@ -68,7 +69,7 @@ impl Background {
                 };
                 self.slow().insert(which.clone());
             }
-            (work, share) = match self.apart(work, &mut used).await? {
+            (work, share) = match apart(work, &mut used).await? {
                 Apart::Done(ended) => {
                     if used < self.share {
                         self.slow().remove(&which);
@@ -78,21 +79,6 @@ impl Background {
                 Apart::KeptWaiting(rest, share) => (rest, share),
             };
         }
-    }
-
-    async fn apart(&self, work: Run, used: &mut Duration) -> Result<Apart, Stop> {
-        let lent = Arc::new(Lent { work: Mutex::new(Some(work)) });
-        let (theirs, home, span) = (lent.clone(), Handle::current(), Span::current());
-        let task = self.handle()?.spawn(async move {
-            let mut used = Duration::ZERO;
-            let apart = poll_fn(|context| theirs.poll(context, &home, &span, &mut used)).await;
-            (apart, used)
-        });
-        let mut carried = Carried { lent, task };
-        let (apart, took) =
-            (&mut carried.task).await.map_err(|error| stopped(error.to_string()))?;
-        *used = used.saturating_add(took);
-        Ok(apart)
     }
 
     fn handle(&self) -> Result<Handle, Unavailable> {
@@ -118,10 +104,12 @@ impl Drop for Background {
     }
 }
 
-/// Work, and the threads on which it is given back when it is dropped before its end.
+/// Work, and the threads on which it goes on, and is given back when it is dropped before its end.
 struct Run {
     work: Option<Work>,
-    ends_on: Handle,
+    /// Timers, connections and tasks are made where the call was made, also those of a destructor.
+    home: Handle,
+    background: Handle,
 }
 
 impl Run {
@@ -137,9 +125,9 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        let home = Handle::try_current().ok();
-        self.ends_on.spawn(async move {
-            let _home = home.as_ref().map(Handle::enter);
+        let home = self.home.clone();
+        self.background.spawn(async move {
+            let _home = home.enter();
             drop(work);
         });
     }
@@ -172,6 +160,22 @@ async fn here(work: Run, share: Duration, used: &mut Duration) -> Part {
     .await
 }
 
+/// Goes on in the background, until the work is done or was kept waiting.
+async fn apart(work: Run, used: &mut Duration) -> Result<Apart, Stop> {
+    let (home, background) = (work.home.clone(), work.background.clone());
+    let lent = Arc::new(Lent { work: Mutex::new(Some(work)) });
+    let (theirs, span) = (lent.clone(), Span::current());
+    let task = background.spawn(async move {
+        let mut used = Duration::ZERO;
+        let apart = poll_fn(|context| theirs.poll(context, &home, &span, &mut used)).await;
+        (apart, used)
+    });
+    let mut carried = Carried { lent, task };
+    let (apart, took) = (&mut carried.task).await.map_err(|error| stopped(error.to_string()))?;
+    *used = used.saturating_add(took);
+    Ok(apart)
+}
+
 fn stopped(cause: String) -> Unavailable {
     Unavailable::new("the background", cause)
 }
@@ -198,7 +202,6 @@ impl Lent {
         let mut held = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken away: nobody waits for this.
         let Some(work) = held.as_mut() else { return Poll::Pending };
-        // Timers, connections and tasks are made where the call was made.
         let (_home, _span) = (home.enter(), span.enter());
         let meter = Meter::start();
         let polled = work.poll(context);

@@ -5,8 +5,10 @@ use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, rustls, server::TlsStream};
 
+use super::open::Counted;
+
 /// A listener that speaks TLS, and the certificate (PEM) that makes it trusted.
-pub(super) fn secured(listener: TcpListener) -> (Secured, String) {
+pub(super) fn secured(listener: Counted<TcpListener>) -> (Secured, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -20,19 +22,18 @@ pub(super) fn secured(listener: TcpListener) -> (Secured, String) {
 }
 
 pub(super) struct Secured {
-    listener: TcpListener,
+    listener: Counted<TcpListener>,
     acceptor: TlsAcceptor,
 }
 
 impl Listener for Secured {
-    type Io = TlsStream<TcpStream>;
+    type Io = TlsStream<Counted<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            if let Ok((stream, address)) = self.listener.accept().await
-                && let Ok(secured) = self.acceptor.accept(stream).await
-            {
+            let (stream, address) = self.listener.accept().await;
+            if let Ok(secured) = self.acceptor.accept(stream).await {
                 return (secured, address);
             }
         }
