@@ -3,6 +3,7 @@
 
 mod accepting;
 mod administering;
+mod asking;
 mod budgets;
 mod certificates;
 mod endpoints;

@@ -192,7 +192,7 @@
 //! | F-20, F-21 fields and versions | `doors/mcp` fields_that_say_otherwise…, both_lifecycles… |
 //! | F-22, F-23 cancelling | `doors/mcp` a_client_that_hangs_up…, `doors/rest` a_caller_that_hangs_up… |
 //! | F-24 progress | `doors/mcp` progress_comes_as_a_stream… |
-//! | F-26 elicitation | by construction: nothing is asked of clients |
+//! | F-26 elicitation | `doors/asking`, `mcp/asking`: only the host asks, by `https`, and for nothing |
 //! | F-32, F-33 standard input and output | `mcp/calling` the_log_at_its_loudest…, `mcp/ending` |
 //! | F-37 conformance | `.ci/clients`, `tests/clients/conformance-*.yml` |
 //!

@@ -6,13 +6,16 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from mcp_types import ElicitResult
 
 from host import check
 
 
 def run(command):
     for mode in ("auto", "legacy"):
-        asyncio.run(talk(StdioServerParameters(command=command[0], args=command[1:]), mode))
+        server = StdioServerParameters(command=command[0], args=command[1:])
+        asyncio.run(talk(server, mode))
+        asyncio.run(is_asked(server, mode))
 
 
 def run_over_http(server):
@@ -24,6 +27,9 @@ async def talk_over_http(server, mode):
     fields = {"Authorization": f"Bearer {server.agent}"}
     async with httpx2.AsyncClient(headers=fields) as http:
         await talk(streamable_http_client(f"{server.agents}/mcp", http_client=http), mode)
+        if mode == "auto":
+            # Without a session, an older client cannot be asked.
+            await is_asked(streamable_http_client(f"{server.agents}/mcp", http_client=http), mode)
 
 
 async def talk(server, mode):
@@ -64,6 +70,20 @@ async def is_refused(client):
         check("a tool that is not there is a protocol error", "did you mean `get_forecast`" in str(error), error)
     else:
         check("a tool that is not there is a protocol error", False, answer)
+
+
+async def is_asked(server, mode):
+    answers, asked = ["accept", "decline"], []
+
+    async def answer(_, question):
+        asked.append(question.message)
+        return ElicitResult(action=answers[len(asked) - 1])
+
+    async with Client(server, mode=mode, read_timeout_seconds=60, elicitation_callback=answer) as client:
+        charge = {"amount": 4_300, "currency": "eur", "description": "Invoice 7732"}
+        await ends_with(client, "held", "create_charge", charge)
+    once = "to accept does not approve it"
+    check("a person who waits is asked again", len(asked) == 2 and all(once in words for words in asked), asked)
 
 
 async def ends_with(client, code, tool, arguments):

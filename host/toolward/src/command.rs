@@ -323,7 +323,7 @@ fn start(
             Command::Budget(budget) => budget.run(context).await,
             Command::Credential(credential) => credential.run(context).await,
             Command::Call(call) => call.run(context).await,
-            Command::Run(run) => run.run(context).await,
+            Command::Run(run) => Box::pin(run.run(context)).await,
             Command::Serve(serve) => serve.run(context).await,
             Command::Openapi(openapi) => openapi.run(context),
             Command::Approval(approval) => Box::pin(anchored(context, approval.run(context))).await,

@@ -11,7 +11,7 @@ mod listen;
 mod sandbox;
 mod telemetry;
 
-pub use approval::{ApprovalConfig, PersonConfig};
+pub use approval::{ApprovalConfig, ApprovalPage, PersonConfig};
 pub use audit::{AuditConfig, CheckpointsConfig};
 pub use authentication::{
     AuthenticationConfig, CertificateName, CertificatePrincipal, CertificatesConfig, ExchangeConfig,

@@ -39,9 +39,10 @@ impl Run {
         let limits = config.listen.as_ref().map(|listen| listen.limits).unwrap_or_default();
         // Where its tasks are.
         let state = wiring::state(&config).await?;
+        let page = config.approval.page.clone();
         let reload = Reload::new(config, host.clone(), policies, before).telling(telemetry);
         beside.spawn(reload.follow());
-        let served = mcp_stdio::serve(host, principal, state, limits.body_bytes).await;
+        let served = mcp_stdio::serve(host, principal, state, limits.body_bytes, page).await;
         drop(beside);
         // What fails here is in the log.
         drop(audit.stop().await);

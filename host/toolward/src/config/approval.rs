@@ -4,6 +4,7 @@
 //! [approval]
 //! most_open = 20
 //! access = ["owner"]
+//! page = "https://desk.example.com/approvals/{id}"
 //! [[approval.chain]]
 //! approvers = ["oncall"]
 //! patience = "5m"
@@ -24,7 +25,8 @@ use std::{
 
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
-use toolward_gate::{Asking, Step};
+use toolward_gate::{ApprovalId, Asking, Step};
+use url::Url;
 
 use crate::telling::TellerConfig;
 
@@ -37,6 +39,39 @@ pub struct ApprovalConfig {
     /// Those who answer from elsewhere than the command line, by their names here.
     pub people: BTreeMap<String, PersonConfig>,
     pub tellers: BTreeMap<String, TellerConfig>,
+    pub page: Option<ApprovalPage>,
+}
+
+/// Where people see a question, as in `https://desk.example.com/approvals/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalPage {
+    before: String,
+    after: String,
+}
+
+impl ApprovalPage {
+    /// The page of this question.
+    pub fn of(&self, approval: ApprovalId) -> String {
+        format!("{}{approval}{}", self.before, self.after)
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`page` is an address with `https` and one `{{id}}` in its path, as in `https://desk.example.com/approvals/{{id}}`, and not `{text}`"
+            )
+        };
+        let (before, after) = text.split_once("{id}").ok_or_else(wrong)?;
+        let page = Self { before: before.to_owned(), after: after.to_owned() };
+        // What comes after the host's name does not change where it leads.
+        let host = Url::parse(before).ok().filter(|url| url.scheme() == "https");
+        let has_path = before.get("https://".len()..).is_some_and(|rest| rest.contains('/'));
+        if host.is_some() && has_path && !after.contains(['{', '}']) {
+            Ok(page)
+        } else {
+            Err(wrong())
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -67,6 +102,7 @@ pub(super) struct Approval {
     chain: Vec<WrittenStep>,
     person: BTreeMap<String, PersonConfig>,
     tell: BTreeMap<String, TellerConfig>,
+    page: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +126,8 @@ impl Approval {
         let (access, people, tellers) = (self.access, self.person, self.tell);
         let of = |(name, person): (&String, &PersonConfig)| (name.clone(), person.roles.clone());
         asking.roles.people = people.iter().map(of).collect();
-        let config = ApprovalConfig { asking, access, people, tellers };
+        let page = self.page.as_deref().map(ApprovalPage::read).transpose()?;
+        let config = ApprovalConfig { asking, access, people, tellers, page };
         config.check_people()?;
         for (name, teller) in &config.tellers {
             teller.check(&config).map_err(|why| format!("`[approval.tell.{name}]`: {why}"))?;
@@ -176,6 +213,10 @@ links = "https://desk.example.com"
         assert_eq!(config.tellers.len(), 3);
         assert_eq!(config.slack_member("U1").unwrap().0, "ana");
         assert_eq!(read("").unwrap().asking, Asking::default());
+        let page = read(r#"page = "https://desk.example.com/a/{id}?from=agent""#).unwrap().page;
+        let id = ApprovalId::generate();
+        let expected = format!("https://desk.example.com/a/{id}?from=agent");
+        assert_eq!(page.unwrap().of(id), expected);
     }
 
     #[test]
@@ -188,6 +229,11 @@ links = "https://desk.example.com"
             ("[[chain]]\napprovers = [\"a\"]", "missing field `patience`"),
             ("[[chain]]\npatience = \"5m\"\nroles = []", "unknown field"),
             ("[person.a]\nslack = \"U1\"\n[person.b]\nslack = \"U1\"", "address of `a` and of `b`"),
+            ("page = \"https://desk.example.com/approvals\"", "one `{id}`"),
+            ("page = \"http://desk.example.com/{id}\"", "with `https`"),
+            ("page = \"https://{id}.example.com/\"", "in its path"),
+            ("page = \"https://desk.example.com/{id}/{id}\"", "one `{id}`"),
+            ("page = \"javascript:alert(1)//{id}\"", "with `https`"),
             ("[tell.x]\nkind = \"pigeon\"", "unknown variant"),
         ];
         for (text, expected) in cases {

@@ -53,9 +53,9 @@ impl Agents {
         config: &Config,
         limits: LimitsConfig,
     ) -> Self {
-        let body_bytes = limits.body_bytes;
+        let (body_bytes, page) = (limits.body_bytes, config.approval.page.clone());
         Self {
-            mcp: mcp_http::service(host.clone(), state.clone(), body_bytes),
+            mcp: mcp_http::service(host.clone(), state.clone(), body_bytes, page),
             host,
             state,
             guard,

@@ -1,5 +1,7 @@
 //! What MCP asks of the host, whatever it comes in by: lists and calls, for one principal each.
+mod asking;
 mod listening;
+mod progress;
 mod tasks;
 
 use std::sync::Arc;
@@ -12,15 +14,14 @@ use rmcp::{
         GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
         ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
         ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult,
-        ListToolsResult, MetaObject, NotificationMetaObject, PaginatedRequestParams,
-        ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerConfig,
+        ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig,
         SubscriptionFilter, ToolAnnotations, UpdateTaskParams,
     },
-    service::{NotificationContext, Peer, RequestContext, SubscriptionContext},
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
-use toolward_gate::{Principal, Progress, ProgressSink, Said, Stop, ToolName};
+use toolward_gate::{ApprovalId, Principal, Stop, ToolFailure, ToolName};
 use toolward_sandbox::Output;
 use toolward_state::State;
 use tracing::Instrument as _;
@@ -28,10 +29,12 @@ use tracing::Instrument as _;
 pub(super) use listening::Ends;
 
 use self::{
+    asking::{Asking, Next},
     listening::Streams,
     tasks::{Carried, Tasks},
 };
 use crate::{
+    config::ApprovalPage,
     host::Host,
     telemetry,
     tools::{ReadError, Tool},
@@ -44,11 +47,17 @@ pub(super) struct Door {
     speaker: Speaker,
     tasks: Tasks,
     streams: Streams,
+    page: Option<ApprovalPage>,
 }
 
 impl Door {
-    pub(super) fn new(host: Arc<Host>, speaker: Speaker, state: State) -> Self {
-        Self { host, speaker, tasks: Tasks::of(state), streams: Streams::default() }
+    pub(super) fn new(
+        host: Arc<Host>,
+        speaker: Speaker,
+        state: State,
+        page: Option<ApprovalPage>,
+    ) -> Self {
+        Self { host, speaker, tasks: Tasks::of(state), streams: Streams::default(), page }
     }
 }
 
@@ -227,14 +236,34 @@ impl Door {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let (principal, door) = (self.speaker.principal(&context)?, self.speaker.door());
-        let arguments = Value::Object(request.arguments.unwrap_or_default()).to_string();
-        let token = context.meta.get_progress_token();
-        let (progress, telling) = token.map_or_else(Default::default, |token| {
-            let (sender, receiver) = mpsc::channel(PROGRESS_WAITING);
-            let telling = tokio::spawn(tell(context.peer.clone(), token, receiver));
-            (ProgressSink::to(sender), Some(telling))
-        });
+        let connected = matches!(self.speaker, Speaker::Connected { .. });
+        let mut asking = Asking::of(&request, &context, connected, self.page.as_ref());
+        loop {
+            let (approval, summary) = match self.carry_once(&request, &context).await? {
+                Carried::Task(task) => return Ok(CallToolResponse::Task(tasks::handle(&task))),
+                Carried::Done(Err(Stop::Held { approval, summary })) => (approval, summary),
+                Carried::Done(outcome) => return Ok(answered(outcome).into()),
+            };
+            let next = match &mut asking {
+                Some(asking) => asking.next(&request.name, approval).await,
+                None => Next::Say,
+            };
+            match next {
+                Next::Again => {}
+                Next::Ask(asked) => return Ok(asked.into()),
+                Next::Say => return Ok(self.held(approval, summary).into()),
+            }
+        }
+    }
+
+    async fn carry_once(
+        &self,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Carried, ErrorData> {
+        let (principal, door) = (self.speaker.principal(context)?, self.speaker.door());
+        let arguments = Value::Object(request.arguments.clone().unwrap_or_default()).to_string();
+        let (progress, telling) = progress::heard(&context.peer, context.meta.get_progress_token());
         let read = self.host.tools.read(&principal, door, &request.name, &arguments, progress);
         let call = match read {
             Ok(call) => call,
@@ -242,7 +271,7 @@ impl Door {
             Err(error @ (ReadError::NoSuchTool { .. } | ReadError::KeptBack { .. })) => {
                 return Err(ErrorData::invalid_params(error.to_string(), None));
             }
-            Err(error) => return Ok(failed("arguments", &error.to_string(), None).into()),
+            Err(error) => return Ok(unread(&error)),
         };
         let cancelled = context.ct.clone();
         let cancelled = async move { cancelled.cancelled().await };
@@ -256,11 +285,22 @@ impl Door {
             // What comes after the answer is a mistake in MCP. A task that panicked has said so.
             let _told = telling.await;
         }
-        Ok(match carried {
-            Carried::Done(outcome) => answered(outcome).into(),
-            Carried::Task(task) => CallToolResponse::Task(tasks::handle(&task)),
-        })
+        Ok(carried)
     }
+
+    /// What every client can do with a call that is held: to show its words, and to call again.
+    fn held(&self, approval: ApprovalId, summary: String) -> CallToolResult {
+        let mut result = answered(Err(Stop::Held { approval, summary }));
+        if let (Some(page), Some(meta)) = (&self.page, &mut result.meta) {
+            meta.0.insert(SHOWN_AT.to_owned(), page.of(approval).into());
+        }
+        result
+    }
+}
+
+fn unread(error: &ReadError) -> Carried {
+    let failure = ToolFailure { code: "arguments".to_owned(), message: error.to_string() };
+    Carried::Done(Err(Stop::Failed(failure)))
 }
 
 fn described(tool: &Tool) -> rmcp::model::Tool {
@@ -320,61 +360,14 @@ fn failed(code: &str, message: &str, approval: Option<String>) -> CallToolResult
     result
 }
 
-/// Passes on what a tool says, as fast as the client reads.
-async fn tell(peer: Peer<RoleServer>, token: ProgressToken, mut said: mpsc::Receiver<Said>) {
-    let mut reached = None;
-    while let Some(said) = said.recv().await {
-        let mut note = notification(token.clone(), said);
-        note.progress = rising(reached, note.progress);
-        reached = Some(note.progress);
-        if peer.notify_progress(note).await.is_err() {
-            return;
-        }
-    }
-}
-
-fn notification(token: ProgressToken, said: Said) -> ProgressNotificationParam {
-    match said {
-        Said::Progress(Progress { done, total, message }) => {
-            let mut note = ProgressNotificationParam::new(token, count(done));
-            note.total = total.map(count);
-            note.message = Some(message);
-            note
-        }
-        Said::Part(text) => {
-            let mut meta = MetaObject::new();
-            meta.0.insert(PART.to_owned(), true.into());
-            let mut note = ProgressNotificationParam::new(token, 0.0);
-            note.message = Some(text);
-            note.meta = Some(NotificationMetaObject(meta));
-            note
-        }
-    }
-}
-
-/// MCP wants each notification to tell of more progress than the one before; a part is less than a step.
-fn rising(reached: Option<f64>, progress: f64) -> f64 {
-    reached.map_or(progress, |reached| progress.max((reached + SLIVER).max(reached.next_up())))
-}
-
-/// MCP counts in floating point.
-#[expect(clippy::cast_precision_loss, reason = "nobody sees the difference beyond 2^53 steps")]
-fn count(steps: u64) -> f64 {
-    steps as f64
-}
-
 const INSTRUCTIONS: &str = "Tools run in a sandbox, under policies. A call that answers `held` waits for a person: \
      call again with the same arguments once it is approved. A call that answers `forbidden` or `not-granted` does not \
      become possible by asking again.";
 /// Where programs find the code of a failure, and the approval that a held call waits for.
 const CODE: &str = "toolward/code";
 const APPROVAL: &str = "toolward/approval";
-/// On a notification whose message is a part of the result.
-const PART: &str = "toolward/part";
-/// Of a step.
-const SLIVER: f64 = 1.0 / 1024.0;
-/// Messages and parts that wait for the client; then the tool waits.
-const PROGRESS_WAITING: usize = 16;
+/// Where the approval is shown to people, where there is such a page.
+const SHOWN_AT: &str = "toolward/page";
 /// Tools on one page.
 const PAGE: usize = 100;
 const AFTER: &str = "after:";

@@ -23,13 +23,18 @@ use super::{
     mcp::{Door, Speaker},
     problem::Problem,
 };
-use crate::host::Host;
+use crate::{config::ApprovalPage, host::Host};
 
 /// Answers MCP requests.
 pub(super) type Service = StreamableHttpService<Door, NeverSessionManager>;
 
 /// The SDK's part. `Host` and `Origin` were checked by the guard, and the body's length is by [`body`].
-pub(super) fn service(host: Arc<Host>, state: Remembered, body_bytes: usize) -> Service {
+pub(super) fn service(
+    host: Arc<Host>,
+    state: Remembered,
+    body_bytes: usize,
+    page: Option<ApprovalPage>,
+) -> Service {
     let mut config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         // One write for one result; a stream only where there is something to tell before it.
@@ -37,7 +42,7 @@ pub(super) fn service(host: Arc<Host>, state: Remembered, body_bytes: usize) -> 
         .with_max_request_body_bytes(body_bytes)
         .disable_allowed_hosts();
     config.sse_retry = None;
-    let door = Door::new(host, Speaker::Requesting, state);
+    let door = Door::new(host, Speaker::Requesting, state, page);
     StreamableHttpService::new(move || Ok(door.clone()), Arc::default(), config)
 }
 

@@ -11,20 +11,22 @@ use toolward_gate::Principal;
 use toolward_state::State;
 
 use super::mcp::{Door, Speaker};
-use crate::host::Host;
+use crate::{config::ApprovalPage, host::Host};
 
 /// Serves one client until it hangs up. That cancels what it still waits for.
 ///
-/// A message of more than `line_bytes` is thrown away as it comes, and nobody answers it.
+/// A message of more than `line_bytes` is thrown away as it comes, and nobody answers it. `page` is where people see the
+/// question that a call waits for.
 pub async fn serve(
     host: Arc<Host>,
     principal: Principal,
     state: State,
     line_bytes: usize,
+    page: Option<ApprovalPage>,
 ) -> anyhow::Result<()> {
     let (serving, mut served) = mpsc::channel(1);
     let speaker = Speaker::Connected { principal, _serving: serving };
-    let door = Door::new(host, speaker, state);
+    let door = Door::new(host, speaker, state, page);
     let (input, output) = rmcp::transport::stdio();
     let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(line_bytes);
     let service = match door.serve(transport).await {
