@@ -169,6 +169,13 @@ fn a_token_whose_scope_leaves_out_what_a_tool_needs_is_told_all_of_it() {
         told.contains("error=\"insufficient_scope\", scope=\"payments:charges:create\""),
         "{told}"
     );
+    let trail = server.place.run("audit tail").exits(0).out;
+    assert!(trail.contains("agent-7 calls create_charge through mcp-http"), "{trail}");
+    assert!(trail.contains("not-granted"), "{trail}");
+    // No token of whatever scope helps this one.
+    let visitor = server.mint("--id agent-9 --role visitor --scope host:log:write");
+    let refused = modern("tools/call", charge.clone()).token(&visitor).send(server.agents);
+    assert_eq!(result(&refused)["_meta"]["toolward/code"], "forbidden");
     assert_eq!(result(&server.ask(modern("tools/call", charge)))["_meta"]["toolward/code"], "held");
     server.end();
 }

@@ -2,6 +2,7 @@
 mod asking;
 mod listening;
 mod progress;
+mod refused;
 mod tasks;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use toolward_state::State;
 use tracing::Instrument as _;
 
 pub(super) use listening::Ends;
+pub(super) use refused::NotGranted;
 
 use self::{
     asking::{Asking, Next},
@@ -242,7 +244,10 @@ impl Door {
             let (approval, summary) = match self.carry_once(&request, &context).await? {
                 Carried::Task(task) => return Ok(CallToolResponse::Task(tasks::handle(&task))),
                 Carried::Done(Err(Stop::Held { approval, summary })) => (approval, summary),
-                Carried::Done(outcome) => return Ok(answered(outcome).into()),
+                Carried::Done(outcome) => {
+                    refused::tell(&context, &outcome);
+                    return Ok(answered(outcome).into());
+                }
             };
             let next = match &mut asking {
                 Some(asking) => asking.next(&request.name, approval).await,

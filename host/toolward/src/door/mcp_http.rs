@@ -20,7 +20,7 @@ use toolward_state::State as Remembered;
 use super::{
     agents::Agents,
     body,
-    mcp::{Door, Speaker},
+    mcp::{Door, NotGranted, Speaker},
     problem::Problem,
 };
 use crate::{config::ApprovalPage, host::Host};
@@ -65,14 +65,17 @@ pub(super) async fn answer(State(agents): State<Agents>, request: Request) -> Re
     if let Err((code, why)) = fits(&message) {
         return answered(StatusCode::BAD_REQUEST, code, why);
     }
-    if let Some(principal) = parts.extensions.get::<Principal>()
-        && let Some(missing) = beyond(&agents, principal, &message)
-    {
+    let principal = parts.extensions.get::<Principal>();
+    let missing = principal.and_then(|principal| beyond(&agents, principal, &message));
+    // What was read is what is answered: a second reader could read the first bytes otherwise.
+    let mut request = Request::from_parts(parts, Body::from(message.to_string()));
+    let refused = NotGranted::default();
+    request.extensions_mut().insert(refused.clone());
+    let mut response = agents.mcp.handle(request).await.map(Body::new);
+    // It went as far as the gate, which refused it and put that on record.
+    if let Some(missing) = missing.filter(|_| refused.is_set()) {
         return agents.guard.insufficient(&missing);
     }
-    // What was read is what is answered: a second reader could read the first bytes otherwise.
-    let request = Request::from_parts(parts, Body::from(message.to_string()));
-    let mut response = agents.mcp.handle(request).await.map(Body::new);
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
