@@ -1,7 +1,7 @@
 //! How does a request come in over the network? Sockets, TLS, time limits, and an end in good order.
 use std::{
     net::{IpAddr, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
@@ -19,6 +19,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::{mcp::Ends, room::Room};
@@ -155,6 +156,7 @@ async fn connected(
         tracing::debug!(%error, "a connection ended before it began");
         return;
     }
+    let stream = read_along(stream);
     let Some(tls) = tls else {
         let peer = Peer { address, certificates: Arc::default() };
         return answered(stream, peer, router, end).await;
@@ -168,6 +170,13 @@ async fn connected(
         Ok(Err(error)) => tracing::debug!(%error, "a connection did not get to TLS"),
         Err(_) => tracing::debug!("a connection was too slow to get to TLS"),
     }
+}
+
+/// Ends with an error where the other side reads nothing of what is written for it.
+fn read_along<S: AsyncRead + AsyncWrite>(stream: S) -> Pin<Box<TimeoutStream<S>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD));
+    Box::pin(stream)
 }
 
 async fn answered(
@@ -202,6 +211,8 @@ const HEADERS: Duration = Duration::from_secs(30);
 /// Bytes of a request's header.
 const HEADER_BYTES: usize = 64 << 10;
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Within which a client reads some of an answer that waits for it.
+const UNREAD: Duration = Duration::from_secs(30);
 /// For what is being answered when the host ends.
 const GRACE: Duration = Duration::from_secs(10);
 /// After an error that will not be gone at once, as where there are no descriptors left.
@@ -218,16 +229,19 @@ mod tests {
     use super::*;
     use crate::config::LimitsConfig;
 
-    /// What a connection hears that says this and no more, and how long it is kept.
-    async fn heard(said: &str) -> (String, Duration) {
-        let config = ListenConfig {
+    fn config() -> ListenConfig {
+        ListenConfig {
             address: "127.0.0.1:0".parse().unwrap(),
             url: None,
             origins: [].into(),
             tls: None,
             limits: LimitsConfig::default(),
-        };
-        let listener = Listener::bind(&config, None).await.unwrap();
+        }
+    }
+
+    /// What a connection hears that says this and no more, and how long it is kept.
+    async fn heard(said: &str) -> (String, Duration) {
+        let listener = Listener::bind(&config(), None).await.unwrap();
         let mut stream = TcpStream::connect(listener.address().unwrap()).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         let (stopping, began) = (Stopping::new(), Instant::now());
@@ -254,4 +268,35 @@ mod tests {
         let (told, kept) = heard("").await;
         assert!(told.is_empty() && kept < HEADERS.saturating_mul(2), "{told} {kept:?}");
     }
+
+    /// How much of an answer a client gets that pauses so long after each part that it reads.
+    async fn read_with(pause: Duration) -> usize {
+        let (mut stream, server) = tokio::io::duplex(PART);
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let router = Router::new().route("/", get(|| async { vec![b'x'; PARTS * PART] }));
+        let address = "127.0.0.1:1".parse().unwrap();
+        let peer = Peer { address, certificates: Arc::default() };
+        let reading = async {
+            let (mut part, mut whole) = (vec![0; PART], 0_usize);
+            loop {
+                sleep(pause).await;
+                match stream.read(&mut part).await {
+                    Ok(0) | Err(_) => return whole,
+                    Ok(read) => whole = whole.saturating_add(read),
+                }
+            }
+        };
+        let serving = answered(read_along(server), peer, router, std::future::pending());
+        tokio::join!(serving, reading).1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_reading_its_answer_loses_its_place_and_a_slow_one_does_not() {
+        assert!(read_with(UNREAD.saturating_mul(2)).await <= PART);
+        assert!(read_with(UNREAD / 2).await > PARTS * PART, "the header, too");
+    }
+
+    /// What the connection holds.
+    const PART: usize = 1024;
+    const PARTS: usize = 16;
 }

@@ -4,6 +4,7 @@
 //! request picks it up once somebody said yes. Where a client asks for `text/event-stream`, it hears of progress.
 #![expect(unused_qualifications, reason = "the macro of a route writes them")]
 
+mod accepted;
 pub(super) mod budgets;
 mod calling;
 mod once;

@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 use super::{
     super::{agents::Agents, place::only, problem::Problem},
     CallRequest,
+    accepted::wants_events,
     once::{Mine, Name},
     told,
 };
@@ -51,7 +52,7 @@ impl Asked {
         let digest = Digest::of_parts(&[tool.as_bytes(), arguments.as_bytes()]);
         let name = Name::read(headers, digest)?;
         let accepts = only(headers, &header::ACCEPT).unwrap_or_default();
-        let streamed = accepts.to_ascii_lowercase().contains("text/event-stream");
+        let streamed = wants_events(accepts);
         if streamed && name.is_some() {
             return Err(Problem::malformed(
                 "an answer that comes in parts is not kept: leave out `Idempotency-Key`, or `text/event-stream`",
