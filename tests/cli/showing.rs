@@ -60,6 +60,28 @@ fn a_terminal_and_a_program_are_shown_all_of_it() {
     assert_eq!(arguments["description"], description());
 }
 
+/// G-03: what a tool answers, and what somebody writes who says no, are texts from elsewhere, too.
+#[test]
+fn a_terminal_shows_answers_and_reasons_as_it_shows_questions() {
+    let place = Place::with(&["payments", "teller"]);
+    let said = json!({ "text": description() }).to_string();
+    for line in ["call say --args-json -", "call say --args-json - --json"] {
+        let told = place.run_with(line, &said).exits(0);
+        assert!(!hides(&told.out), "{line}: {}", told.told());
+        let answer: Value = serde_json::from_str(&told.out).unwrap();
+        let answer = answer.get("result").unwrap_or(&answer);
+        assert_eq!(answer["text"], description(), "to a program it is what the tool said");
+    }
+    let id = held(&place);
+    let words = "no\u{202e}\u{1b}[2J\nerror: approved";
+    place.run_with(&format!("approval deny {id} --comment '{words}'"), "").exits(0);
+    let arguments = json!({ "amount": 1000, "currency": "eur", "description": description() });
+    let denied = place.run_with("call create_charge --args-json -", &arguments.to_string());
+    let told = denied.told();
+    assert!(!hides(&told), "{told}");
+    assert!(told.contains(r"no\u{202e}\u{1b}[2J\u{a}error: approved"), "{told}");
+}
+
 /// G-03, G-11, G-32.
 #[test]
 fn slack_and_mail_show_all_of_it_or_say_where_it_is_shown() {

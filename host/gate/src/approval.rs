@@ -12,7 +12,7 @@ pub use access::{Access, Exception, Exceptions, WantedAccess};
 pub use chain::{Asking, Step, Turn};
 pub use compared::{Compared, Difference};
 pub use limits::{AnswerLimits, RequestLimits};
-pub use shown::{visible, visible_json};
+pub use shown::{visible, visible_json, visible_json_lines, visible_lines};
 pub use standing::{Roles, RolesFrom};
 
 use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};

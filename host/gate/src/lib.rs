@@ -48,7 +48,7 @@ pub use approval::{
     Access, Answer, AnswerLimits, Approval, ApprovalBook, ApprovalId, ApprovalState, Approvers,
     Asking, Caller, Compared, DecideError, Difference, Exception, Exceptions, FileError, Filing,
     Question, Request, RequestLimits, Roles, RolesFrom, Step, Turn, Verdict, WantedAccess, visible,
-    visible_json,
+    visible_json, visible_json_lines, visible_lines,
 };
 pub use audit::{
     Admitted, Audit, AuditLog, Chain, Change, Charge, Closed, Ending, Entry, Link, Note, Notes,

@@ -1,5 +1,8 @@
 //! What a person reads: all that an answer binds, from the very bytes that will run.
-use std::{fmt::Write as _, io};
+use std::{
+    fmt::{self, Write as _},
+    io,
+};
 
 use serde::Serialize;
 use serde_json::{Serializer, Value, ser::Formatter};
@@ -44,6 +47,31 @@ pub fn visible_json(data: &impl Serialize) -> serde_json::Result<String> {
     let mut written = Vec::new();
     data.serialize(&mut Serializer::with_formatter(&mut written, Visible))?;
     String::from_utf8(written).map_err(serde::ser::Error::custom)
+}
+
+/// The same in lines, for people.
+pub fn visible_json_lines(data: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(data)?;
+    let mut shown = String::with_capacity(text.len());
+    // What stands outside of its texts are signs, spaces and ends of lines.
+    for one in text.chars() {
+        if one == '\n' || !is_hidden(one) {
+            shown.push(one);
+        } else {
+            escape(one, &mut shown).map_err(serde::ser::Error::custom)?;
+        }
+    }
+    Ok(shown)
+}
+
+/// As JSON writes what stands in a text.
+fn escape(hidden: char, to: &mut String) -> fmt::Result {
+    hidden.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(to, "\\u{unit:04x}"))
+}
+
+/// Lines of text from elsewhere, each as [`visible`] shows it.
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 struct Visible;

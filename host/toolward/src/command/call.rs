@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 use tokio::sync::mpsc;
-use toolward_gate::{Progress, ProgressSink, Said};
+use toolward_gate::{Progress, ProgressSink, Said, visible_json_lines};
 
 use super::{Context, Failure, approval::visible, run};
 use crate::{authn::Shown, tools::ReadError, wiring};
@@ -73,7 +73,7 @@ impl Call {
                 Some(said) = said.recv() => match said {
                     Said::Progress(Progress { done, total, message }) => {
                         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
-                        progress.step(&format!("{done}{of} {message}"));
+                        progress.step(&visible(&format!("{done}{of} {message}")));
                     }
                     Said::Part(text) => progress.part(&visible(&text)),
                 },
@@ -88,8 +88,8 @@ impl Call {
             wiring::tell_once(&config, &context.passphrases(), &state).await;
         }
         let output = outcome.map_err(|stop| Failure::Stopped { stop })?;
-        let shown = || serde_json::to_string_pretty(&output.value).unwrap_or_default();
-        context.terminal.show(&json!({ "result": output.value }), shown)?;
+        let shown = visible_json_lines(&output.value).map_err(std::io::Error::from)?;
+        context.terminal.show(&json!({ "result": output.value }), || shown)?;
         Ok(())
     }
 

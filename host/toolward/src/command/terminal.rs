@@ -11,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
-use toolward_gate::{SourceError, visible_json};
+use toolward_gate::{SourceError, visible, visible_json, visible_lines};
 use toolward_vault::{PassphraseSource, Secret, SecretStoreError};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::FilterExt as _, layer::SubscriberExt as _,
@@ -42,7 +42,7 @@ impl Terminal {
         data: &impl Serialize,
         text: impl FnOnce() -> String,
     ) -> io::Result<()> {
-        let line = if self.json { visible_json(data)? } else { text() };
+        let line = if self.json { visible_json(data)? } else { visible_lines(&text()) };
         let mut out = io::stdout().lock();
         // A reader that has seen enough, as `head`, is not a failure.
         match writeln!(out, "{}", line.trim_end_matches('\n')).and_then(|()| out.flush()) {
@@ -55,7 +55,7 @@ impl Terminal {
     pub(super) fn say(&self, text: impl Display) {
         if !self.json {
             // Standard error may be closed; there is nowhere to say so.
-            let _said = writeln!(io::stderr(), "{text}");
+            let _said = writeln!(io::stderr(), "{}", visible_lines(&text.to_string()));
         }
     }
 
@@ -69,7 +69,7 @@ impl Terminal {
         } else if let Failure::Start(StartError::Source(errors)) = failure {
             errors.iter().try_for_each(|error| writeln!(out, "{}", drawn(error)))
         } else {
-            writeln!(out, "error: {failure}")
+            writeln!(out, "error: {}", told(failure))
         };
     }
 
@@ -111,6 +111,12 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What a tool, or a person, said of a call is one line, whatever they wrote.
+fn told(failure: &Failure) -> String {
+    let text = failure.to_string();
+    if matches!(failure, Failure::Stopped { .. }) { visible(&text) } else { visible_lines(&text) }
 }
 
 fn as_json(failure: &Failure) -> serde_json::Value {
