@@ -606,6 +606,8 @@ fn mail_brings_a_link_that_shows_nothing_without_a_login_and_serves_once() {
     };
     assert_eq!(say(&zoe, r#"{"verdict":"approve"}"#).0, 403);
     assert_eq!(say(&ana, r#"{"verdict":"maybe"}"#).0, 400);
+    // What is no answer does not use the link up.
+    assert_eq!(say(&ana, r#"{"verdict":"deny","limits":{"http_requests":1}}"#).0, 400);
     let (status, _, body) = say(&ana, r#"{"verdict":"approve","limits":{"http_requests":1}}"#);
     assert_eq!((status, body), (200, format!("{id}: approved")));
     assert_eq!(say(&ana, r#"{"verdict":"deny"}"#).0, 404);

@@ -91,19 +91,7 @@ impl ApprovalBook for State {
 
     async fn decide(&self, id: ApprovalId, answer: Answer) -> Result<Request, DecideError> {
         let mut writing = self.write().await?;
-        let row = sqlx::query("SELECT * FROM approvals WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&mut *writing)
-            .await
-            .map_err(unavailable)?;
-        // The time of the one who keeps the book: whoever answers has no say in it.
-        let answer = Answer { at: self.clock.now(), ..answer };
-        let mut request =
-            self.requests(row.as_slice()).await?.pop().ok_or(DecideError::Unknown(id))?;
-        let record = Record::Changed(change(&request, &answer));
-        request.take(answer)?;
-        self.save(&mut writing, &request).await?;
-        self.add(&mut writing, &record).await?;
+        let request = self.take_answer(&mut writing, id, answer).await?;
         writing.commit().await?;
         self.answered.notify_waiters();
         Ok(request)
@@ -121,6 +109,29 @@ impl ApprovalBook for State {
 }
 
 impl State {
+    /// Takes an answer, and puts it on record.
+    pub(crate) async fn take_answer(
+        &self,
+        writing: &mut Writing,
+        id: ApprovalId,
+        answer: Answer,
+    ) -> Result<Request, DecideError> {
+        let row = sqlx::query("SELECT * FROM approvals WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&mut **writing)
+            .await
+            .map_err(unavailable)?;
+        // The time of the one who keeps the book: whoever answers has no say in it.
+        let answer = Answer { at: self.clock.now(), ..answer };
+        let mut request =
+            self.requests(row.as_slice()).await?.pop().ok_or(DecideError::Unknown(id))?;
+        let record = Record::Changed(change(&request, &answer));
+        request.take(answer)?;
+        self.save(writing, &request).await?;
+        self.add(writing, &record).await?;
+        Ok(request)
+    }
+
     /// Fails when the principal has as many open questions as it may have.
     async fn has_room(&self, writing: &mut Writing, filing: &Filing) -> Result<(), FileError> {
         let open: i64 = sqlx::query_scalar(

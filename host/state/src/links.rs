@@ -3,7 +3,7 @@ use std::str::FromStr as _;
 
 use jiff::SignedDuration;
 use sqlx::Row as _;
-use toolward_gate::{ApprovalId, Digest, Request, Unavailable};
+use toolward_gate::{Answer, ApprovalId, DecideError, Digest, Request, Unavailable};
 use uuid::Uuid;
 
 use crate::{State, micros, unavailable};
@@ -21,6 +21,8 @@ pub struct Link {
 pub enum LinkError {
     #[error("the link was used, is over, or never was; `toolward approval list` shows what waits")]
     Gone,
+    #[error(transparent)]
+    Undecided(#[from] DecideError),
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -59,8 +61,10 @@ impl State {
         Ok(Link { approval, person: row.try_get("person").map_err(unavailable)? })
     }
 
-    /// Uses a link up: of several who try, one does.
-    pub async fn use_link(&self, word: &str) -> Result<(), LinkError> {
+    /// Takes an answer that came by a link, and uses the link up: of several who try, one does. What is no answer
+    /// leaves it as it was.
+    pub async fn decide_by_link(&self, word: &str, answer: Answer) -> Result<Request, LinkError> {
+        let approval = self.follow_link(word).await?.approval;
         let mut writing = self.write().await?;
         let used = sqlx::query("UPDATE approval_links SET used_at = ?1 WHERE digest = ?2 AND used_at IS NULL AND expires_at > ?1")
             .bind(micros(self.clock.now()))
@@ -68,8 +72,13 @@ impl State {
             .execute(&mut *writing)
             .await
             .map_err(unavailable)?;
+        if used.rows_affected() != 1 {
+            return Err(LinkError::Gone);
+        }
+        let request = self.take_answer(&mut writing, approval, answer).await?;
         writing.commit().await?;
-        if used.rows_affected() == 1 { Ok(()) } else { Err(LinkError::Gone) }
+        self.answered.notify_waiters();
+        Ok(request)
     }
 
     /// Whether a signed answer comes for the first time. It is kept for an hour, which is longer than any signature

@@ -16,7 +16,7 @@ use super::{
     approvals::question,
     support::{Place, answer, call, call_with, fault, records},
 };
-use crate::State;
+use crate::{LinkError, State};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -448,11 +448,23 @@ async fn a_link_serves_once_until_the_question_is_over_and_only_its_digest_is_ke
         assert_eq!((link.approval, link.person.as_str()), (id, "ana"));
     }
     assert!(state.follow_link("made-up").await.is_err());
-    state.use_link(&word).await.unwrap();
-    assert!(state.use_link(&word).await.is_err() && state.follow_link(&word).await.is_err());
+    // What is no answer leaves it as it is.
+    let no = answer(&place, "ana", Verdict::Deny);
+    let limits = AnswerLimits { http_requests: Some(1), ..AnswerLimits::default() };
+    let unfit = state.decide_by_link(&word, Answer { limits, ..no.clone() }).await;
+    assert!(matches!(unfit, Err(LinkError::Undecided(DecideError::Unfit(_)))), "{unfit:?}");
+    let own = state.decide_by_link(&word, answer(&place, "robo", Verdict::Approve)).await;
+    assert!(matches!(own, Err(LinkError::Undecided(DecideError::OwnCall(_)))), "{own:?}");
+    let (first, second) = tokio::join!(
+        state.decide_by_link(&word, no.clone()),
+        state.decide_by_link(&word, no.clone())
+    );
+    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    assert!(matches!(state.follow_link(&word).await, Err(LinkError::Gone)));
+    assert_eq!(state.show(id).await.unwrap().unwrap().state, ApprovalState::Denied);
     let late = state.make_link(&request, "ana").await.unwrap();
     place.clock.pass(60 * MINUTE);
-    assert!(state.use_link(&late).await.is_err());
+    assert!(matches!(state.decide_by_link(&late, no).await, Err(LinkError::Gone)));
     state.shut().await;
     let bytes = std::fs::read(place.path()).unwrap();
     assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()));

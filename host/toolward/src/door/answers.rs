@@ -83,6 +83,7 @@ impl From<LinkError> for Refused {
     fn from(error: LinkError) -> Self {
         let status = match &error {
             LinkError::Gone => StatusCode::NOT_FOUND,
+            LinkError::Undecided(error) => of_undecided(error).0,
             LinkError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self(status, error.to_string())
@@ -267,8 +268,7 @@ async fn decide(
         comment: decided.comment,
         at: desk.clock.now(),
     };
-    desk.means.state.use_link(&word).await?;
-    let request = desk.means.state.decide(link.approval, answer).await?;
+    let request = desk.means.state.decide_by_link(&word, answer).await?;
     let more = if request.state == ApprovalState::Open {
         "; another person has to agree as well"
     } else {
