@@ -16,7 +16,7 @@ use crate::{State, approvals, faults, micros, timestamp, unavailable, writer::Wr
 pub use held::AccountFilter;
 use held::Limits;
 use rows::Charged;
-use sums::{Looked, Subject, blocking, calls, calls_before, used};
+use sums::{Looked, Place, Subject, blocking, calls, used};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -116,19 +116,14 @@ async fn check_rate(
     now: i64,
 ) -> Result<(), ReserveError> {
     let time = timestamp(now)?;
-    let before = match rate.window.begin(time) {
-        Some(_) => 0,
-        None => calls_before(writing, subject, rate).await?,
-    };
-    // The call that must leave the window before another one fits: the newest but `calls - 1`.
-    let room = u64::from(rate.calls).saturating_sub(before);
-    let blocking = match room {
-        0 => Some(now),
-        // Only who is refused waits until the one call is found.
-        _ if calls(writing, subject, rate, time).await?.used < u64::from(rate.calls) => None,
-        _ => blocking(writing, subject, rate, time, room).await?,
-    };
-    let Some(blocking) = blocking else { return Ok(()) };
+    let most = u64::from(rate.calls);
+    let used = calls(writing, subject, rate, time).await?.used;
+    if used < most {
+        return Ok(());
+    }
+    // Only who is refused waits until the call is found that must leave the window first.
+    let place = Place { room: most, beyond: used.saturating_sub(most) };
+    let blocking = blocking(writing, subject, rate, time, place).await?.unwrap_or(now);
     let leaves = rate.window.leaves(timestamp(blocking)?);
     let wait = leaves.map(|leaves| leaves.duration_since(time).unsigned_abs());
     Err(Refusal::OverRate { calls: rate.calls, window: rate.window, retry_after: wait }.into())

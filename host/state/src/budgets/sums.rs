@@ -266,7 +266,7 @@ async fn before(
 }
 
 /// The calls that a rate in total counts, and that were added up.
-pub(super) async fn calls_before(
+async fn calls_before(
     connection: &mut SqliteConnection,
     subject: Subject<'_>,
     rate: &RateLimit,
@@ -274,18 +274,35 @@ pub(super) async fn calls_before(
     before(connection, subject, rate.by, None, "calls").await
 }
 
-/// When the call began that leaves no place for another one, where so many may be in the window.
+/// Which call of a window has to leave it before there is a place: the newest but so many less one, and the oldest but
+/// so many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) room: u64,
+    pub(super) beyond: u64,
+}
+
+impl Place {
+    /// From the nearer end: who is at a limit is a few calls beyond it, and many after the first.
+    fn order(self) -> (&'static str, u64) {
+        let skipped = self.room.saturating_sub(1);
+        if self.beyond < skipped { ("ASC", self.beyond) } else { ("DESC", skipped) }
+    }
+}
+
+/// When the call began that leaves no place for another one.
 pub(super) async fn blocking(
     connection: &mut SqliteConnection,
     subject: Subject<'_>,
     rate: &RateLimit,
     now: Timestamp,
-    room: u64,
+    place: Place,
 ) -> Result<Option<i64>, Unavailable> {
     let mut query = QueryBuilder::new("SELECT at FROM uses WHERE ");
     calls_within(&mut query, subject, rate, now);
-    let skipped = i64::try_from(room.saturating_sub(1)).map_err(unavailable)?;
-    query.push(" ORDER BY at DESC LIMIT 1 OFFSET ").push_bind(skipped);
+    let (order, skipped) = place.order();
+    query.push(format!(" ORDER BY at {order} LIMIT 1 OFFSET "));
+    query.push_bind(i64::try_from(skipped).map_err(unavailable)?);
     query.build_query_scalar().fetch_optional(&mut *connection).await.map_err(unavailable)
 }
 

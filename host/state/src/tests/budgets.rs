@@ -89,6 +89,26 @@ async fn a_rate_refuses_the_call_over_it_and_says_when_to_try_again() {
     );
 }
 
+/// It is looked for from the end of the window that is nearer.
+#[tokio::test]
+async fn a_rate_that_was_lowered_says_when_enough_calls_have_left_the_window() {
+    let place = Place::new();
+    let state = place.open().await;
+    for _ in 0..6 {
+        rate(6, MINUTE).take(&place, &state, 0).await.unwrap();
+        place.clock.pass(Duration::from_secs(5));
+    }
+    // They began 30, 25, 20, 15, 10 and 5 seconds ago.
+    for calls in 1..=6 {
+        let refused = rate(calls, MINUTE).take(&place, &state, 0).await.unwrap_err();
+        let retry_after = Duration::from_secs(60 - 5 * u64::from(calls));
+        assert_eq!(
+            refused,
+            Refusal::OverRate { calls, window: MINUTE.into(), retry_after: Some(retry_after) }
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_rate_of_no_calls_refuses_every_call() {
     let place = Place::new();
