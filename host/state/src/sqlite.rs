@@ -91,7 +91,7 @@ impl State {
             // A slow disk shows in the metrics. On standard error it would stand beside what a program reads.
             .disable_statement_logging();
         let open = |error: sqlx::Error| not_opened(path, &error);
-        let writer = connect(1, options.clone()).await.map_err(open)?;
+        let writer = connect(1, options.clone().busy_timeout(AGAIN)).await.map_err(open)?;
         let unsealed = migrate(&writer, path).await?;
         let fresh = async || Ok(unsealed || audit::is_empty(&writer).await?);
         let key = Arc::new(AuditKey::beside(path, fresh).await?);
@@ -197,18 +197,37 @@ fn check_found(path: &Path, found: &fs::Metadata) -> Result<(), StateError> {
     check_mode(path, found)
 }
 
-/// Connects, and tries again while another host does the same: SQLite waits by itself for every lock but
-/// the one that a new file needs once, to be given its log.
+/// Connects, also while another host does the same: SQLite does not wait by itself for the lock that a new file needs
+/// once, to be given its log.
 async fn connect(most: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    let start = Instant::now();
+    let patience = Patience::begin();
     loop {
         let pool = SqlitePoolOptions::new().max_connections(most);
         match pool.connect_with(options.clone()).await {
-            Err(error) if is_code(&error, BUSY_CODE) && start.elapsed() < BUSY => {
-                tokio::time::sleep(AGAIN).await;
-            }
+            Err(error) if patience.lasts(&error) => Patience::pause().await,
             connected => return connected,
         }
+    }
+}
+
+/// How long something is tried again while another process has the file, and how often.
+///
+/// SQLite's own wait looks ever more seldom, ten times a second in the end: beside a host that writes without a pause it
+/// hardly ever finds the moment between two writes.
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Whether what failed so may still succeed.
+    pub(crate) fn lasts(&self, error: &sqlx::Error) -> bool {
+        is_code(error, BUSY_CODE) && self.0.elapsed() < BUSY
+    }
+
+    pub(crate) async fn pause() {
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -216,7 +235,13 @@ async fn connect(most: u32, options: SqliteConnectOptions) -> Result<SqlitePool,
 /// not ours stays as it was. Says whether there is a trail that was written before there was a key.
 async fn migrate(writer: &SqlitePool, path: &Path) -> Result<bool, StateError> {
     let open = |error: sqlx::Error| not_opened(path, &error);
-    let mut writing = writer.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
+    let patience = Patience::begin();
+    let mut writing = loop {
+        match writer.begin_with("BEGIN IMMEDIATE").await {
+            Err(error) if patience.lasts(&error) => Patience::pause().await,
+            begun => break begun.map_err(open)?,
+        }
+    };
     let unsealed: bool =
         sqlx::query_scalar(UNSEALED).fetch_one(&mut *writing).await.map_err(open)?;
     // As `run` does it; the future of `run` itself cannot be sent to another thread from here.
@@ -273,8 +298,8 @@ const UNSEALED: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') 
     AND NOT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'seal')";
 /// How long a write waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
-/// How long to wait before connecting again.
-const AGAIN: Duration = Duration::from_millis(10);
+/// How long to wait before looking again whether it is free.
+const AGAIN: Duration = Duration::from_millis(1);
 /// `SQLITE_BUSY` and `SQLITE_NOTADB`, as in <https://www.sqlite.org/rescode.html>.
 const BUSY_CODE: u32 = 5;
 const NOT_A_DATABASE_CODE: u32 = 26;

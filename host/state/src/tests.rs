@@ -8,6 +8,7 @@ mod contract;
 mod crash;
 mod crowd;
 mod denials;
+mod fair;
 pub(crate) mod faults;
 mod group;
 mod hostile;

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
 use toolward_gate::{Link, STEP, Unavailable, step};
 use tracing::{debug_span, field::Empty};
 
-use crate::{faults, unavailable};
+use crate::{faults, sqlite::Patience, unavailable};
 
 /// The one way in. Clones write in the same groups.
 #[derive(Clone)]
@@ -90,7 +90,15 @@ impl Writer {
         let connection = self.0.pool.acquire().await.map_err(unavailable)?;
         let done = watch::Sender::new(None);
         let mut group = Group { connection, ended: false, whole: 0, torn: false, last: None, done };
-        run(&mut group.connection, "BEGIN IMMEDIATE").await?;
+        let patience = Patience::begin();
+        while let Err(error) =
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *group.connection).await
+        {
+            if !patience.lasts(&error) {
+                return Err(unavailable(error));
+            }
+            Patience::pause().await;
+        }
         // It waits for the lock behind those who wait already: they are all in this group.
         tokio::spawn(finish(self.0.clone()));
         Ok(group)
