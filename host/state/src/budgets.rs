@@ -16,7 +16,7 @@ use crate::{State, approvals, faults, micros, timestamp, unavailable, writer::Wr
 pub use held::AccountFilter;
 use held::Limits;
 use rows::Charged;
-use sums::{Looked, Place, Subject, blocking, calls, used};
+use sums::{Looked, Subject, blocking, calls, used};
 
 #[async_trait]
 impl BudgetLedger for State {
@@ -116,14 +116,12 @@ async fn check_rate(
     now: i64,
 ) -> Result<(), ReserveError> {
     let time = timestamp(now)?;
-    let most = u64::from(rate.calls);
     let used = calls(writing, subject, rate, time).await?.used;
-    if used < most {
+    if used < u64::from(rate.calls) {
         return Ok(());
     }
     // Only who is refused waits until the call is found that must leave the window first.
-    let place = Place { room: most, beyond: used.saturating_sub(most) };
-    let blocking = blocking(writing, subject, rate, time, place).await?.unwrap_or(now);
+    let blocking = blocking(writing, subject, rate, time, used).await?.unwrap_or(now);
     let leaves = rate.window.leaves(timestamp(blocking)?);
     let wait = leaves.map(|leaves| leaves.duration_since(time).unsigned_abs());
     Err(Refusal::OverRate { calls: rate.calls, window: rate.window, retry_after: wait }.into())

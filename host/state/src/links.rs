@@ -64,17 +64,15 @@ impl State {
     /// Takes an answer that came by a link, and uses the link up: of several who try, one does. What is no answer
     /// leaves it as it was.
     pub async fn decide_by_link(&self, word: &str, answer: Answer) -> Result<Request, LinkError> {
-        let approval = self.follow_link(word).await?.approval;
         let mut writing = self.write().await?;
-        let used = sqlx::query("UPDATE approval_links SET used_at = ?1 WHERE digest = ?2 AND used_at IS NULL AND expires_at > ?1")
+        let approval: Option<String> = sqlx::query_scalar("UPDATE approval_links SET used_at = ?1 WHERE digest = ?2 AND used_at IS NULL AND expires_at > ?1 RETURNING approval")
             .bind(micros(self.clock.now()))
             .bind(Digest::of(word.as_bytes()).to_string())
-            .execute(&mut *writing)
+            .fetch_optional(&mut *writing)
             .await
             .map_err(unavailable)?;
-        if used.rows_affected() != 1 {
-            return Err(LinkError::Gone);
-        }
+        let approval =
+            ApprovalId::from_str(&approval.ok_or(LinkError::Gone)?).map_err(unavailable)?;
         let request = self.take_answer(&mut writing, approval, answer).await?;
         writing.commit().await?;
         self.answered.notify_waiters();

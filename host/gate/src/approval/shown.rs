@@ -1,8 +1,5 @@
 //! What a person reads: all that an answer binds, from the very bytes that will run.
-use std::{
-    fmt::{self, Write as _},
-    io,
-};
+use std::{fmt::Write as _, io};
 
 use serde::Serialize;
 use serde_json::{Serializer, Value, ser::Formatter};
@@ -58,15 +55,15 @@ pub fn visible_json_lines(data: &impl Serialize) -> serde_json::Result<String> {
         if one == '\n' || !is_hidden(one) {
             shown.push(one);
         } else {
-            escape(one, &mut shown).map_err(serde::ser::Error::custom)?;
+            shown.push_str(&escaped(one));
         }
     }
     Ok(shown)
 }
 
 /// As JSON writes what stands in a text.
-fn escape(hidden: char, to: &mut String) -> fmt::Result {
-    hidden.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(to, "\\u{unit:04x}"))
+fn escaped(hidden: char) -> String {
+    hidden.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
 /// Lines of text from elsewhere, each as [`visible`] shows it.
@@ -85,9 +82,7 @@ impl Formatter for Visible {
         while let Some((place, hidden)) = rest.char_indices().find(|(_, one)| is_hidden(*one)) {
             let (before, after) = rest.split_at(place);
             writer.write_all(before.as_bytes())?;
-            for unit in hidden.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
+            writer.write_all(escaped(hidden).as_bytes())?;
             rest = after.strip_prefix(hidden).unwrap_or_default();
         }
         writer.write_all(rest.as_bytes())

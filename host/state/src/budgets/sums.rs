@@ -265,42 +265,21 @@ async fn before(
     whole(sum)
 }
 
-/// The calls that a rate in total counts, and that were added up.
-async fn calls_before(
-    connection: &mut SqliteConnection,
-    subject: Subject<'_>,
-    rate: &RateLimit,
-) -> Result<u64, Unavailable> {
-    before(connection, subject, rate.by, None, "calls").await
-}
-
-/// Which call of a window has to leave it before there is a place: the newest but so many less one, and the oldest but
-/// so many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) room: u64,
-    pub(super) beyond: u64,
-}
-
-impl Place {
-    /// From the nearer end: who is at a limit is a few calls beyond it, and many after the first.
-    fn order(self) -> (&'static str, u64) {
-        let skipped = self.room.saturating_sub(1);
-        if self.beyond < skipped { ("ASC", self.beyond) } else { ("DESC", skipped) }
-    }
-}
-
-/// When the call began that leaves no place for another one.
+/// When the call began that has to leave the window before another one fits, where so many are used: the newest but
+/// as many as may be, less one.
 pub(super) async fn blocking(
     connection: &mut SqliteConnection,
     subject: Subject<'_>,
     rate: &RateLimit,
     now: Timestamp,
-    place: Place,
+    used: u64,
 ) -> Result<Option<i64>, Unavailable> {
     let mut query = QueryBuilder::new("SELECT at FROM uses WHERE ");
     calls_within(&mut query, subject, rate, now);
-    let (order, skipped) = place.order();
+    // From the nearer end: who is at a limit is a few calls beyond it, and many after the first.
+    let most = u64::from(rate.calls);
+    let (older, newer) = (used.saturating_sub(most), most.saturating_sub(1));
+    let (order, skipped) = if older < newer { ("ASC", older) } else { ("DESC", newer) };
     query.push(format!(" ORDER BY at {order} LIMIT 1 OFFSET "));
     query.push_bind(i64::try_from(skipped).map_err(unavailable)?);
     query.build_query_scalar().fetch_optional(&mut *connection).await.map_err(unavailable)
@@ -318,7 +297,7 @@ pub(super) async fn calls(
     let looked = Looked { now: micros(now), except: None };
     let mut sum = limit.sum(connection, Counted::Calls, looked).await?;
     if begin.is_none() {
-        let before = calls_before(connection, subject, rate).await?;
+        let before = before(connection, subject, rate.by, None, "calls").await?;
         sum.used = sum.used.saturating_add(before);
     }
     Ok(sum)
