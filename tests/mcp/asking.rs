@@ -7,12 +7,7 @@ use crate::cli::Place;
 /// Connects as one that can ask so.
 fn connected(place: &Place, capabilities: &Value) -> Client {
     let mut client = Client::silent(place);
-    let hello = json!({
-        "protocolVersion": "2025-11-25", "capabilities": capabilities,
-        "clientInfo": { "name": "a client", "version": "1" },
-    });
-    client.ask("initialize", hello);
-    client.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string());
+    client.greet("2025-11-25", capabilities);
     client
 }
 

@@ -71,10 +71,15 @@ impl Client {
     }
 
     pub(crate) fn initialize(&mut self) -> Value {
+        self.greet("2025-06-18", &json!({}))
+    }
+
+    /// As a client of this revision that can do this.
+    pub(crate) fn greet(&mut self, revision: &str, capabilities: &Value) -> Value {
         let answer = self.ask(
             "initialize",
             json!({
-                "protocolVersion": "2025-06-18", "capabilities": {},
+                "protocolVersion": revision, "capabilities": capabilities,
                 "clientInfo": { "name": "a client", "version": "1" },
             }),
         );

@@ -235,13 +235,14 @@ fn after(cursor: &str) -> Result<ToolName, ErrorData> {
 impl Door {
     async fn carry(
         &self,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = Value::Object(request.arguments.take().unwrap_or_default()).to_string();
         let connected = matches!(self.speaker, Speaker::Connected { .. });
-        let mut asking = Asking::of(&request, &context, connected, self.page.as_ref());
+        let (name, mut asking) = (request.name.as_ref(), None);
         loop {
-            let (approval, summary) = match self.carry_once(&request, &context).await? {
+            let (approval, summary) = match self.carry_once(name, &arguments, &context).await? {
                 Carried::Task(task) => return Ok(CallToolResponse::Task(tasks::handle(&task))),
                 Carried::Done(Err(Stop::Held { approval, summary })) => (approval, summary),
                 Carried::Done(outcome) => {
@@ -249,8 +250,11 @@ impl Door {
                     return Ok(answered(outcome).into());
                 }
             };
-            let next = match &mut asking {
-                Some(asking) => asking.next(&request.name, approval).await,
+            // Most calls are not held, and have nothing to ask.
+            let next = match asking.get_or_insert_with(|| {
+                Asking::of(&request, &context, connected, self.page.as_ref())
+            }) {
+                Some(asking) => asking.next(name, approval).await,
                 None => Next::Say,
             };
             match next {
@@ -263,13 +267,13 @@ impl Door {
 
     async fn carry_once(
         &self,
-        request: &CallToolRequestParams,
+        name: &str,
+        arguments: &str,
         context: &RequestContext<RoleServer>,
     ) -> Result<Carried, ErrorData> {
         let (principal, door) = (self.speaker.principal(context)?, self.speaker.door());
-        let arguments = Value::Object(request.arguments.clone().unwrap_or_default()).to_string();
         let (progress, telling) = progress::heard(&context.peer, context.meta.get_progress_token());
-        let read = self.host.tools.read(&principal, door, &request.name, &arguments, progress);
+        let read = self.host.tools.read(&principal, door, name, arguments, progress);
         let call = match read {
             Ok(call) => call,
             // A model can mend its arguments; a tool that is not there is the client's mistake.
