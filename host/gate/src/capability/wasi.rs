@@ -44,15 +44,6 @@ pub enum StandIn {
     Config(String),
 }
 
-impl StandIn {
-    /// The variable or the key.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Variable(name) | Self::Config(name) => name,
-        }
-    }
-}
-
 /// Whether a capability over this interface says which requests may leave.
 pub(super) fn has_destinations(interface: &str) -> bool {
     matches!(interface, "http" | "wasi-http")
