@@ -179,3 +179,59 @@ impl fmt::Debug for Digest {
         write!(f, "{self}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capability_is_named_by_service_resource_and_action() {
+        let longest = format!("a:b:{}", "c".repeat(124));
+        for right in ["github:issues:write", "s3:eu-central-1:read", "7:-:x2", &longest] {
+            assert_eq!(right.parse::<CapabilityName>().unwrap().to_string(), right);
+        }
+        let longer = format!("{longest}c");
+        for wrong in [
+            "",
+            "github",
+            "github:issues",
+            "github:issues:",
+            "github::write",
+            ":issues:write",
+            "github:issues:write:all",
+            "github:*:write",
+            "GitHub:issues:write",
+            "github:issues_all:write",
+            "github:issues:write ",
+            "github:b\u{fc}cher:read",
+            &longer,
+        ] {
+            let error = wrong.parse::<CapabilityName>().unwrap_err();
+            assert_eq!(error, NameError::Capability(wrong.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_provider_is_the_first_part_of_what_it_provides() {
+        let of = |name: &str| name.parse::<CapabilityName>().unwrap().provider();
+        assert_eq!(of("s3-eu2:objects:read"), "s3-eu2".parse().unwrap());
+        assert_ne!(of("s3:objects:read"), of("objects:s3:read"));
+        let (longest, longer) = ("a".repeat(128), "a".repeat(129));
+        assert!(longest.parse::<ProviderName>().is_ok());
+        for wrong in ["", "GitHub", "a:b", "a_b", "*", &longer] {
+            assert!(wrong.parse::<ProviderName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_shown_whole_or_by_its_first_digits() {
+        const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.short(), "ba7816bf8f01");
+        assert_eq!((digest.to_string(), format!("{digest:?}")), (ABC.to_owned(), ABC.to_owned()));
+        assert_eq!(ABC.parse::<Digest>(), Ok(digest));
+        for wrong in [&ABC[7..], &ABC[..ABC.len() - 1], "sha256:", "sha512:ba7816bf8f01"] {
+            assert_eq!(wrong.parse::<Digest>(), Err(NameError::Digest(wrong.to_owned())));
+        }
+    }
+}

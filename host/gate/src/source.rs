@@ -142,4 +142,44 @@ mod tests {
         assert_eq!(suggestion("unknown field `colour`, expected one of `methods`, `paths`"), None);
         assert_eq!(suggestion("invalid type: integer `3`, expected a string"), None);
     }
+
+    #[test]
+    fn the_nearest_word_shares_at_least_half_with_what_was_written() {
+        for (word, near) in [
+            ("htp", Some("http")),
+            ("lgo", Some("log")),
+            ("clocks", Some("clock")),
+            ("tol", None),
+            ("io", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, ["clock", "http", "log"]), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn who_reads_an_error_sees_the_line_and_what_to_change() {
+        let file = SourceFile::new("a.toml", "x = 1\ny = 20\nz = 3\n");
+        let at = file.text.find("20").unwrap();
+        let error = file.error(at..at + 2, "too many").with_help("write a smaller number");
+        assert_eq!(
+            (error.path(), error.message(), error.help_text()),
+            (Path::new("a.toml"), "too many", Some("write a smaller number"))
+        );
+        let rendered = |error: &SourceError| {
+            let mut text = String::new();
+            miette::NarratableReportHandler::new().render_report(&mut text, error).unwrap();
+            text
+        };
+        let text = rendered(&error);
+        for shown in [
+            "a.toml:2:5: too many",
+            "snippet line 2: y = 20",
+            "label at line 2, columns 5 to 6: here",
+            "diagnostic help: write a smaller number",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert!(!rendered(&file.error(0..1, "too many")).contains("help"));
+    }
 }

@@ -134,6 +134,8 @@ risk = "low"
     assert_ne!(all.digest(), read(&wider).unwrap().digest());
 }
 
+mod lent;
+mod requests;
 mod servers;
 mod slots;
 

@@ -39,6 +39,7 @@ fn a_segment_with_a_kind_takes_only_what_is_written_like_it() {
                 "20240229",
                 "2024-02-29T00",
                 "+002024-02-29",
+                "-002024-02-29",
                 "2024-13-01",
             ],
         ),
@@ -199,6 +200,7 @@ fn a_pattern_is_within_another_segment_by_segment() {
         ("/a/{id}", "/a/{n:int}"),
         ("/a", "/a/{rest...}"),
         ("/", "/{x}"),
+        ("/", "/{rest...}"),
         ("/a/{rest...}", "/a/{x}"),
         ("/a/b", "/a"),
     ] {

@@ -30,6 +30,25 @@ fn only_declared_fields_pass() {
 }
 
 #[test]
+fn what_passes_is_told_field_by_field() {
+    let fields = projection([
+        field("/user/name", FieldKind::String, Some(40)),
+        field("/items/*/id", FieldKind::Integer, None),
+        field("/raw", FieldKind::Any, Some(900)),
+    ]);
+    assert_eq!(
+        fields.unwrap().described(),
+        [
+            "/items/*/id (a whole number)",
+            "/raw (a value of at most 900 bytes)",
+            "/user/name (a string of at most 40 characters)",
+        ]
+    );
+    let lone = scalars(&["/*"]).unwrap();
+    assert_eq!(lone.described(), ["/* (a string, a number or a boolean)"]);
+}
+
+#[test]
 fn a_list_at_the_top_or_the_whole_document_can_be_declared() {
     let list = scalars(&["/*/id"]).unwrap();
     assert_eq!(list.project(json!([{ "id": 1, "x": 2 }])), Ok(json!([{ "id": 1 }])));

@@ -93,6 +93,8 @@ fn a_destination_is_one_host_and_one_port_of_http() {
         "https://[0:0:0:0:0:0:0:1]",
         "https://[::ffff:127.0.0.1]",
         "https://[::1%25lo]",
+        "https://[::1]8443",
+        "https://[::1",
         "ftp://api.example.com",
         "unix:///run/docker.sock",
     ] {

@@ -61,6 +61,40 @@ fn the_templates_of_known_services_are_read() {
 }
 
 #[test]
+fn every_part_of_a_request_can_be_signed_and_its_lines_kept_apart() {
+    use SignedPart::{Body, BodySha256, Method, Path, Target, Text, Timestamp};
+    let signs = |sign: &str| {
+        format!(
+            "{{ hmac = \"sha384\", sign = \"{sign}\", header = \"x-signature\", write = \"{{timestamp}} {{hex}}\" }}"
+        )
+    };
+    let parts = "{timestamp}{method}{path}{target}{body}{body_sha256}";
+    assert_eq!(hmac(&signs(parts)).signed, [Timestamp, Method, Path, Target, Body, BodySha256]);
+    let lines = hmac(&signs("{method}\\n{target} ~\\n{timestamp}")).signed;
+    let text = |text: &str| Text(text.to_owned());
+    assert_eq!(lines, [Method, text("\n"), Target, text(" ~\n"), Timestamp]);
+    for other in ["\\t", "\\r\\n", "\\u007f", "\u{fc}"] {
+        let told = said_of(BEARER, &signs(&format!("{other}{parts}")));
+        assert!(told.contains("`sign` has a character that cannot stand there"), "{told}");
+    }
+}
+
+#[test]
+fn a_credential_goes_into_a_header_with_a_name_that_routes_nothing() {
+    for (name, written) in [("X-Api-Key", "x-api-key"), ("PRIVATE-TOKEN", "private-token")] {
+        let name = slot(&format!("{{ header = \"{name}\", as = \"raw\" }}"));
+        let header = Slot::Header { name: written.to_owned(), scheme: HeaderScheme::Raw };
+        assert_eq!(name, header);
+    }
+    for name in ["", "x api-key", "x-api-key:", "x_api_key", "Host", "Forwarded"] {
+        let told = said_of(BEARER, &format!("{{ header = \"{name}\", as = \"raw\" }}"));
+        assert!(told.contains("9:10: a credential cannot go into this header"), "{name}: {told}");
+    }
+    let told = said_of(BEARER, "{ as = \"raw\" }");
+    assert!(told.contains("a credential cannot go into this header"), "{told}");
+}
+
+#[test]
 fn every_mistake_about_a_slot_is_told() {
     let said = |slot: &str| said_of(BEARER, slot);
     let aws = |rest: &str| said(&format!("{{ aws_sigv4 = \"headers\", {rest} }}"));
