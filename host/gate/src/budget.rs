@@ -147,3 +147,6 @@ pub trait BudgetLedger: Send + Sync {
         Err(Unavailable::new("the ledger", "it keeps no account"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,19 @@ impl Call {
         ]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_call_is_the_same_wherever_it_is_written() {
+        let text = "01890f3e-7b6a-7c3d-8e2f-9a0b1c2d3e4f";
+        let uuid: Uuid = text.parse().unwrap();
+        let id = CallId::from_uuid(uuid);
+        assert_eq!((id.as_uuid(), id.to_string().as_str()), (uuid, text));
+        assert_eq!(serde_json::to_value(id).unwrap(), text);
+        let (one, two) = (CallId::generate(), CallId::generate());
+        assert!(one < two && one.as_uuid() != two.as_uuid());
+    }
+}

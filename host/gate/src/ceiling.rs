@@ -77,14 +77,21 @@ impl SandboxLimits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::SandboxLimits;
 
     #[test]
     fn a_limit_above_its_ceiling_is_lowered_and_another_stays() {
-        let wanted =
-            SandboxLimits { memory_bytes: usize::MAX, handles: 3, ..SandboxLimits::default() };
+        let wanted = SandboxLimits {
+            memory_bytes: usize::MAX,
+            handles: 3,
+            queue_time: Duration::MAX,
+            ..SandboxLimits::default()
+        };
         let given = wanted.at_most(&SandboxLimits::ceiling());
         assert_eq!((given.memory_bytes, given.handles), (256 << 20, 3));
+        assert_eq!(given.queue_time, Duration::from_secs(300));
     }
 
     #[test]

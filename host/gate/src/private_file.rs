@@ -136,6 +136,24 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_have_its_name_is_not_taken_for_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("a.{}", "k".repeat(300)));
+        let error = put(&path, b"one").unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::AlreadyExists, "{error}");
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn the_folder_that_goes_to_the_disk_is_the_one_that_the_file_is_in() {
+        let folder = tempfile::tempdir().unwrap();
+        sync_folder(&folder.path().join("a.key")).unwrap();
+        sync_folder(Path::new("a.key")).expect("the folder where the host runs");
+        let gone = sync_folder(&folder.path().join("gone").join("a.key")).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
     fn a_file_that_others_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.key");

@@ -188,3 +188,6 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ impl Serialize for Tally {
         serializer.collect_map(named.filter_map(|(name, usage)| Some((name.as_ref()?, usage))))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,13 +92,19 @@ fn account(ledger: &Arc<Ledger>) -> Account {
 }
 
 fn account_with(ledger: &Arc<Ledger>, budgets: Vec<BudgetLimit>) -> Account {
-    let opening = Opening {
-        used: micros(1).into(),
-        ahead: [(name(), micros(10))].into(),
-        limits: Limits::default(),
-    };
+    let opening = opening(&AnswerLimits::default());
     *ledger.held.lock().unwrap() = opening.total().total();
     Account::open(&call(), opening, budgets, ledger.clone(), Arc::new(SystemClock))
+}
+
+/// No budget holds it, only what whoever approved it allowed.
+fn account_under(ledger: &Arc<Ledger>, limits: &AnswerLimits) -> Account {
+    Account::open(&call(), opening(limits), Vec::new(), ledger.clone(), Arc::new(SystemClock))
+}
+
+fn opening(limits: &AnswerLimits) -> Opening {
+    let ahead = [(name(), micros(10))].into();
+    Opening { used: micros(1).into(), ahead, limits: Limits::of(limits) }
 }
 
 #[tokio::test]
@@ -230,4 +236,105 @@ async fn of_many_requests_at_once_as_many_leave_as_were_allowed() {
     }
     assert_eq!(taken, 3);
     assert!(Limits::default().take_request(), "without a limit, all of them");
+}
+
+#[tokio::test]
+async fn a_yes_to_so_much_is_no_yes_to_more() {
+    let ledger = Arc::new(Ledger::of(100));
+    let limits = AnswerLimits { cost: Some(Cost(20)), ..AnswerLimits::default() };
+    let account = account_under(&ledger, &limits);
+    account.set_aside(&name(), micros(10)).await.unwrap().settle(micros(10)).await;
+    let over = account.set_aside(&name(), micros(10)).await;
+    let most = Cost(20);
+    let is_refused = matches!(over, Err(ReserveError::Refused(Refusal::OverApproved { most: said })) if said == most);
+    assert!(is_refused, "{over:?}");
+    assert_eq!((account.usage().total(), ledger.held()), (micros(11), 11), "nothing leaves");
+    let all = account.set_aside(&name(), micros(9)).await.unwrap();
+    assert_eq!((account.usage().total(), ledger.held()), (micros(20), 20), "all that was allowed");
+    all.give_back().await;
+    let unlimited = account_under(&ledger, &AnswerLimits::default());
+    unlimited.set_aside(&name(), micros(u64::MAX)).await.unwrap().give_back().await;
+}
+
+#[test]
+fn a_call_sends_as_many_requests_as_were_allowed() {
+    let ledger = Arc::new(Ledger::of(100));
+    let limits = AnswerLimits { http_requests: Some(2), ..AnswerLimits::default() };
+    let account = account_under(&ledger, &limits);
+    let clone = account.clone();
+    assert_eq!(
+        [account.take_request(), clone.take_request(), account.take_request()],
+        [true, true, false]
+    );
+    assert!(account_under(&ledger, &AnswerLimits::default()).take_request());
+}
+
+#[tokio::test]
+async fn what_costs_is_written_down_before_it_leaves_although_nobody_limits_it() {
+    let one = Usage::default();
+    let cases = [
+        (Usage { cost: Cost(1), ..one }, true),
+        (Usage { tokens: 1, ..one }, true),
+        (Usage { cost: Cost(1), tokens: 1, ..one }, true),
+        (requests(1, 400), false),
+        (one, false),
+    ];
+    for (most, is_written) in cases {
+        let ledger = Arc::new(Ledger::of(100));
+        let account = account_with(&ledger, Vec::new());
+        let aside = account.set_aside(&name(), most).await.unwrap();
+        assert_eq!(*ledger.writes.lock().unwrap(), u32::from(is_written), "{most:?}");
+        aside.give_back().await;
+    }
+}
+
+#[tokio::test]
+async fn a_budget_of_money_or_of_another_provider_makes_nobody_write_down_a_free_request() {
+    let cases = [
+        ("usd:1/day", false),
+        ("tokens:9/day of model", false),
+        ("requests:9/day of shop", false),
+        ("requests:9/day of model", true),
+        ("bytes:900/day", true),
+    ];
+    for (budget, is_written) in cases {
+        let ledger = Arc::new(Ledger::of(100));
+        let account = account_with(&ledger, BudgetLimit::parse_all(budget).unwrap());
+        let aside = account.set_aside(&name(), requests(1, 400)).await.unwrap();
+        assert_eq!(*ledger.writes.lock().unwrap(), u32::from(is_written), "{budget}");
+        aside.give_back().await;
+    }
+}
+
+/// Admits, and keeps no account.
+struct Door;
+
+#[async_trait]
+impl BudgetLedger for Door {
+    async fn reserve(&self, _: Reservation<'_>) -> Result<(), ReserveError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_keeps_no_account_knows_nothing_and_lets_nothing_leave_that_costs() {
+    let opening = opening(&AnswerLimits::default());
+    let clock = Arc::new(SystemClock);
+    let account = Account::open(&call(), opening, Vec::new(), Arc::new(Door), clock.clone());
+    let refused = account.set_aside(&name(), micros(10)).await;
+    assert!(matches!(refused, Err(ReserveError::Unavailable(_))), "{refused:?}");
+    account.set_aside(&name(), requests(1, 9)).await.unwrap().give_back().await;
+    let budgets = BudgetLimit::parse_all("usd:1/day").unwrap();
+    assert_eq!(Door.remaining(&call(), &budgets, clock.now()).await.unwrap(), None);
+    let standings = Door.standings(None, clock.now()).await;
+    assert_eq!(standings.unwrap_err().to_string(), "the ledger cannot be read or written");
+}
+
+#[tokio::test]
+async fn a_log_names_the_call_of_an_account_and_what_is_aside_and_nothing_else() {
+    let account = account(&Arc::new(Ledger::of(100)));
+    let text = format!("Account {{ call: {:?}, .. }}", account.0.call);
+    assert_eq!(format!("{account:?}"), text);
+    let aside = account.set_aside(&name(), micros(10)).await.unwrap();
+    assert_eq!(format!("{aside:?}"), format!("Aside {{ most: {:?}, .. }}", Some(micros(10))));
 }

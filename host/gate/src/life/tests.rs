@@ -1,27 +1,32 @@
 //! What a switch that is thrown here does at once, and what else ends a life.
 mod ending;
 mod interleaved;
+mod known;
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard};
+use super::{Cause, Switch, SwitchFeed, SwitchSet, SwitchTarget, Switchboard};
 use crate::Unavailable;
 
 #[derive(Default)]
 struct Feed {
     set: Mutex<SwitchSet>,
     broken: bool,
+    unreadable: AtomicBool,
 }
 
 #[async_trait]
 impl SwitchFeed for Feed {
     async fn read(&self) -> Result<SwitchSet, Unavailable> {
+        if self.unreadable.load(Ordering::SeqCst) {
+            return Err(Unavailable::new("the switches", "the disk is gone"));
+        }
         Ok(self.set.lock().unwrap().clone())
     }
     async fn throw(&self, switch: Switch) -> Result<(), Unavailable> {
@@ -92,6 +97,54 @@ fn the_use_of_a_capability_by_a_digest_is_written_and_read_in_one_way() {
     ];
     for text in wrong {
         assert!(text.parse::<SwitchTarget>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_switch_is_written_and_read_in_one_way() {
+    let name = || "shop".to_owned();
+    let cases = [
+        (SwitchTarget::Everything, "everything"),
+        (SwitchTarget::Tool(name()), "tool shop"),
+        (SwitchTarget::Digest(name()), "digest shop"),
+        (SwitchTarget::Capability(name()), "capability shop"),
+        (SwitchTarget::Provider(name()), "provider shop"),
+        (SwitchTarget::Credential(name()), "credential shop"),
+        (SwitchTarget::Principal(name()), "principal shop"),
+    ];
+    for (target, text) in cases {
+        assert_eq!((target.to_string().as_str(), text.parse()), (text, Ok(target.clone())));
+        let written = serde_json::to_value(&target).unwrap();
+        assert_eq!(written, text);
+        assert_eq!(serde_json::from_value::<SwitchTarget>(written).unwrap(), target);
+    }
+    let nothing = ["", "all", "everything else", "tool", "digest ", "Tool shop", "shop"];
+    for text in nothing {
+        let error = text.parse::<SwitchTarget>().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`{text}` is not a kill switch")), "{error}");
+    }
+}
+
+#[test]
+fn who_is_stopped_is_told_by_what() {
+    let cases = [
+        (
+            Cause::SwitchThrown("tool order".parse().unwrap()),
+            "halted",
+            "the kill switch `tool order` is on",
+        ),
+        (Cause::SwitchesUnreadable, "halted", "the kill switches cannot be read"),
+        (Cause::TimeOver, "time-over", "its time is over"),
+        (Cause::IdentityEnded, "identity-ended", "the caller's token has ended"),
+        (Cause::IdentityDenied, "identity-denied", "the caller's token was revoked"),
+        (
+            Cause::CredentialEnded("shop".parse().unwrap()),
+            "credential-ended",
+            "the credential `shop` has ended",
+        ),
+    ];
+    for (cause, code, text) in cases {
+        assert_eq!((cause.code(), cause.to_string().as_str()), (code, text));
     }
 }
 

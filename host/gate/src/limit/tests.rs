@@ -94,6 +94,23 @@ fn a_limit_that_does_not_say_all_of_it_is_none() {
     }
 }
 
+#[test]
+fn requests_count_against_a_budget_of_them_or_of_their_bytes_at_their_provider() {
+    let cases = [
+        ("requests:1/day", [true, true]),
+        ("bytes:1/day", [true, true]),
+        ("requests:1/day of shop", [true, false]),
+        ("bytes:1/day of mail", [false, true]),
+        ("usd:1/day", [false, false]),
+        ("tokens:1/day of shop", [false, false]),
+    ];
+    for (text, counts) in cases {
+        let budget: BudgetLimit = text.parse().unwrap();
+        let of = |name: &str| budget.counts_requests_of(&name.parse().unwrap());
+        assert_eq!([of("shop"), of("mail")], counts, "{text}");
+    }
+}
+
 fn time() -> impl Strategy<Value = Timestamp> {
     // From 1970 to 2100.
     (0_i64..4_102_444_800).prop_map(|second| Timestamp::from_second(second).unwrap())

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::{Instant, advance};
 
-use super::super::{Cause, Life, Switchboard};
+use super::super::Life;
 use super::*;
 use crate::{
     Approvers, Arguments, Basis, Call, CallId, Capabilities, Clock, Cost, CredentialName, Digest,
@@ -14,7 +14,7 @@ use crate::{
     SandboxTerms, SourceFile, Terms, ToolRef,
 };
 
-struct Noon;
+pub(super) struct Noon;
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
@@ -38,7 +38,7 @@ inject = { header = "authorization", as = "bearer" }
 risk = "low"
 "#;
 
-fn call(ends_at: Option<Timestamp>) -> Call {
+pub(super) fn call(ends_at: Option<Timestamp>) -> Call {
     let identity = Identity {
         id: "agent-7".to_owned(),
         kind: Kind::Agent,
@@ -66,7 +66,7 @@ fn call(ends_at: Option<Timestamp>) -> Call {
 }
 
 /// Terms for so many seconds, with or without the capability that uses the credential `shop`.
-fn terms(seconds: u64, uses: bool) -> Terms {
+pub(super) fn terms(seconds: u64, uses: bool) -> Terms {
     let file = SourceFile::new("capabilities.toml", CAPABILITIES);
     let capabilities = Capabilities::parse(&file, &["http"]).unwrap();
     let name = "shop:orders:write".parse().unwrap();
@@ -138,6 +138,17 @@ async fn a_call_for_another_one_ends_with_whatever_ends_that_one() {
     let alone = board.watch(&call(None), &terms(60, false), &Noon);
     assert_eq!(ended(&below).await, (20, Cause::CredentialEnded(shop())));
     alone.check().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_ends_a_call_at_one_moment_its_own_time_is_told_first() {
+    let board = board(Some(20)).await;
+    let all = board.watch(&call(Some(after(20))), &terms(20, true), &Noon);
+    let untimed = board.watch(&call(Some(after(20))), &terms(60, true), &Noon);
+    let below = board.watch(&call(None), &terms(20, false), &Noon).within(&untimed);
+    assert_eq!(ended(&all).await, (20, Cause::TimeOver));
+    assert_eq!(untimed.check(), Err(Cause::CredentialEnded(shop())));
+    assert_eq!(below.check(), Err(Cause::TimeOver));
 }
 
 /// What is asked about a call that may use a capability of the shop.
