@@ -1,16 +1,13 @@
 //! Which fields of a result may be handed out?
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::capability::unescaped;
 
 /// The fields that stay, and everything in them. What it does not name is left out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Projection {
-    fields: Fields,
-    written: String,
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projection(Fields);
 
 /// What is kept below one place: all of it, or some fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,25 +29,13 @@ impl Projection {
                 pointer.strip_prefix('/')?.split('/').map(unescaped).collect::<Option<_>>()?;
             add(&mut root, &tokens);
         }
-        Some(Self { fields: Fields::Some(root), written: written.to_owned() })
+        Some(Self(Fields::Some(root)))
     }
 
     /// The value with nothing but the declared fields. A field that is not there stays away; where something
     /// else stands than the declaration goes through, it is left out.
     pub fn of(&self, value: &Value) -> Value {
-        keep(&self.fields, value).unwrap_or(Value::Null)
-    }
-}
-
-impl fmt::Display for Projection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
-    }
-}
-
-impl fmt::Debug for Projection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Projection({})", self.written)
+        keep(&self.0, value).unwrap_or(Value::Null)
     }
 }
 
