@@ -102,7 +102,7 @@ fn host_in(piece: &str) -> Option<String> {
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     let host = rest.split(':').next().unwrap_or_default();
     let host = host.trim_matches(|one: char| !one.is_alphanumeric());
-    let label = |one: &str| !one.is_empty() && one.chars().all(|one| one == '-' || fits(one));
+    let label = |one: &str| !one.is_empty() && one.chars().all(fits);
     let is_name = host.contains('.') && host.split('.').all(label);
     (is_name && !host.is_ascii()).then(|| host.to_owned())
 }
