@@ -81,8 +81,9 @@ mod tests {
     /// I-17.
     #[test]
     fn arguments_of_any_length_take_a_bounded_place() {
-        for (bytes, kept) in [(60_000, true), (70_000, false)] {
-            let long = taken(json!({"text": "x".repeat(bytes)}));
+        let around = r#"{"text":""}"#.len();
+        for (length, kept) in [(60_000, true), (MAX_BYTES, true), (MAX_BYTES + 1, false)] {
+            let long = taken(json!({"text": "x".repeat(length - around)}));
             let recorded = Recording::Whole.of(&long).unwrap();
             assert_eq!(recorded.is_object(), kept);
             assert!(recorded.to_string().len() <= MAX_BYTES);

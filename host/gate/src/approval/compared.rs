@@ -212,6 +212,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_program_reads_what_there_is_to_tell_and_nothing_besides() {
+        let with = ApprovalId::generate();
+        let number = |same| Difference {
+            at: "/amount".to_owned(),
+            before: Some("1".to_owned()),
+            now: Some("2".to_owned()),
+            same,
+        };
+        let plain = json!({ "at": "/amount", "before": "1", "now": "2" });
+        let within = json!({ "at": "/amount", "before": "1", "now": "2", "same": [0, 3] });
+        for (same, more, written) in [
+            ((0, 0), 0, json!({ "with": with, "differences": [plain] })),
+            ((0, 3), 7, json!({ "with": with, "differences": [within], "more": 7 })),
+        ] {
+            let compared = Compared { with, differences: vec![number(same)], more };
+            assert_eq!(json!(compared), written);
+            assert_eq!(serde_json::from_value::<Compared>(written).unwrap(), compared);
+        }
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

@@ -160,6 +160,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        Basis, Capabilities, Digest, EgressTerms, Recording, Risk, SandboxTerms, SourceFile, Tally,
+    };
 
     fn limits() -> impl Strategy<Value = AnswerLimits> {
         let path = proptest::sample::select(vec!["/a", "/{x}", "/{n:int}", "/a/{r...}", "/7"]);
@@ -257,6 +260,80 @@ mod tests {
         let cost = Cost(500_000);
         let told = format!("5 ms, {cost}, 3 HTTP requests, 10 bytes, shop:things:write GET /a");
         assert_eq!(limits.to_string(), told);
+    }
+
+    const CAPABILITIES: &str = r#"
+[capability."shop:things:write"]
+description = "A thing."
+interface = "http"
+destination = "https://shop.example.com"
+methods = ["GET", "POST"]
+paths = ["/a/{r...}", "/7"]
+max_request_bytes = 100
+risk = "low"
+response = { max_bytes = 200 }
+"#;
+
+    /// A minute, and requests to a shop.
+    fn terms() -> Terms {
+        let file = SourceFile::new("capabilities.toml", CAPABILITIES);
+        let capabilities = Capabilities::parse(&file, &["http"]).unwrap();
+        let name = "shop:things:write".parse().unwrap();
+        let scope = capabilities.find(&name).unwrap().http.clone().unwrap();
+        Terms {
+            time: Duration::from_secs(60),
+            cost: Tally::default(),
+            rates: Vec::new(),
+            budgets: Vec::new(),
+            egress: EgressTerms { http: [(name, scope)].into() },
+            sandbox: SandboxTerms::default(),
+            recording: Recording::Digest,
+            basis: Basis { policies: Vec::new(), policy_version: Digest::ZERO, risk: Risk::Low },
+        }
+    }
+
+    #[test]
+    fn each_limit_takes_from_the_terms_what_it_names_and_gives_nothing() {
+        let all = ["60000 ms", "GET POST", "/a/{r...} /7", "100 out", "200 in"];
+        let own = |name: &str, methods: &[&str], paths: &[&str]| {
+            let methods = methods.iter().map(|one| (*one).to_owned()).collect();
+            let paths = paths.iter().map(|one| one.parse().unwrap()).collect();
+            let own = RequestLimits { methods: Some(methods), paths: Some(paths) };
+            let capabilities = [(name.parse().unwrap(), own)].into();
+            AnswerLimits { capabilities, ..AnswerLimits::default() }
+        };
+        let time = |ms| AnswerLimits { time_ms: Some(ms), ..AnswerLimits::default() };
+        let bytes = |most| AnswerLimits { max_bytes: Some(most), ..AnswerLimits::default() };
+        let (shop, other) = ("shop:things:write", "shop:things:read");
+        let [_, methods, paths, request, response] = all;
+        let minute = all[0];
+        for (limits, left) in [
+            (AnswerLimits::default(), all),
+            (time(5), ["5 ms", methods, paths, request, response]),
+            (time(60_001), all),
+            (bytes(150), [minute, methods, paths, request, "150 in"]),
+            (bytes(7), [minute, methods, paths, "7 out", "7 in"]),
+            (bytes(201), all),
+            (
+                own(shop, &["GET", "PUT"], &["/a/b", "/b"]),
+                [minute, "GET", "/a/b", request, response],
+            ),
+            (own(shop, &[], &[]), [minute, "", "", request, response]),
+            (own(other, &[], &[]), all),
+        ] {
+            let less = limits.narrow(terms());
+            let scope = less.egress.http.values().next().unwrap();
+            let paths: Vec<String> = scope.paths.iter().map(ToString::to_string).collect();
+            let methods: Vec<&str> = scope.methods.iter().map(String::as_str).collect();
+            let is = [
+                format!("{} ms", less.time.as_millis()),
+                methods.join(" "),
+                paths.join(" "),
+                format!("{} out", scope.max_request_bytes),
+                format!("{} in", scope.response.max_bytes),
+            ];
+            assert_eq!(is, left, "{limits:?}");
+        }
     }
 
     #[test]

@@ -138,6 +138,8 @@ impl std::fmt::Display for Lookalike {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
@@ -168,10 +170,41 @@ mod tests {
             ("\u{ff50}aypal", "is written as"),
             ("a\u{3b1}", "is written as"),
             ("пример.рф", "in the host `xn--e1afmkfd.xn--p1ai`"),
+            ("заплати на пример-1.рф", "in the host `xn---1-mlcluqhd.xn--p1ai`"),
+            // A sign that joins two letters is none, and yet a part of the name.
+            ("भुगतान करें हिन्दी.भारत", "in the host `xn--j2bd4cyah0f.xn--h2brj9c`"),
+            // A resolver is asked for letters that are not for names as for others.
+            ("pay \u{ff50}aypal.com", "in the host `paypal.com`"),
+            // Beside letters of ASCII, in a sentence.
+            ("pay my-\u{430}\u{440}\u{440}\u{4cf}\u{435} now", "and is not `apple`"),
         ];
         for (text, told) in cases {
             let found = found(text);
             assert!(found.iter().any(|one| one.contains(told)), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_marked_wherever_somebody_else_wrote_it() {
+        use super::super::{Access, tests::request};
+        let word = "p\u{430}ypal";
+        let plain = request().filing;
+        assert_eq!(lookalikes(&plain), []);
+        let access = Access { seconds: 60, reason: format!("for {word}") };
+        let arguments = |value: Value| Filing { arguments: value.to_string(), ..plain.clone() };
+        let places = [
+            Filing { principal: word.to_owned(), ..plain.clone() },
+            Filing { acts_for: vec!["bea".to_owned(), word.to_owned()], ..plain.clone() },
+            Filing { access: Some(access), ..plain.clone() },
+            arguments(json!({ "to": word })),
+            arguments(json!({ word: 1 })),
+            // Twice, and told once.
+            arguments(json!({ "lines": [true, { "deep": [word, word] }] })),
+        ];
+        for filing in places {
+            let found: Vec<String> =
+                lookalikes(&filing).iter().map(|one| one.word.clone()).collect();
+            assert_eq!(found, [word], "{filing:?}");
         }
     }
 
@@ -190,6 +223,11 @@ mod tests {
             "год 2024",
             "naïve café",
             "a.b-c_d@example.com",
+            // A letter that reads as one of ASCII, in a word that has some.
+            "hava çok sıcak",
+            // Dots that end no name of a host.
+            "ну...хорошо, и так далее",
+            "см.«Рост» и далее",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

@@ -230,6 +230,23 @@ mod tests {
         assert!(serde_json::to_string(&said).unwrap().contains('\u{202e}'));
     }
 
+    /// G-11, G-12, F-05.
+    #[test]
+    fn in_lines_nothing_but_their_ends_acts_on_a_screen() {
+        let said = serde_json::json!({ "a\u{202e}": ["\u{9b}31m\u{e0041}", "Zürich"], "b": 1 });
+        let written = visible_json_lines(&said).unwrap();
+        let lines = r#"{
+  "a\u202e": [
+    "\u009b31m\udb40\udc41",
+    "Zürich"
+  ],
+  "b": 1
+}"#;
+        assert_eq!(written, lines);
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), said);
+        assert_eq!(visible_lines("one\u{1b}[2J\r\n\ntwo\t"), "one\\u{1b}[2J\\u{d}\n\ntwo\\u{9}");
+    }
+
     /// G-02, G-11, G-12.
     #[test]
     fn what_a_screen_would_act_on_hide_or_reorder_is_written_out() {

@@ -1,12 +1,14 @@
 use super::*;
-use crate::{Cost, Identity, Kind};
+use crate::{Cost, Denial, DenialTarget, Denials, Identity, Kind};
+
+mod told;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
 /// Asked for by `agent-7`, who acts for `bea`, at 0; open until 100.
-fn request() -> Request {
+pub(super) fn request() -> Request {
     let approvers = Approvers { count: 1, roles: ["payer".to_owned()].into() };
     let filing = Filing {
         digest: CallDigest::from_digest(Digest::of(b"call")),
@@ -128,6 +130,30 @@ fn whoever_may_not_answer_is_told_why_and_changes_nothing() {
 }
 
 #[test]
+fn a_yes_is_narrowed_to_what_is_asked_for_and_a_no_to_nothing() {
+    let within = |name: &str| AnswerLimits {
+        capabilities: [(name.parse().unwrap(), RequestLimits::default())].into(),
+        ..AnswerLimits::default()
+    };
+    let used = "money:charges:create";
+    request().take(Answer { limits: within(used), ..yes("ana") }).unwrap();
+    let unfit = |mut request: Request, answer: Answer| {
+        let error = request.take(answer).unwrap_err();
+        assert!(matches!(error, DecideError::Unfit(_)) && request.answers.is_empty());
+        error.to_string()
+    };
+    let other = Answer { limits: within("money:charges:read"), ..yes("ana") };
+    let told = "the call does not use `money:charges:read`; it uses `money:charges:create`";
+    assert_eq!(unfit(request(), other), told);
+    let no = Answer { limits: within(used), ..answer("ana", Verdict::Deny) };
+    assert_eq!(unfit(request(), no), "a no has no limits");
+    let mut lent = request();
+    lent.filing.access = Some(Access { seconds: 60, reason: "an accident".to_owned() });
+    let told = "access for a time is not narrowed: deny it, and ask for less";
+    assert_eq!(unfit(lent, Answer { limits: within(used), ..yes("ana") }), told);
+}
+
+#[test]
 fn access_for_a_time_begins_with_the_last_yes_and_ends_with_the_first_no() {
     let mut lent = request();
     lent.filing.access = Some(Access { seconds: 60, reason: "an accident".to_owned() });
@@ -165,6 +191,40 @@ fn an_answer_of_either_party_does_not_count() {
         let answered = Request { answers: vec![yes(by)], ..request() };
         let found = Approval::check(&answered, &asker("agent-8")).unwrap();
         assert_eq!(found.is_some(), counts, "{by}");
+    }
+}
+
+/// Whoever has lost the role: the yes is gone, and the no stands.
+#[test]
+fn a_yes_that_lapsed_does_not_count_and_a_no_still_does() {
+    let agent = asker("agent-7");
+    for (lapsed, counts) in [("ana", false), ("dan", true)] {
+        let lapsed = [lapsed.to_owned()].into();
+        let answered = Request { answers: vec![yes("ana")], lapsed, ..request() };
+        assert_eq!(Approval::check(&answered, &agent).unwrap().is_some(), counts);
+        let answers = vec![answer("ana", Verdict::Deny)];
+        let denied = Request { answers, ..answered };
+        assert!(matches!(Approval::check(&denied, &agent), Err(Refusal::Denied { .. })));
+    }
+}
+
+/// It was given at 10. What is denied is what came before a time, and not what comes at it.
+#[test]
+fn a_yes_of_somebody_who_was_denied_after_it_does_not_count() {
+    let approved = || {
+        let through = Answer { acts_for: vec!["carl".to_owned()], ..yes("ana") };
+        let mut approved = request();
+        approved.take(through).unwrap();
+        approved
+    };
+    let cases = [("ana", 9, true), ("ana", 10, true), ("ana", 11, false), ("carl", 11, false)];
+    for (id, before, counts) in cases.into_iter().chain([("dan", 11, true)]) {
+        let target = DenialTarget::Subject { id: id.to_owned(), issuer: None, before: at(before) };
+        let (reason, by) = ("lost".to_owned(), "fay".to_owned());
+        let denial = Denial { target, reason, by, since: at(before), expires_at: None };
+        let now = approved().as_of(&Roles::default(), &Denials::of(vec![denial]));
+        assert_eq!(now.lapsed.is_empty(), counts, "{id} before {before}");
+        assert_eq!(now.state == ApprovalState::Approved, counts, "{id} before {before}");
     }
 }
 

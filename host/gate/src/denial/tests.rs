@@ -102,6 +102,17 @@ fn a_caller_that_nothing_proved_has_nothing_to_be_taken_back() {
     assert!(!hits(subject("robo", None, 11), &nobody));
 }
 
+#[test]
+fn what_is_denied_is_told_in_words() {
+    let told = |target: DenialTarget| target.to_string();
+    assert_eq!(told(token("a", "t1", false)), "token t1 of a");
+    assert_eq!(told(token("a", "t1", true)), "token t1 of a, and what it was exchanged for");
+    let before = "issued before 1970-01-01T00:00:11Z";
+    assert_eq!(told(subject("ana", None, 11)), format!("subject ana, {before}"));
+    assert_eq!(told(subject("ana", Some("a"), 11)), format!("subject ana of a, {before}"));
+    assert_eq!(told(DenialTarget::Issuer { issuer: "a".to_owned() }), "issuer a");
+}
+
 proptest! {
     /// The index finds what looking at each one finds.
     #[test]

@@ -327,6 +327,11 @@ fn code<T>(outcome: Result<T, Stop>) -> &'static str {
 }
 
 #[tokio::test]
+async fn a_gate_that_is_logged_is_named_and_tells_nothing() {
+    assert_eq!(format!("{:?}", House::new().await.gate), "Gate { .. }");
+}
+
+#[tokio::test]
 async fn a_call_of_low_risk_passes_without_a_question() {
     let house = House::new().await;
     let permit = house.pass(note()).await.unwrap();

@@ -136,10 +136,8 @@ async fn a_yes_to_a_capability_for_a_time_is_no_yes_to_a_call() {
     }
 }
 
-/// An exception counts only with two others behind it, whatever the book says of its state.
-#[test]
-fn an_exception_is_checked_by_the_gate_itself() {
-    let call = charge(5);
+/// What these people allowed for a time, for the capability that the call wants.
+fn lent(call: &Call, people: &[&str]) -> Request {
     let wanted = WantedAccess {
         principal: &call.principal,
         tool: &call.tool,
@@ -149,26 +147,67 @@ fn an_exception_is_checked_by_the_gate_itself() {
         policy_version: Digest::ZERO,
         expires_in: Duration::from_secs(60),
     };
-    let filing = wanted.file(noon()).unwrap();
-    let said_by = |names: &[&str]| {
-        let answer = |name: &&str| Answer {
-            by: (*name).to_owned(),
-            acts_for: vec![],
-            roles: BTreeSet::new(),
-            verdict: Verdict::Approve,
-            roles_from: RolesFrom::Token,
-            limits: AnswerLimits::default(),
-            comment: String::new(),
-            at: noon(),
-        };
-        let (id, state) = (ApprovalId::generate(), ApprovalState::Approved);
-        let answers = names.iter().map(answer).collect();
-        let request =
-            Request { id, filing: filing.clone(), state, answers, lapsed: BTreeSet::new() };
-        !Exceptions::of(&[request], &call, Digest::ZERO, noon()).is_empty()
+    let answer = |name: &&str| Answer {
+        by: (*name).to_owned(),
+        acts_for: vec![],
+        roles: BTreeSet::new(),
+        verdict: Verdict::Approve,
+        roles_from: RolesFrom::Token,
+        limits: AnswerLimits::default(),
+        comment: String::new(),
+        at: noon(),
     };
-    assert!(said_by(&["ana", "dan"]));
+    let (id, state) = (ApprovalId::generate(), ApprovalState::Approved);
+    let (filing, answers) = (wanted.file(noon()).unwrap(), people.iter().map(answer).collect());
+    Request { id, filing, state, answers, lapsed: BTreeSet::new() }
+}
+
+fn holds(request: Request, call: &Call, seconds: u64) -> bool {
+    let now = noon().checked_add(Duration::from_secs(seconds)).unwrap();
+    !Exceptions::of(&[request], call, Digest::ZERO, now).is_empty()
+}
+
+/// An exception counts only with two others behind it, whatever the book says of its state.
+#[test]
+fn an_exception_is_checked_by_the_gate_itself() {
+    let call = charge(5);
+    for names in [&["ana", "dan"][..], &["ana", "dan", "fay"]] {
+        assert!(holds(lent(&call, names), &call, 0), "{names:?}");
+    }
     for names in [&["ana"][..], &["ana", "ana"], &["ana", "agent-7"], &["bea", "dan"], &[]] {
-        assert!(!said_by(names), "{names:?}");
+        assert!(!holds(lent(&call, names), &call, 0), "{names:?}");
+    }
+    // Nor does the book say how many it takes.
+    let mut one = lent(&call, &["ana"]);
+    one.filing.approvers.count = 1;
+    assert!(!holds(one, &call, 0));
+}
+
+#[test]
+fn an_exception_is_for_one_caller_one_tool_and_one_set_of_policies() {
+    let call = charge(5);
+    assert!(holds(lent(&call, &["ana", "dan"]), &call, 0));
+    type Change = fn(&mut Request);
+    let others: [(&str, Change); 7] = [
+        ("one call", |one| one.filing.access = None),
+        ("caller", |one| one.filing.principal = "agent-8".to_owned()),
+        ("acts for", |one| one.filing.acts_for = vec!["carl".to_owned()]),
+        ("tool", |one| one.filing.tool = "note".parse().unwrap()),
+        ("component", |one| one.filing.tool_digest = Digest::of(b"another")),
+        ("policies", |one| one.filing.policy_version = Digest::of(b"others")),
+        ("no answer", |one| one.state = ApprovalState::Open),
+    ];
+    for (name, change) in others {
+        let mut other = lent(&call, &["ana", "dan"]);
+        change(&mut other);
+        assert!(!holds(other, &call, 0), "{name}");
+    }
+}
+
+#[test]
+fn an_exception_is_over_at_its_end() {
+    let call = charge(5);
+    for (seconds, holding) in [(59, true), (60, false), (61, false)] {
+        assert_eq!(holds(lent(&call, &["ana", "dan"]), &call, seconds), holding, "{seconds}");
     }
 }

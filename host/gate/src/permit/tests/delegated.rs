@@ -68,6 +68,22 @@ async fn the_tools_that_wait_are_known_up_to_the_door() {
     assert!(parent.is_running(&charge) && parent.is_running(&note));
 }
 
+#[tokio::test]
+async fn every_tool_that_waits_is_charged_with_its_own_budgets() {
+    let house = House::new().await;
+    let mut above = running(&house).await;
+    let budgets: Vec<crate::BudgetLimit> = vec!["usd:1/day".parse().unwrap()];
+    above.terms.budgets.clone_from(&budgets);
+    let charged = |permit: &Permit| -> Vec<(String, Vec<crate::BudgetLimit>)> {
+        let parent = Parent::of(permit, None);
+        parent.behalf().iter().map(|one| (one.tool.to_string(), one.budgets.clone())).collect()
+    };
+    let both = [("charge".to_owned(), budgets), ("note".to_owned(), vec![])];
+    assert_eq!(charged(&above), both[..1]);
+    let below = house.pass(note_for(Parent::of(&above, None))).await.unwrap();
+    assert_eq!(charged(&below), both);
+}
+
 /// Capabilities that a token names, a caller holds, or a policy could speak of.
 const NAMES: [&str; 4] = ["a:b:c", "a:b:d", "notes:lines:write", "money:charges:create"];
 
