@@ -158,6 +158,59 @@ async fn a_book_that_cannot_be_read_lets_nobody_use_but_the_owners() {
     assert!(ownership.not_yours(&robo, &tool("pay"), noon()).await.is_err());
 }
 
+#[tokio::test]
+async fn without_a_book_of_grants_nothing_is_lent_and_nobody_is_told_that_it_was() {
+    let owners: Owners = [(stripe(), [party("principal:ana")].into())].into();
+    let ownership = Ownership::without_grants(Arc::new(owners));
+    let (ana, robo) = (principal("ana", "x", "y"), principal("robo", "x", "y"));
+    assert!(may(&ownership, &ana, "pay", noon()).await);
+    assert!(!may(&ownership, &robo, "pay", noon()).await);
+    let book = &ownership.0.book;
+    let refused = book.grant(grant("principal:robo", None, hours(1))).await.unwrap_err();
+    assert!(refused.to_string().contains("the book of grants"), "{refused}");
+    assert!(!book.revoke(&stripe(), &party("principal:robo"), None, "ana", "").await.unwrap());
+}
+
+#[test]
+fn what_is_printed_names_owners_and_the_tool_and_neither_grants_nor_the_caller() {
+    let ownership = owned(&["principal:ana"], vec![grant("principal:robo", None, hours(1))]);
+    let printed = format!("{ownership:?}");
+    assert!(printed.starts_with("Ownership") && printed.contains("ana"), "{printed}");
+    assert!(!printed.contains("robo"), "{printed}");
+    let clock = Arc::new(Noon(Mutex::new(noon())));
+    let (principal, tool) = (principal("robo", "assistant", "acme"), tool("pay"));
+    let printed = format!("{:?}", Custody { ownership, principal, tool, clock });
+    assert!(printed.starts_with("Custody") && printed.contains("pay"), "{printed}");
+    assert!(!printed.contains("robo") && !printed.contains("ana"), "{printed}");
+}
+
+#[test]
+fn a_party_whose_name_is_not_plain_is_nobody() {
+    for name in ["", " ", " billing", "billing ", "\tbilling", "bil\nling", "bil\u{7}ling", "\u{0}"]
+    {
+        for kind in ["principal", "role", "group", "tool"] {
+            let text = format!("{kind}:{name}");
+            assert!(text.parse::<Party>().is_err(), "{text:?}");
+        }
+    }
+    for text in ["billing", ":billing", "team:billing", "Role:billing", "role billing"] {
+        let told = text.parse::<Party>().unwrap_err().to_string();
+        assert!(told.contains("as in `role:billing`"), "{told}");
+    }
+    assert_eq!(party("role:two words"), Party::Role("two words".to_owned()));
+}
+
+/// The book of grants keeps them as JSON.
+#[test]
+fn a_grant_reads_as_it_was_kept() {
+    let kept = grant("role:billing", Some("pay"), hours(1));
+    let text = serde_json::to_string(&kept).unwrap();
+    assert!(text.contains(r#""to":"role:billing""#), "{text}");
+    assert_eq!(serde_json::from_str::<CredentialGrant>(&text).unwrap(), kept);
+    let nobody = text.replace("role:billing", "role:");
+    assert!(serde_json::from_str::<CredentialGrant>(&nobody).is_err());
+}
+
 proptest! {
     #[test]
     fn a_party_reads_as_it_is_written(kind in 0_usize..4, name in "[A-Za-z0-9_.@/-]{1,40}") {

@@ -21,6 +21,7 @@ use crate::{
 mod bound;
 mod delegated;
 mod exchanged;
+mod owned;
 mod rounds;
 
 const CAPABILITIES: &str = r#"
