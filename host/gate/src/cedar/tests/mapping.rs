@@ -13,7 +13,7 @@ fn loads(tool: &InstalledTool, condition: &str) -> Result<CedarPolicy, Vec<Sourc
     CedarPolicy::load(&[SourceFile::new("a.cedar", text)], capabilities(), tools, "production")
 }
 
-fn allows(tool: &InstalledTool, condition: &str, arguments: Value) -> bool {
+fn called(tool: &InstalledTool, arguments: Value) -> Call {
     let mut made = call(principal(&[], None), "open_issue", arguments);
     made.tool = ToolRef {
         name: tool.name.clone(),
@@ -21,6 +21,11 @@ fn allows(tool: &InstalledTool, condition: &str, arguments: Value) -> bool {
         digest: tool.digest,
         wants: tool.wants.clone(),
     };
+    made
+}
+
+fn allows(tool: &InstalledTool, condition: &str, arguments: Value) -> bool {
+    let made = called(tool, arguments);
     matches!(decide(&loads(tool, condition).unwrap(), &made), Decision::Allow(_))
 }
 
@@ -112,14 +117,7 @@ fn policies_know_the_capability_its_provider_and_its_credential() {
             "production",
         )
         .unwrap();
-        let mut made = call(principal(&[], None), "open_issue", json!({}));
-        made.tool = ToolRef {
-            name: tool.name.clone(),
-            component: tool.component.clone(),
-            digest: tool.digest,
-            wants: tool.wants.clone(),
-        };
-        matches!(decide(&policy, &made), Decision::Allow(_))
+        matches!(decide(&policy, &called(&tool, json!({}))), Decision::Allow(_))
     };
     for (condition, expected) in [
         ("context.capability in Provider::\"github\"", true),
@@ -180,4 +178,177 @@ fn what_is_left_of_a_budget_is_asked_for_only_where_a_policy_looks_at_it() {
         matches!(looks.decide(&asks, &facts), Decision::Allow(_))
     };
     assert_eq!((with(Some(5_000_001)), with(Some(5_000_000)), with(None)), (true, false, false));
+}
+
+#[test]
+fn a_type_in_a_list_beside_null_or_of_one_value_is_read() {
+    let tool = with(
+        &json!({
+            "alone": {"type": ["string"]},
+            "maybe": {"type": ["string", "null"]},
+            "null_first": {"anyOf": [{"type": "null"}, {"type": "string"}]},
+            "null_last": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "fixed": {"const": "v2"},
+            "force": {"type": "boolean"},
+        }),
+        &["alone", "maybe", "null_first", "null_last", "fixed", "force"],
+    );
+    let arguments = json!({"alone": "a", "maybe": "b", "null_first": "c", "null_last": null, "fixed": "v2", "force": true});
+    for (condition, expected) in [
+        ("context.arguments.alone == \"a\"", true),
+        ("context.arguments.fixed == \"v2\"", true),
+        ("context.arguments.force", true),
+        ("!context.arguments.force", false),
+        ("context.arguments has maybe && context.arguments.maybe == \"b\"", true),
+        ("context.arguments has null_first && context.arguments.null_first == \"c\"", true),
+        ("context.arguments has null_last && context.arguments.null_last == \"d\"", false),
+    ] {
+        assert_eq!(allows(&tool, condition, arguments.clone()), expected, "{condition}");
+    }
+    // What may be null may be absent.
+    for name in ["maybe", "null_first", "null_last"] {
+        assert!(loads(&tool, &format!("context.arguments.{name} == \"b\"")).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn every_reason_why_an_argument_has_no_type_is_the_one_that_is_told() {
+    let fraction = "it may be a fraction, and Cedar counts in whole numbers";
+    let elements = "its elements have no type that Cedar has, or may be null";
+    let unnamed = "its schema names no type";
+    let combined = "its schema combines others, as `anyOf` or `$ref` does";
+    for (schema, expected) in [
+        (json!({"type": "number"}), fraction),
+        (json!({"type": "array"}), elements),
+        (json!({"type": "array", "items": {"type": "number"}}), elements),
+        (json!({"type": "array", "items": {"type": ["string", "null"]}}), elements),
+        (json!({"type": "null"}), "Cedar has no such type"),
+        (json!({"type": 7}), "Cedar has no such type"),
+        (json!({"type": ["string", "boolean"]}), "it may have one of several types"),
+        (json!({"enum": ["a", 1]}), unnamed),
+        (json!({"enum": [1, 2]}), unnamed),
+        (json!({"enum": []}), unnamed),
+        (json!({"const": 1}), unnamed),
+        (json!({"anyOf": [{"type": "null"}, {"type": "string"}], "not": {}}), combined),
+        (json!({"anyOf": [{"type": "string"}, {"type": "null"}], "not": {}}), combined),
+        (json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}), combined),
+        (json!(true), "its schema says nothing of it"),
+    ] {
+        let tool = with(&json!({"it": schema, "fine": {"type": "string"}}), &[]);
+        let policy = loads(&tool, "context.arguments has fine").unwrap();
+        let told: Vec<_> =
+            policy.unmapped().iter().map(|one| (one.argument.as_str(), one.why)).collect();
+        assert_eq!(told, [("it", expected)], "{schema}");
+        assert!(loads(&tool, "context.arguments has it").is_err(), "{schema}");
+    }
+}
+
+/// Two tools of one component, with the same arguments of different shapes.
+fn pair(one: &Value, other: &Value) -> [InstalledTool; 2] {
+    let of = |name: &str, properties: &Value| {
+        let names: Vec<&str> = properties.as_object().unwrap().keys().map(String::as_str).collect();
+        tool(name, "maker", &[], properties, &names)
+    };
+    [of("one", one), of("two", other)]
+}
+
+fn for_both(tools: &[InstalledTool], condition: &str) -> Result<CedarPolicy, Vec<SourceError>> {
+    // The actions of capabilities know no arguments where no tool wants any.
+    let text =
+        format!("permit(principal, action == Action::\"call\", resource) when {{ {condition} }};");
+    CedarPolicy::load(&[SourceFile::new("a.cedar", text)], capabilities(), tools, "production")
+}
+
+#[test]
+fn of_records_and_lists_that_two_tools_take_policies_know_what_both_say() {
+    let person = |age: Value| json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": age}}, "required": ["name", "age"]});
+    let short =
+        json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
+    let list = |items: &Value| json!({"type": "array", "items": items});
+    let (text, whole) = (json!({"type": "string"}), json!({"type": "integer"}));
+    let tools = pair(
+        &json!({"who": person(json!("integer")), "all": list(&person(json!("integer"))), "tags": list(&text), "odd": list(&text), "age": person(json!("integer"))}),
+        &json!({"who": short, "all": list(&short), "tags": list(&text), "odd": list(&whole), "age": person(json!("string"))}),
+    );
+    for (condition, expected) in [
+        ("context.arguments.who.name == \"ana\"", true),
+        ("context.arguments.who has age && context.arguments.who.age == 7", true),
+        ("context.arguments.who.age == 7", false),
+        ("context.arguments.all.isEmpty()", true),
+        ("context.arguments.tags.contains(\"x\")", true),
+        ("context.arguments.tags.contains(7)", false),
+        ("context.arguments.odd.contains(\"x\")", false),
+        ("context.arguments has odd", false),
+        ("context.arguments.age.name == \"ana\"", true),
+        ("context.arguments.age has age", false),
+    ] {
+        assert_eq!(for_both(&tools, condition).is_ok(), expected, "{condition}");
+    }
+}
+
+#[test]
+fn an_argument_that_no_policy_can_speak_of_hinders_no_call() {
+    let tools = pair(&json!({"x": {"type": "string"}}), &json!({"x": {"type": "integer"}}));
+    let policy = for_both(&tools, "context.door == \"test\"").unwrap();
+    for (tool, value) in tools.iter().zip([json!("a"), json!(7)]) {
+        assert_eq!(outcome(&policy, &called(tool, json!({"x": value}))), "allow a#1");
+    }
+}
+
+#[test]
+fn a_call_whose_arguments_are_not_what_policies_were_told_is_refused() {
+    let properties = json!({"amount": {"type": "integer"}, "note": {"type": "string"}});
+    let tool = tool("pay", "maker", &[], &properties, &["amount"]);
+    let policy = for_both(std::slice::from_ref(&tool), "true").unwrap();
+    for (arguments, expected) in [
+        (json!({"amount": 5}), "allow a#1"),
+        (json!({"amount": 5.0, "note": null}), "allow a#1"),
+        (json!({"amount": 5, "note": "rent"}), "allow a#1"),
+        (json!({}), "refuse forbidden"),
+        (json!({"amount": null}), "refuse forbidden"),
+        (json!({"amount": 5.5}), "refuse forbidden"),
+        (json!({"amount": "5"}), "refuse forbidden"),
+        (json!({"amount": 5, "note": 7}), "refuse forbidden"),
+    ] {
+        assert_eq!(outcome(&policy, &called(&tool, arguments.clone())), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_fact_that_is_asked_for_with_has_is_one_that_the_action_knows() {
+    let (any_call, any_use) = ("action == Action::\"call\"", "action in Action::\"use\"");
+    let load = |action: &str, condition: &str| {
+        let text = format!("permit(principal, {action}, resource) when {{ {condition} }};");
+        load(&[SourceFile::new("a.cedar", text)])
+    };
+    for condition in [
+        "context has approval && context.approval has by",
+        "context.time has hour",
+        "context.time has now",
+        "context has remaining",
+    ] {
+        assert!(load(any_call, condition).is_ok(), "{condition}");
+        assert!(load(any_use, condition).is_ok(), "{condition}");
+    }
+    // A call as such uses nothing.
+    for condition in [
+        "context has capability",
+        "context has credential",
+        "context has capability && context.capability has risk",
+        "context has capability && context.capability has cost",
+        "context has credential && context.credential has owners",
+    ] {
+        assert!(load(any_use, condition).is_ok(), "{condition}");
+        assert!(load(any_call, condition).is_err(), "{condition}");
+    }
+    for (condition, meant) in [
+        ("context.time has huor", "hour"),
+        ("context has approval && context.approval has bye", "by"),
+        ("context has capability && context.capability has risc", "risk"),
+        ("context has credential && context.credential has owner", "owners"),
+        ("context has capabilty", "capability"),
+    ] {
+        let told = format!("{:?}", load(any_use, condition).err().unwrap());
+        assert!(told.contains(&format!("did you mean `{meant}`?")), "{condition}: {told}");
+    }
 }
