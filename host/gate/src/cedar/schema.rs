@@ -27,8 +27,9 @@ pub(super) enum Type {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attribute {
-    kind: Type,
-    required: bool,
+    pub(super) kind: Type,
+    /// It can be used without `has`.
+    pub(super) required: bool,
 }
 
 pub(super) type Record = BTreeMap<String, Attribute>;
@@ -140,7 +141,8 @@ impl ActionTypes {
     }
 }
 
-fn record(schema: &Value) -> Record {
+/// What policies can speak of in a schema's objects.
+pub(super) fn record(schema: &Value) -> Record {
     let required = schema.get("required").and_then(Value::as_array);
     let required = |name: &str| required.is_some_and(|names| names.iter().any(|one| one == name));
     let properties = schema.get("properties").and_then(Value::as_object);

@@ -10,7 +10,7 @@ use crate::{Approvers, Arguments, CallId, Identity, Kind, Notes, ProgressSink, T
 const CAPABILITIES: &str = include_str!("../../../../policies/capabilities.toml");
 const INTERFACES: [&str; 7] = ["http", "log", "clock", "random", "progress", "key-value", "tools"];
 
-fn capabilities() -> Arc<Capabilities> {
+pub(super) fn capabilities() -> Arc<Capabilities> {
     Arc::new(
         Capabilities::parse(&SourceFile::new("capabilities.toml", CAPABILITIES), &INTERFACES)
             .unwrap(),

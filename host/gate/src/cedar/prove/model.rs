@@ -5,7 +5,11 @@ use cedar_policy::{Effect, Policy};
 use serde_json::Value;
 
 use super::{
-    super::{CALL, CedarPolicy, InstalledTool, Rule, request::risk, schema::ActionTypes},
+    super::{
+        CALL, CedarPolicy, InstalledTool, Rule,
+        request::risk,
+        schema::{ActionTypes, Attribute, Type, record},
+    },
     expression::{
         about, all, any, at_most, attribute, consists, context, entity, equal, has, named, not,
         satisfied, text, truth, variable, whole, within,
@@ -136,15 +140,14 @@ impl<'a> Model<'a> {
     /// What the tool's schema says of its plain arguments besides their types.
     fn arguments(&self) -> Vec<Value> {
         let schema = &self.tool.input_schema;
-        let required = schema.get("required").and_then(Value::as_array);
-        let properties = schema.get("properties").and_then(Value::as_object);
+        let properties = schema.get("properties").unwrap_or(&Value::Null);
         let mut truths = Vec::new();
-        for (name, schema) in properties.into_iter().flatten() {
-            let argument = context(&["arguments", name]);
-            let Some(holds) = holds(&argument, schema) else { continue };
-            let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
-            let there = has(context(&["arguments"]), name);
-            truths.push(if is_required { holds } else { where_there(there, holds) });
+        for (name, Attribute { kind, required }) in record(schema) {
+            let argument = context(&["arguments", &name]);
+            let said = properties.get(&name).and_then(|schema| holds(&argument, &kind, schema));
+            let Some(holds) = said else { continue };
+            let there = has(context(&["arguments"]), &name);
+            truths.push(if required { holds } else { where_there(there, holds) });
         }
         truths
     }
@@ -188,19 +191,23 @@ impl Rule {
     }
 }
 
-fn holds(argument: &Value, schema: &Value) -> Option<Value> {
-    if let Some(Value::Array(values)) = schema.get("enum") {
-        let texts: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
-        let one = |value: &str| equal(argument.clone(), text(value));
-        return texts.map(|texts| any(texts.into_iter().map(one)));
+/// What a schema says of values of this type. Where it says nothing of them, everything is thought of.
+fn holds(argument: &Value, kind: &Type, schema: &Value) -> Option<Value> {
+    match kind {
+        Type::Text => {
+            // `null` is an argument that is not there, and other values have another type.
+            let texts = schema.get("enum")?.as_array()?.iter().filter_map(Value::as_str);
+            Some(any(texts.map(|value| equal(argument.clone(), text(value)))))
+        }
+        Type::Whole => {
+            let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+            let least = bound("minimum").map(|least| at_most(whole(least), argument.clone()));
+            let most = bound("maximum").map(|most| at_most(argument.clone(), whole(most)));
+            let bounds: Vec<Value> = least.into_iter().chain(most).collect();
+            (!bounds.is_empty()).then(|| all(bounds))
+        }
+        Type::Truth | Type::Set(_) | Type::Record(_) | Type::Unclear => None,
     }
-    if schema.get("type").is_none_or(|kind| kind != "integer") {
-        return None;
-    }
-    let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
-    let least = bound("minimum").map(|least| at_most(whole(least), argument.clone()));
-    let most = bound("maximum").map(|most| at_most(argument.clone(), whole(most)));
-    (least.is_some() || most.is_some()).then(|| all(least.into_iter().chain(most)))
 }
 
 fn between(value: &Value, least: i64, most: i64) -> Value {

@@ -3,7 +3,9 @@ use std::process::Command;
 
 use super::*;
 use crate::SourceFile;
-use crate::cedar::tests::{load, shipped, tools};
+use crate::cedar::tests::{capabilities, load, shipped, tools};
+
+mod one_call;
 
 #[expect(
     clippy::disallowed_methods,
