@@ -5,6 +5,7 @@ use super::*;
 use crate::SourceFile;
 use crate::cedar::tests::{capabilities, load, shipped, tools};
 
+mod claims;
 mod one_call;
 
 #[expect(
@@ -170,4 +171,50 @@ fn who_neither_owns_a_credential_nor_was_lent_it_is_no_hole_where_grants_are_loo
     assert!(refuted(&role).len() >= calls.len());
     let elsewhere = found(Some(&[lent("role:triage", Some("charge"))]));
     assert!(refuted(&elsewhere).iter().all(|call| call.principal == "ana"));
+}
+
+#[test]
+fn capabilities_that_are_defined_otherwise_are_named_and_those_that_stayed_are_not() {
+    let of = |text: &str| {
+        let file = SourceFile::new("capabilities.toml", text);
+        let capabilities = Capabilities::parse(&file, &["log", "http"]).unwrap();
+        CedarPolicy::load(&[], capabilities.into(), &[], "development").unwrap()
+    };
+    let log = "[capability.\"host:log:write\"]\ndescription = \"Lines.\"\ninterface = \"log\"\nrisk = \"low\"\n";
+    let mail = "[capability.\"mail:letters:send\"]\ndescription = \"Letters.\"\ninterface = \"http\"\ndestination = \"https://mail.example\"\nmethods = [\"POST\"]\npaths = [\"/letters\"]\nrisk = \"low\"\nresponse = { content_types = [\"application/json\"], max_bytes = 1_024 }\n";
+    let (both, alone) = (of(&format!("{log}{mail}")), of(log));
+    let elsewhere = of(&format!("{log}{}", mail.replace("mail.example", "elsewhere.example")));
+    let send: CapabilityName = "mail:letters:send".parse().unwrap();
+    assert!(both.redefined(&of(&format!("{mail}{log}"))).is_empty());
+    for (new, old) in [(&both, &alone), (&alone, &both), (&elsewhere, &both)] {
+        assert_eq!(new.redefined(old), [send.clone()]);
+    }
+}
+
+/// Which solver there is stands in the environment, which only a process of its own has to itself.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it runs itself, and is told how")]
+fn a_solver_that_is_not_there_is_told_from_one_that_cannot_be_started() {
+    const WANTED: &str = "TOOLWARD_TEST_SOLVER";
+    const NAME: &str =
+        "cedar::prove::tests::a_solver_that_is_not_there_is_told_from_one_that_cannot_be_started";
+    if let Ok(wanted) = std::env::var(WANTED) {
+        match issues(ASKING).prove_approval(&tools(), &write(), None).unwrap_err() {
+            ProveError::NoSolver => assert_eq!(wanted, "missing"),
+            told => assert!(
+                wanted == "directory" && told.to_string().contains("cannot be asked"),
+                "{told}"
+            ),
+        }
+        return;
+    }
+    let directory = env!("CARGO_MANIFEST_DIR");
+    let missing = format!("{directory}/there-is-no-cvc5");
+    for (wanted, program) in [("missing", missing.as_str()), ("directory", directory)] {
+        let mut this = Command::new(std::env::current_exe().unwrap());
+        let ran = this.args(["--exact", NAME]).env(WANTED, wanted).env("CVC5", program).output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{wanted}: {said}");
+    }
 }
