@@ -187,7 +187,7 @@ fn capabilities_that_are_defined_otherwise_are_named_and_those_that_stayed_are_n
     let send: CapabilityName = "mail:letters:send".parse().unwrap();
     assert!(both.redefined(&of(&format!("{mail}{log}"))).is_empty());
     for (new, old) in [(&both, &alone), (&alone, &both), (&elsewhere, &both)] {
-        assert_eq!(new.redefined(old), [send.clone()]);
+        assert_eq!(new.redefined(old), std::slice::from_ref(&send));
     }
 }
 
@@ -199,13 +199,12 @@ fn a_solver_that_is_not_there_is_told_from_one_that_cannot_be_started() {
     const NAME: &str =
         "cedar::prove::tests::a_solver_that_is_not_there_is_told_from_one_that_cannot_be_started";
     if let Ok(wanted) = std::env::var(WANTED) {
-        match issues(ASKING).prove_approval(&tools(), &write(), None).unwrap_err() {
-            ProveError::NoSolver => assert_eq!(wanted, "missing"),
-            told => assert!(
-                wanted == "directory" && told.to_string().contains("cannot be asked"),
-                "{told}"
-            ),
-        }
+        let told = issues(ASKING).prove_approval(&tools(), &write(), None).unwrap_err();
+        let expected = match wanted.as_str() {
+            "missing" => matches!(told, ProveError::NoSolver),
+            _ => matches!(told, ProveError::Failed(_)),
+        };
+        assert!(expected, "{wanted}: {told}");
         return;
     }
     let directory = env!("CARGO_MANIFEST_DIR");
