@@ -5,6 +5,7 @@ use super::*;
 use crate::SourceFile;
 use crate::cedar::tests::{capabilities, load, shipped, tools};
 
+mod arguments;
 mod claims;
 mod one_call;
 

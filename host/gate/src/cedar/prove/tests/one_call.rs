@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use cedar_policy::{
     Authorizer, Decision as Answer, Entities, Entity, EntityUid, PolicySet, Request,
 };
-use cedar_policy_symcc::Env;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -17,7 +16,7 @@ use crate::{
     Ownership, Party, Principal, ProgressSink, ToolRef, Unavailable, cedar::request::Circumstances,
 };
 
-fn robo() -> Identity {
+pub(super) fn robo() -> Identity {
     let all = |name: &str| [name.to_owned()].into();
     Identity {
         id: "robo".to_owned(),
@@ -30,7 +29,7 @@ fn robo() -> Identity {
     }
 }
 
-fn call(identity: Identity, tool: &InstalledTool, arguments: Value) -> Call {
+pub(super) fn call(identity: Identity, tool: &InstalledTool, arguments: Value) -> Call {
     let tool = tool.clone();
     Call {
         id: CallId::generate(),
@@ -50,7 +49,7 @@ fn call(identity: Identity, tool: &InstalledTool, arguments: Value) -> Call {
 }
 
 /// With one capability, which it needs and whose credential is `github`.
-fn listing() -> InstalledTool {
+pub(super) fn listing() -> InstalledTool {
     tools().into_iter().find(|one| one.name.as_str() == "list_issues").unwrap()
 }
 
@@ -59,13 +58,17 @@ fn list(identity: Identity) -> Call {
 }
 
 /// What is known at three in the morning of a Thursday.
-fn known(not_yours: &BTreeSet<CredentialName>) -> Circumstances<'_> {
+pub(super) fn known(not_yours: &BTreeSet<CredentialName>) -> Circumstances<'_> {
     let now = Timestamp::from_second(3 * 3_600).unwrap();
     Circumstances { now, approved_by: None, remaining: None, exceptions: None, not_yours }
 }
 
 /// A call as Cedar sees it, with all that its capabilities are in.
-fn seen(policy: &CedarPolicy, call: &Call, known: Circumstances<'_>) -> (Request, Entities) {
+pub(super) fn seen(
+    policy: &CedarPolicy,
+    call: &Call,
+    known: Circumstances<'_>,
+) -> (Request, Entities) {
     let (request, entities) = policy.request(call, known, CALL).unwrap();
     let mut all: HashMap<EntityUid, Entity> = HashMap::new();
     let mut take = |entities: Entities| {
@@ -79,7 +82,11 @@ fn seen(policy: &CedarPolicy, call: &Call, known: Circumstances<'_>) -> (Request
 }
 
 /// Whether all of these are so of the call.
-fn so(model: &Model<'_>, (request, entities): &(Request, Entities), all: Vec<Value>) -> bool {
+pub(super) fn so(
+    model: &Model<'_>,
+    (request, entities): &(Request, Entities),
+    all: Vec<Value>,
+) -> bool {
     let policy = expression::permit_when(&model.with_memberships(all)).unwrap();
     let set = PolicySet::from_policies([policy]).unwrap();
     Authorizer::new().is_authorized(request, &set, entities).decision() == Answer::Allow
@@ -288,134 +295,6 @@ proptest! {
             Decision::Refuse(refusal) => prop_assert!(!allowed, "{}", refusal),
         }
     }
-}
-
-/// A tool whose arguments have bounds.
-fn bounded() -> InstalledTool {
-    let mut tool = listing();
-    tool.input_schema = json!({
-        "type": "object",
-        "properties": {
-            "state": {"type": "string", "enum": ["open", "closed"]},
-            "page": {"type": "integer", "minimum": 1, "maximum": 9},
-            "sort": {"enum": ["newest", "oldest"]},
-            "least": {"type": "integer", "minimum": 3},
-            "most": {"type": "integer", "maximum": 3},
-            "order": {"type": ["string", "null"], "enum": ["up", "down"]},
-            "maybe": {"type": ["integer", "null"], "minimum": 3},
-            "null_too": {"type": ["string", "null"], "enum": ["a", null]},
-            "any": {"type": "integer"},
-            "label": {"type": "string", "minimum": 3},
-            "odd name": {"type": "integer", "minimum": 3},
-            "not this": {"type": "string", "enum": ["a"]},
-            "narrow": {"type": "integer", "minimum": 3, "not": {"const": 4}},
-        },
-        "required": ["state", "page", "order"],
-    });
-    tool
-}
-
-fn bounded_policy() -> CedarPolicy {
-    let files = [SourceFile::new("a.cedar", "permit(principal, action, resource);")];
-    CedarPolicy::load(&files, capabilities(), &[bounded()], "development").unwrap()
-}
-
-#[test]
-fn only_arguments_that_the_tool_takes_are_thought_of() {
-    let (policy, tool) = (bounded_policy(), bounded());
-    let model = Model::of(&policy, &tool, None, None);
-    let none = BTreeSet::new();
-    let thought_of = |more: Value| {
-        let mut arguments = json!({"state": "open", "page": 1, "order": "up"});
-        for (name, value) in more.as_object().unwrap() {
-            arguments[name] = value.clone();
-        }
-        let call = call(robo(), &tool, arguments);
-        so(&model, &seen(&policy, &call, known(&none)), model.truths())
-    };
-    for (more, expected) in [
-        (json!({}), true),
-        (json!({"state": "closed"}), true),
-        (json!({"state": "gone"}), false),
-        (json!({"state": ""}), false),
-        (json!({"page": 9}), true),
-        (json!({"page": 0}), false),
-        (json!({"page": 10}), false),
-        (json!({"sort": "newest"}), true),
-        (json!({"sort": "oldest"}), true),
-        (json!({"sort": "longest"}), false),
-        (json!({"least": 3}), true),
-        (json!({"least": 2}), false),
-        (json!({"most": 3}), true),
-        (json!({"most": 4}), false),
-        (json!({"order": "down"}), true),
-        (json!({"order": "left"}), false),
-        (json!({"maybe": 3}), true),
-        (json!({"maybe": null}), true),
-        (json!({"maybe": 2}), false),
-        (json!({"null_too": "a"}), true),
-        (json!({"null_too": null}), true),
-        (json!({"null_too": "b"}), false),
-        (json!({"any": -7, "label": "x", "odd name": 0, "not this": "b", "narrow": 0}), true),
-    ] {
-        assert_eq!(thought_of(more.clone()), expected, "{more}");
-    }
-}
-
-/// What the solver cannot be asked would leave the tool without a proof.
-#[test]
-fn what_is_said_of_arguments_can_be_asked_of_the_solver() {
-    let (policy, tool) = (bounded_policy(), bounded());
-    let model = Model::of(&policy, &tool, None, None);
-    let mut all = model.truths();
-    all.push(expression::truth(false));
-    match found(&tool, "is never so", None, &model, all) {
-        Ok(findings) => assert!(refuted(&findings).is_empty()),
-        Err(told) => assert!(matches!(told, ProveError::NoSolver), "{told}"),
-    }
-}
-
-#[test]
-fn what_the_solver_cannot_be_asked_is_neither_proved_nor_refuted_and_the_reason_is_told() {
-    let (policy, tool) = (bounded_policy(), bounded());
-    let model = Model::of(&policy, &tool, None, None);
-    let ill_typed = expression::equal(expression::context(&["door"]), expression::whole(7));
-    for finding in found(&tool, "is typed", None, &model, vec![ill_typed]).unwrap() {
-        let Verdict::Unknown { why } = finding.verdict else { panic!("{finding:?}") };
-        assert!(why.contains("String") && why.contains("Long"), "{why}");
-    }
-}
-
-#[test]
-fn a_counterexample_tells_everything_of_its_call() {
-    let (policy, tool) = (bounded_policy(), bounded());
-    let arguments = json!({"state": "open", "page": 2, "order": "up", "any": -7});
-    let call = call(robo(), &tool, arguments.clone());
-    let by = ["rita".to_owned(), "carl".to_owned()].into();
-    let none = BTreeSet::new();
-    let told = |known: Circumstances<'_>| {
-        let (request, entities) = seen(&policy, &call, known);
-        Counterexample::of(&tool, Kind::Agent, &Env { request, entities })
-    };
-    let bare = Counterexample {
-        principal: "robo".to_owned(),
-        kind: Kind::Agent,
-        roles: ["assistant".to_owned()].into(),
-        groups: ["desk".to_owned()].into(),
-        acts_for: vec!["ana".to_owned(), "bea".to_owned()],
-        tool: tool.name.clone(),
-        arguments,
-        door: "test".to_owned(),
-        hour: 3,
-        weekday: 4,
-        epoch_seconds: 10_800,
-        approved_by: None,
-        remaining: None,
-    };
-    assert_eq!(told(known(&none)), bare);
-    let known = Circumstances { approved_by: Some(&by), remaining: Some(Cost(7)), ..known(&none) };
-    let (approved_by, remaining) = (Some(by.clone()), Some(7));
-    assert_eq!(told(known), Counterexample { approved_by, remaining, ..bare });
 }
 
 #[test]
