@@ -233,3 +233,30 @@ fn annotation(file: &SourceFile, name: &str, value: &str) -> Range<usize> {
     let at = places.filter(says).last();
     at.map_or(0..0, |at| at..at.saturating_add(name.len()).saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Caused {
+        text: &'static str,
+        #[source]
+        cause: Option<std::fmt::Error>,
+    }
+
+    impl Diagnostic for Caused {}
+
+    #[test]
+    fn a_message_is_one_line_that_names_its_cause_once() {
+        let cause = std::fmt::Error.to_string();
+        let said = |text, caused: bool| {
+            message(&Caused { text, cause: caused.then_some(std::fmt::Error) })
+        };
+        assert_eq!(said("it\nfails", false), "it fails");
+        assert_eq!(said("it\nfails", true), format!("it fails: {cause}"));
+        let told: &'static str = format!("it fails: {cause}").leak();
+        assert_eq!(said(told, true), told);
+    }
+}

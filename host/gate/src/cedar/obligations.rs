@@ -254,6 +254,57 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_budget_that_two_policies_ask_for_counts_once_and_every_other_counts_too() {
+        let one = read(&[("budget", "usd:20/day")]).unwrap();
+        let two = read(&[("budget", "usd:20/day, tokens:100/day")]).unwrap();
+        let both = Obligations::strictest(&[&one, &two]).budgets;
+        assert_eq!(both, two.budgets);
+        assert_eq!(Obligations::strictest(&[&two, &one]).budgets, both);
+    }
+
+    #[test]
+    fn what_is_asked_for_prevails_unless_something_stricter_is_asked_for_elsewhere() {
+        for (name, lax, strict) in [
+            ("risk", "low", "high"),
+            ("approval", "one-of:a", "two-of:a"),
+            ("ttl", "5m", "10s"),
+            ("audit", "whole", "digest"),
+        ] {
+            let (lax, strict) = (read(&[(name, lax)]).unwrap(), read(&[(name, strict)]).unwrap());
+            let both = Obligations::strictest(&[&lax, &strict]);
+            assert!(!lax.prevails(name, &both) && strict.prevails(name, &both), "{name}");
+            assert!(lax.prevails(name, &Obligations::strictest(&[&lax])), "{name}");
+            // What is said under other names does not matter to it.
+            let others =
+                [("risk", "medium"), ("approval", "two-of"), ("ttl", "1s"), ("audit", "redacted")];
+            for other in others.into_iter().filter(|(other, _)| *other != name) {
+                let both = Obligations::strictest(&[&strict, &read(&[other]).unwrap()]);
+                assert!(strict.prevails(name, &both), "{name} beside {other:?}");
+            }
+        }
+        for (name, one, two) in [
+            ("rate", "10/minute", "1/minute"),
+            ("budget", "usd:20/day", "usd:1/day"),
+            ("project", "/id /title", "/id"),
+        ] {
+            let (one, two) = (read(&[(name, one)]).unwrap(), read(&[(name, two)]).unwrap());
+            let both = Obligations::strictest(&[&one, &two]);
+            assert!(one.prevails(name, &both) && two.prevails(name, &both), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_in_each_of_its_units() {
+        for (written, millis) in
+            [("1ms", 1), ("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("900000ms", 900_000)]
+        {
+            let read = read(&[("ttl", written)]).unwrap().time;
+            assert_eq!(read, Some(Duration::from_millis(millis)), "{written}");
+        }
+        assert!(read(&[("ttl", "900001ms")]).is_err());
+    }
+
     /// H-05.
     #[test]
     fn values_that_cannot_be_read_are_refused() {

@@ -369,6 +369,9 @@ proptest! {
 }
 
 mod explaining;
+mod granting;
 mod mapping;
 mod merging;
+mod offering;
+mod reloading;
 mod slicing;

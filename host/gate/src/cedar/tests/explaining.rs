@@ -73,3 +73,25 @@ fn a_policy_that_fails_is_named_as_what_has_to_be_mended() {
     assert!(!action.allowed && action.errors[0].contains("sum"), "{action:?}");
     assert!(action.changes[0].contains("mended"), "{action:?}");
 }
+
+#[test]
+fn a_credential_of_somebody_else_is_told_with_how_its_owner_can_lend_it() {
+    let policy = load(&shipped()).unwrap();
+    let asks = open_issue("acme", &["assistant", "triage"]);
+    let write = |not_yours: &[&str]| {
+        let supposed = Supposition {
+            now: Timestamp::UNIX_EPOCH,
+            approved_by: None,
+            remaining: None,
+            not_yours: not_yours.iter().map(|name| name.parse().unwrap()).collect(),
+        };
+        let explanation = policy.explain(&asks, &supposed);
+        let action = &explanation.actions[1];
+        (explanation.outcome.word(), action.allowed, action.changes.join("; "))
+    };
+    assert_eq!(write(&[]), ("allow", true, String::new()));
+    assert_eq!(write(&["stripe"]), ("allow", true, String::new()));
+    let (outcome, allowed, changes) = write(&["github"]);
+    assert_eq!((outcome, allowed), ("refuse", false));
+    assert!(changes.contains("toolward secret grant github --to"), "{changes}");
+}

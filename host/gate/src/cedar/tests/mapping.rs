@@ -352,3 +352,48 @@ fn a_fact_that_is_asked_for_with_has_is_one_that_the_action_knows() {
         assert!(told.contains(&format!("did you mean `{meant}`?")), "{condition}: {told}");
     }
 }
+
+#[test]
+fn what_is_asked_for_with_has_is_known_to_one_of_the_actions_of_the_head() {
+    let knows = |action: &str, asked: &str| {
+        let text = format!("forbid(principal, {action}, resource) when {{ {asked} }};");
+        match load(&[SourceFile::new("a.cedar", text)]) {
+            Ok(_) => true,
+            Err(errors) => {
+                assert!(errors.iter().any(|one| one.message().contains("is never true")));
+                false
+            }
+        }
+    };
+    let (credential, city) = ("context has credential", "context.arguments has city");
+    for (action, of_credential, of_city) in [
+        ("action", true, true),
+        ("action == Action::\"call\"", false, true),
+        ("action == Action::\"github:issues:write\"", true, false),
+        ("action == Action::\"weather:forecast:read\"", true, true),
+        ("action in Action::\"use\"", true, true),
+        ("action in [Action::\"call\"]", false, true),
+        ("action in [Action::\"github:issues:write\"]", true, false),
+        ("action in [Action::\"github:issues:write\", Action::\"call\"]", true, true),
+    ] {
+        assert_eq!(knows(action, credential), of_credential, "{action} {credential}");
+        assert_eq!(knows(action, city), of_city, "{action} {city}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_is_told_with_its_own_reason_and_no_other() {
+    let tool = with(&json!({"price": {"type": "number"}, "fine": {"type": "string"}}), &[]);
+    let help = |name: &str| {
+        let errors = loads(&tool, &format!("context.arguments has {name}")).err().unwrap();
+        errors.iter().find_map(|one| one.help_text()).unwrap().to_owned()
+    };
+    assert_eq!(help("price"), format!("no policy can speak of it: {}", reason(&tool)));
+    assert_eq!(help("fien"), "did you mean `fine`?");
+    assert_eq!(help("colour"), "there are `fine`");
+}
+
+fn reason(tool: &InstalledTool) -> &'static str {
+    let policy = loads(tool, "context.arguments has fine").unwrap();
+    policy.unmapped().iter().find(|one| one.argument == "price").unwrap().why
+}
