@@ -26,6 +26,7 @@ mod granting;
 mod installing;
 mod json;
 mod killing;
+mod memory;
 mod other_hosts;
 pub(crate) mod place;
 mod policies;

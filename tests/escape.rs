@@ -146,8 +146,10 @@
 //! | I-27 what errors say | `vault` egress/tests: each error of each test, by `spills_nothing` |
 //! | I-28 what panics say | `host/sandbox/src/stop.rs` a_panic_in_the_host…, `cli/calling` a_tool_that_crashes…; a panic cannot format a secret (I-25) |
 //! | I-29 metrics and spans | `telemetry` traces_and_metrics_arrive…, `host/toolward/src/telemetry/tests.rs` |
+//! | I-30 core dumps | `cli/memory` a_host_that_crashes…, `vault` memory |
 //! | I-31 environment and arguments | `sandbox` apart what_the_compiler_writes…; a passphrase is asked for, or is in a file that only its owner reads |
 //! | I-33 files beside the store | `escape/reflection` no_import_and_no_byte_of_memory…, which reads every file of the host |
+//! | I-35 swap | `cli/memory` whether_memory…, `vault` memory, `host/toolward/src/wiring/memory.rs` |
 //! | I-37 who reads the trail | `doors/administering` who_has_no_role… |
 //!
 //! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
@@ -227,10 +229,7 @@
 //! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked
 //! for leaves no record, `cli/auditing`; a known caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
 //! I-31 (a secret that the operator keeps in a variable stays in the environment of the host: no other process of the
-//! host's gets it), I-37 (that somebody looked is not recorded).
-//!
-//! Not held: I-30 and I-35. A host neither forbids core dumps nor locks its memory; both are settings of the service
-//! that runs it (`LimitCORE=0`, no swap or an encrypted one).
+//! host's gets it; on Linux no other process of the same user reads it there), I-37 (that somebody looked is not recorded).
 mod authority;
 mod exhaustion;
 mod extremes;

@@ -36,7 +36,7 @@ use clap::{Parser, Subcommand};
 use terminal::{LogForm, Passphrases, Terminal};
 use toolward_gate::{Refusal, Stop};
 use toolward_state::StateError;
-use toolward_vault::{PassphraseSource, SecretStoreError};
+use toolward_vault::{PassphraseSource, SecretStoreError, forbid_core_dumps};
 
 use crate::{
     authn::AuthnError,
@@ -268,8 +268,15 @@ fn program() -> Result<PathBuf, Failure> {
     Ok(std::env::current_exe()?)
 }
 
+/// A crash would write secrets to a file.
+const CORE_DUMPS: &str = "core dumps cannot be forbidden";
+
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if let Err(error) = forbid_core_dumps() {
+        Terminal::new(false).fail(&anyhow::Error::new(error).context(CORE_DUMPS).into());
+        return ExitCode::from(Exit::Failure as u8);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misread(&error) as u8),

@@ -8,6 +8,7 @@ mod file;
 mod find;
 mod issuer;
 mod listen;
+mod memory;
 mod sandbox;
 mod telemetry;
 
@@ -20,6 +21,7 @@ pub use edit::{Edit, Wanted};
 pub use find::{find, user_path};
 pub use issuer::{IssuerConfig, KeysConfig, MappedClaim};
 pub use listen::{ADMINISTRATION, AdministrationConfig, LimitsConfig, ListenConfig, TlsConfig};
+pub use memory::{MemoryConfig, Swap};
 pub use sandbox::SandboxConfig;
 pub use telemetry::{OtlpConfig, TelemetryConfig};
 
@@ -64,6 +66,7 @@ pub struct Config {
     pub roots: Option<PathBuf>,
     pub approval: ApprovalConfig,
     pub sandbox: SandboxConfig,
+    pub memory: MemoryConfig,
     pub audit: AuditConfig,
     pub telemetry: Option<TelemetryConfig>,
     /// Interfaces that the program lends which embeds the host; no file says so.

@@ -33,6 +33,7 @@ use crate::{
 mod called;
 mod keys;
 mod lent;
+mod memory;
 mod minting;
 mod ownership;
 mod places;
@@ -158,6 +159,7 @@ async fn assembled(
     brought: &Brought,
 ) -> Result<(Host, Arc<Exchange>), StartError> {
     let Plan { tools, policy, components, .. } = plan;
+    memory::warn(config);
     let vault = vault(config, passphrases, &brought.brokers)?;
     let state = state(config).await?;
     let interrupted = state.close_interrupted().await?;
@@ -314,6 +316,7 @@ pub fn stores(
     config: &Config,
     passphrases: &Arc<dyn PassphraseSource>,
 ) -> Result<BTreeMap<String, Arc<dyn SecretStore>>, StartError> {
+    memory::check(config)?;
     let open = |(name, store): (&String, &crate::config::StoreConfig)| {
         Ok((name.clone(), store.store.open(&config.base, passphrases.clone())?))
     };

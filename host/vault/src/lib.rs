@@ -22,6 +22,7 @@ mod grant;
 mod host_request;
 mod lease;
 mod marker;
+mod memory;
 mod notice;
 mod reports;
 mod scan;
@@ -47,6 +48,7 @@ pub use grant::{Grant, Vault, VaultError};
 pub use host_request::PostError;
 pub use lease::Signed;
 pub use marker::Marker;
+pub use memory::{forbid_core_dumps, swapped_to};
 pub use notice::{
     Mail, MailServer, Notice, NoticeError, NoticeUrl, Notices, Posted, Proof, SignatureError,
     verify as verify_signature,

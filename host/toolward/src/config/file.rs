@@ -22,6 +22,7 @@ use super::{
     credential,
     issuer::Issuer,
     listen::{Administration, Listen},
+    memory::Memory,
     sandbox::{Sandbox, SandboxConfig},
     telemetry::Telemetry,
 };
@@ -53,6 +54,7 @@ struct File {
     egress: Egress,
     approval: Option<Spanned<Approval>>,
     sandbox: Option<Spanned<Sandbox>>,
+    memory: Option<Spanned<Memory>>,
     audit: Option<Spanned<Audit>>,
     telemetry: Option<Spanned<Telemetry>>,
     listen: Option<Spanned<Listen>>,
@@ -133,6 +135,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(mut self, written: File) -> Result<Config, Vec<SourceError>> {
+        let (span, memory) = match written.memory {
+            Some(memory) => (memory.span(), memory.into_inner()),
+            None => (0..0, Memory::default()),
+        };
         let mut config = Config {
             file: self.file.clone(),
             base: self.base.to_owned(),
@@ -150,6 +156,7 @@ impl Reader<'_> {
             roots: written.egress.roots.map(|roots| self.base.join(roots)),
             approval: ApprovalConfig::default(),
             sandbox: SandboxConfig::default(),
+            memory: memory.read(written.environment, span),
             audit: AuditConfig::default(),
             telemetry: None,
             own_interfaces: Vec::new(),
