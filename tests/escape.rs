@@ -150,7 +150,7 @@
 //! | I-31 environment and arguments | `sandbox` apart what_the_compiler_writes…; a passphrase is asked for, or is in a file that only its owner reads |
 //! | I-33 files beside the store | `escape/reflection` no_import_and_no_byte_of_memory…, which reads every file of the host |
 //! | I-35 swap | `cli/memory` whether_memory…, `vault` memory, `host/toolward/src/wiring/memory.rs` |
-//! | I-37 who reads the trail | `doors/administering` who_has_no_role… |
+//! | I-37 who reads the trail | `doors/administering` who_has_no_role…, who_looks_at_the_trail… |
 //!
 //! Of class E (who calls), `authn` is `host/toolward/src/authn/tests.rs`, `catalogue` is `catalogue.rs` below it:
 //!
@@ -229,7 +229,7 @@
 //! that counts measures less than the clock tells, which cannot be prevented), H-27 (what nobody is known to have asked
 //! for leaves no record, `cli/auditing`; a known caller that is refused again and again is recorded each time, in groups with the others, and has no rate for that),
 //! I-31 (a secret that the operator keeps in a variable stays in the environment of the host: no other process of the
-//! host's gets it; on Linux no other process of the same user reads it there), I-37 (that somebody looked is not recorded).
+//! host's gets it; on Linux no other process of the same user reads it there).
 mod authority;
 mod exhaustion;
 mod extremes;

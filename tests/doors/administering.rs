@@ -156,6 +156,30 @@ fn who_has_no_role_for_it_throws_no_switch_and_reads_no_trail() {
     server.end();
 }
 
+/// I-37.
+#[test]
+fn who_looks_at_the_trail_is_on_record_and_so_is_what_for() {
+    let server = Server::with(&["teller"]);
+    let looks = || {
+        let found = server.administer(Request::get("/v1/audit?code=audit-read")).json();
+        let records = found["records"].as_array().unwrap().clone();
+        records
+            .iter()
+            .map(|one| (one["record"]["by"].clone(), one["record"]["subject"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert!(looks().is_empty());
+    let payer = server.mint("--id ben --kind user --role payer --administration");
+    assert_eq!(Request::get("/v1/audit").token(&payer).send(server.people).status, 403);
+    assert_eq!(server.administer(Request::get("/v1/audit?most=0")).status, 400);
+    assert_eq!(server.administer(Request::get("/v1/audit")).status, 200);
+    let seen = looks();
+    let subjects: Vec<&str> = seen.iter().map(|(_, subject)| subject.as_str().unwrap()).collect();
+    assert_eq!(subjects, ["code=audit-read", "everything"]);
+    assert!(seen.iter().all(|(by, _)| by == "ben"), "{seen:?}");
+    server.end();
+}
+
 #[test]
 fn the_trail_is_read_page_by_page_without_a_gap_and_without_a_record_twice() {
     let server = Server::with(&["teller"]);

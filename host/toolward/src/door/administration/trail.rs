@@ -3,17 +3,17 @@
 
 use axum::{
     Extension, Json,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, RawQuery, State, rejection::QueryRejection},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use toolward_gate::{CallId, Link, Principal};
+use toolward_gate::{CallId, Change, Link, Principal};
 use toolward_state::{Decided, Search};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{super::problem::Problem, Administration};
+use super::{super::problem::Problem, Administration, unavailable};
 
 /// Records in the order of the chain, as `toolward audit export` writes them.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -63,7 +63,7 @@ enum DecisionName {
     Refuse,
 }
 
-/// Find records.
+/// Find records. That somebody looked, and for what, is one: `audit-read`.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(Looking), security(("token" = [])), responses(
     (status = 200, description = "What fits.", body = Records),
     (status = 400, description = "A parameter that is none.", body = Problem, content_type = "application/problem+json"),
@@ -73,6 +73,7 @@ enum DecisionName {
 pub(super) async fn search(
     State(administration): State<Administration>,
     Extension(principal): Extension<Principal>,
+    RawQuery(asked): RawQuery,
     looking: Result<Query<Looking>, QueryRejection>,
 ) -> Result<Json<Records>, Problem> {
     administration.operates(&principal)?;
@@ -88,6 +89,9 @@ pub(super) async fn search(
         tracing::error!(%error, "the trail cannot be read");
         Problem::unavailable()
     })?;
+    // Who cannot be put on record sees nothing.
+    let look = look(&principal, asked.as_deref());
+    administration.state.record_change(look).await.map_err(|error| unavailable(&error))?;
     let full = usize::try_from(most).is_ok_and(|most| links.len() >= most);
     let next = links.last().map(|link| link.sequence).filter(|_| full);
     Ok(Json(Records { records: links.iter().map(whole).collect(), next }))
@@ -115,12 +119,24 @@ impl Looking {
     }
 }
 
+fn look(principal: &Principal, asked: Option<&str>) -> Change {
+    let asked = asked.filter(|asked| !asked.is_empty()).unwrap_or("everything");
+    Change {
+        by: principal.id().to_owned(),
+        action: "audit-read".to_owned(),
+        subject: asked.chars().take(ASKED).collect(),
+        reason: String::new(),
+    }
+}
+
 fn whole(link: &Link) -> Value {
     let record: Value =
         serde_json::from_str(&link.record).unwrap_or_else(|_| Value::String(link.record.clone()));
     json!({ "sequence": link.sequence, "at": link.at, "record": record, "previous": link.previous, "hash": link.hash })
 }
 
+/// Of a query, characters on record.
+const ASKED: usize = 1024;
 /// Records at once.
 const MOST: u32 = 500;
 /// Of a sequence, as every reader of JSON knows it (RFC 8259 section 6).
