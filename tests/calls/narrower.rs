@@ -217,6 +217,11 @@ async fn forbidden(world: &World) -> Result<Output, Stop> {
     world.call("need_forbidden", json!({})).await
 }
 
+async fn is_shown(world: &World, principal: &Principal) -> bool {
+    let page = world.host.page(principal, None, usize::MAX).await.unwrap();
+    page.tools.iter().any(|tool| tool.manifest.name.as_str() == "need_forbidden")
+}
+
 fn is_not_granted(outcome: &Result<Output, Stop>) -> bool {
     matches!(outcome, Err(Stop::Refused(Refusal::NotGranted { .. })))
 }
@@ -228,8 +233,12 @@ async fn a_capability_that_nobody_permits_is_there_for_a_time_after_two_agreed()
     let id = wanted(&world, &world.agent).await;
     world.state.decide(id, answer(&world, "ana", AnswerLimits::default())).await.unwrap();
     assert!(is_not_granted(&forbidden(&world).await), "one is not two");
+    assert!(!is_shown(&world, &world.agent).await);
     world.state.decide(id, answer(&world, "ben", AnswerLimits::default())).await.unwrap();
     forbidden(&world).await.unwrap();
+    // Who asks for a list finds it there, and nobody else.
+    assert!(is_shown(&world, &world.agent).await);
+    assert!(!is_shown(&world, &crate::world::person("zoe", &["assistant"])).await);
     let (_, closed) = world.last_entry().await;
     let notes: Vec<Value> = closed["notes"].as_array().unwrap().clone();
     let loud = notes.iter().find(|note| note["note"] == "exceptional").unwrap();
@@ -244,6 +253,7 @@ async fn a_capability_that_nobody_permits_is_there_for_a_time_after_two_agreed()
     forbidden(&world).await.unwrap();
     world.clock.forward(30 * 60);
     assert!(is_not_granted(&forbidden(&world).await));
+    assert!(!is_shown(&world, &world.agent).await);
 }
 
 #[tokio::test]

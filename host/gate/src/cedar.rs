@@ -32,9 +32,9 @@ use serde_json::Value;
 
 use crate::{
     Basis, BudgetLimit, Call, Capabilities, CapabilityDefinition, CapabilityName, ComponentName,
-    Cost, Decision, Digest, EgressTerms, Facts, Interface, Owners, Policy, Principal, Question,
-    Recording, Refusal, Risk, SandboxGrants, SandboxLimits, SandboxTerms, SourceError, SourceFile,
-    Tally, Terms, ToolName, Want,
+    Cost, Decision, Digest, EgressTerms, Exceptions, Facts, Interface, Owners, Policy, Principal,
+    Question, Recording, Refusal, Risk, SandboxGrants, SandboxLimits, SandboxTerms, SourceError,
+    SourceFile, Tally, Terms, ToolName, Want,
 };
 use obligations::Obligations;
 use request::Circumstances;
@@ -174,11 +174,12 @@ impl Policy for CedarPolicy {
         budgets
     }
 
-    fn offers(&self, principal: &Principal, tool: &InstalledTool) -> bool {
+    fn offers(&self, principal: &Principal, tool: &InstalledTool, exceptions: &Exceptions) -> bool {
         let open = |prospect: &Prospect| !matches!(prospect, Prospect::Refused { .. });
+        let lent = |name: &CapabilityName| principal.in_scope(name) && exceptions.allows(name);
         let prospects = self.prospects(principal, tool);
         let mut required = prospects.capabilities.iter().filter(|want| want.required);
-        open(&prospects.call) && required.all(|want| open(&want.prospect))
+        open(&prospects.call) && required.all(|want| open(&want.prospect) || lent(&want.capability))
     }
 
     fn refused_by(&self, call: &Call, facts: &Facts) -> Vec<String> {

@@ -206,9 +206,14 @@ pub trait Policy: Send + Sync {
         Vec::new()
     }
 
-    /// Whether a principal is shown a tool. `false` only where every call of it would be refused; `true`
-    /// permits nothing.
-    fn offers(&self, _principal: &Principal, _tool: &InstalledTool) -> bool {
+    /// Whether a principal is shown a tool, with what people allowed it for a time. `false` only where every call of it
+    /// would be refused; `true` permits nothing.
+    fn offers(
+        &self,
+        _principal: &Principal,
+        _tool: &InstalledTool,
+        _exceptions: &Exceptions,
+    ) -> bool {
         true
     }
 

@@ -25,6 +25,7 @@ mod key_value;
 mod life;
 mod limit;
 mod name;
+mod offering;
 mod ownership;
 mod path;
 mod permit;
@@ -85,6 +86,7 @@ pub use limit::{Amount, BudgetLimit, By, RateLimit, Window};
 pub use name::{
     CapabilityName, ComponentName, CredentialName, Digest, NameError, ProviderName, ToolName,
 };
+pub use offering::Offer;
 pub use ownership::{
     CredentialGrant, Custody, CustodyError, GrantBook, Owners, Ownership, Party, PartyError,
 };

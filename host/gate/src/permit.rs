@@ -117,7 +117,8 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Exceptions, Unavailable> {
         let approved = self.approvals.accesses(call.principal.id()).await?;
-        Ok(Exceptions::of(&approved, call, version, now))
+        let tool = (&call.tool.name, call.tool.digest);
+        Ok(Exceptions::of(&approved, &call.principal, tool, version, now))
     }
 
     /// What is left of the tightest budget, where the policy wants to know.

@@ -6,8 +6,8 @@ use std::{
 
 use futures::FutureExt as _;
 use toolward_gate::{
-    Account, Audit, Call, Ending, Gate, Principal, STEP, Stop, SwitchSet, SwitchTarget, ToolName,
-    Unavailable,
+    Account, Audit, Call, Ending, Gate, Offer, Principal, STEP, Stop, SwitchSet, SwitchTarget,
+    ToolName, Unavailable,
 };
 use toolward_sandbox::{Output, Sandbox};
 use toolward_vault::Vault;
@@ -40,9 +40,15 @@ pub struct Page<'a> {
 impl Host {
     /// What is shown to a principal: a tool of which every call would be refused is not. That it is shown
     /// permits nothing.
-    pub fn page(&self, principal: &Principal, after: Option<&ToolName>, most: usize) -> Page<'_> {
+    pub async fn page(
+        &self,
+        principal: &Principal,
+        after: Option<&ToolName>,
+        most: usize,
+    ) -> Result<Page<'_>, Unavailable> {
+        let offer = self.offer(principal).await?;
         let later = |tool: &&Tool| after.is_none_or(|after| tool.manifest.name > *after);
-        let offered = |tool: &&Tool| self.gate.policy.offers(principal, &tool.installed());
+        let offered = |tool: &&Tool| offer.has(&tool.installed());
         let switches = self.gate.switches.known();
         let on = |tool: &&Tool| !is_off(&switches, tool);
         let shown = self.tools.serving().filter(later).filter(on).filter(offered);
@@ -50,7 +56,15 @@ impl Host {
         let more = tools.len() > most;
         tools.truncate(most);
         let next = tools.last().filter(|_| more).map(|tool| tool.manifest.name.clone());
-        Page { tools, next }
+        Ok(Page { tools, next })
+    }
+
+    /// What a principal is shown, tool by tool. The log says why it cannot be read.
+    pub async fn offer<'a>(&self, principal: &'a Principal) -> Result<Offer<'a>, Unavailable> {
+        let offer = self.gate.offer(principal).await;
+        offer.inspect_err(|error| {
+            tracing::error!(cause = %error.cause, "what a principal is shown cannot be read");
+        })
     }
 
     /// Carries one call. A caller who goes away does not end it: use [`Host::perform_unless`] for one who

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Agreed, ApprovalId, ApprovalState, Approvers, Filing, Request};
 use crate::{
-    Call, CallDigest, CapabilityName, Digest, Note, Principal, Risk, Terms, ToolRef, Unavailable,
+    Call, CallDigest, CapabilityName, Digest, Note, Principal, Risk, Terms, ToolName, ToolRef,
+    Unavailable,
 };
 
 /// What is asked for beside the capability.
@@ -112,19 +113,25 @@ pub struct Exceptions(BTreeMap<CapabilityName, Exception>);
 
 impl Exceptions {
     /// Those that hold for this caller, this very tool and these policies, and that are not over.
-    pub(crate) fn of(approved: &[Request], call: &Call, version: Digest, now: Timestamp) -> Self {
+    pub(crate) fn of(
+        approved: &[Request],
+        caller: &Principal,
+        (tool, digest): (&ToolName, Digest),
+        version: Digest,
+        now: Timestamp,
+    ) -> Self {
         let fits = |filing: &Filing| {
             filing.access.is_some()
-                && filing.principal == call.principal.id()
-                && filing.acts_for == call.principal.acts_for()
-                && filing.tool == call.tool.name
-                && filing.tool_digest == call.tool.digest
+                && filing.principal == caller.id()
+                && filing.acts_for == caller.acts_for()
+                && filing.tool == *tool
+                && filing.tool_digest == digest
                 && filing.policy_version == version
                 && filing.expires_at > now
         };
         let mut exceptions = BTreeMap::new();
         for request in approved.iter().filter(|request| fits(&request.filing)) {
-            let Ok(Agreed { by, enough: true, .. }) = Agreed::to(request, &call.principal) else {
+            let Ok(Agreed { by, enough: true, .. }) = Agreed::to(request, caller) else {
                 continue;
             };
             if request.state != ApprovalState::Approved || by.len() < usize::from(PEOPLE) {

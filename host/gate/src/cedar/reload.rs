@@ -2,7 +2,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::CedarPolicy;
-use crate::{BudgetLimit, Call, Decision, Digest, Facts, InstalledTool, Policy, Principal};
+use crate::{
+    BudgetLimit, Call, Decision, Digest, Exceptions, Facts, InstalledTool, Policy, Principal,
+};
 
 /// Hands out the policies of this moment. A call that was admitted keeps the terms it was admitted on.
 #[derive(Debug)]
@@ -37,8 +39,8 @@ impl Policy for Exchange {
     fn wants_remaining(&self, call: &Call) -> Vec<BudgetLimit> {
         self.now().wants_remaining(call)
     }
-    fn offers(&self, principal: &Principal, tool: &InstalledTool) -> bool {
-        self.now().offers(principal, tool)
+    fn offers(&self, principal: &Principal, tool: &InstalledTool, exceptions: &Exceptions) -> bool {
+        self.now().offers(principal, tool, exceptions)
     }
     fn refused_by(&self, call: &Call, facts: &Facts) -> Vec<String> {
         self.now().refused_by(call, facts)

@@ -134,7 +134,7 @@ fn decide(policy: &CedarPolicy, call: &Call) -> Decision {
 }
 
 fn facts() -> Facts {
-    let (exceptions, not_yours) = (crate::Exceptions::default(), [].into());
+    let (exceptions, not_yours) = (Exceptions::default(), [].into());
     Facts { now: Timestamp::UNIX_EPOCH, approval: None, remaining: None, exceptions, not_yours }
 }
 

@@ -168,7 +168,8 @@ impl ServerHandler for Door {
         let principal = self.speaker.principal(&context)?;
         let cursor = request.and_then(|request| request.cursor);
         let after = cursor.map(|cursor| after(&cursor)).transpose()?;
-        let page = self.host.page(&principal, after.as_ref(), PAGE);
+        let page = self.host.page(&principal, after.as_ref(), PAGE).await;
+        let page = page.map_err(|_| ErrorData::internal_error(UNAVAILABLE, None))?;
         let mut listed =
             ListToolsResult::with_all_items(page.tools.into_iter().map(described).collect());
         listed.next_cursor = page.next.map(|name| format!("{AFTER}{name}"));
@@ -379,6 +380,7 @@ const APPROVAL: &str = "toolward/approval";
 const SHOWN_AT: &str = "toolward/page";
 /// Tools on one page.
 const PAGE: usize = 100;
+const UNAVAILABLE: &str = "what you may call cannot be read; the operator's log says why";
 const AFTER: &str = "after:";
 /// Milliseconds for which a list may be taken as it was.
 const FRESH: u64 = 10_000;

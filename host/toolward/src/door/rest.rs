@@ -116,7 +116,11 @@ pub(super) async fn list_tools(
     if !(1..=MOST).contains(&most) {
         return Err(Problem::malformed(format!("`most` is at least 1 and at most {MOST}")));
     }
-    let Page { tools, next } = agents.host.page(&principal, after.as_ref(), most);
+    let Page { tools, next } = agents
+        .host
+        .page(&principal, after.as_ref(), most)
+        .await
+        .map_err(|_| Problem::unavailable())?;
     let tools = tools.into_iter().map(ToolDescription::from).collect();
     Ok(Json(ToolList { tools, next: next.map(|name| name.to_string()) }))
 }
@@ -134,7 +138,8 @@ pub(super) async fn show_tool(
     Path(name): Path<String>,
 ) -> Result<Json<ToolDescription>, Problem> {
     let tool = agents.host.tools.find_serving(&name);
-    let tool = tool.filter(|tool| agents.host.gate.policy.offers(&principal, &tool.installed()));
+    let offer = agents.host.offer(&principal).await.map_err(|_| Problem::unavailable())?;
+    let tool = tool.filter(|tool| offer.has(&tool.installed()));
     // One that is there for others is not there.
     let none = || {
         Problem::not_found("there is no such tool for you; `/v1/tools` lists those that there are")

@@ -16,7 +16,7 @@ fn reading(text: &str) -> CedarPolicy {
 }
 
 /// What two people allowed the caller for a minute.
-fn lent(call: &Call, capability: &str, policy: &CedarPolicy) -> Exceptions {
+pub(super) fn lent(call: &Call, capability: &str, policy: &CedarPolicy) -> Exceptions {
     let now = Timestamp::UNIX_EPOCH;
     let wanted = WantedAccess {
         principal: &call.principal,
@@ -44,7 +44,8 @@ fn lent(call: &Call, capability: &str, policy: &CedarPolicy) -> Exceptions {
         answers: ["ana", "dan"].map(yes).to_vec(),
         lapsed: BTreeSet::new(),
     };
-    Exceptions::of(&[request], call, policy.version(), now)
+    let tool = (&call.tool.name, call.tool.digest);
+    Exceptions::of(&[request], &call.principal, tool, policy.version(), now)
 }
 
 #[test]

@@ -112,7 +112,7 @@ const LOGS: &str = r#"@id("log") permit(principal, action == Action::"host:log:w
 fn about(texts: &[&str], caller: &Principal) -> (bool, Prospects) {
     let policy = load(&[SourceFile::new("a.cedar", texts.join("\n"))]).unwrap();
     let tool = tools().into_iter().find(|tool| tool.name.as_str() == "open_issue").unwrap();
-    (policy.offers(caller, &tool), policy.prospects(caller, &tool))
+    (policy.offers(caller, &tool, &Exceptions::default()), policy.prospects(caller, &tool))
 }
 
 #[test]
@@ -174,6 +174,25 @@ fn a_prospect_names_what_it_depends_on_and_why_it_is_refused() {
     assert_eq!(prospects.capabilities[0].prospect, why("nobody defined it in capabilities.toml"));
 }
 
+/// What people allowed for a time is shown like what a policy permits, and no further than a token goes.
+#[test]
+fn a_tool_is_offered_to_whom_people_lent_what_it_cannot_do_without() {
+    let policy = load(&[SourceFile::new("a.cedar", [CALLS, LOGS].join("\n"))]).unwrap();
+    let mut call = open_issue("acme", &[]);
+    call.tool.digest = Digest::of(b"open_issue");
+    let tool = tools().into_iter().find(|tool| tool.name == call.tool.name).unwrap();
+    let lent = granting::lent(&call, "github:issues:write", &policy);
+    assert!(!policy.offers(&call.principal, &tool, &Exceptions::default()));
+    assert!(policy.offers(&call.principal, &tool, &lent));
+    let narrow = principal(&[], Some(&["host:log:write"]));
+    assert!(!policy.offers(&narrow, &tool, &lent));
+    let closed = load(&[SourceFile::new("a.cedar", LOGS)]).unwrap();
+    assert!(
+        !closed.offers(&call.principal, &tool, &lent),
+        "the call itself is permitted by nobody"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -182,7 +201,7 @@ proptest! {
         let call = open_issue("acme", &["assistant"]);
         let tool = tools().into_iter().find(|tool| tool.name == call.tool.name).unwrap();
         let refused = matches!(decide(&policy, &call), Decision::Refuse(_));
-        prop_assert!(refused || policy.offers(&call.principal, &tool));
+        prop_assert!(refused || policy.offers(&call.principal, &tool, &Exceptions::default()));
         let prospects = policy.prospects(&call.principal, &tool);
         let granted = |one: &Prospect| matches!(one, Prospect::Granted { .. });
         let mut required = prospects.capabilities.iter().filter(|want| want.required);

@@ -23,7 +23,7 @@ fn answers(
         policy.version(),
         calls.iter().map(|call| policy.decide(call, &facts()).code()).collect(),
         policy.wants_remaining(&calls[0]),
-        policy.offers(&calls[0].principal, &tool),
+        policy.offers(&calls[0].principal, &tool, &Exceptions::default()),
         calls.iter().map(|call| policy.refused_by(call, &facts())).collect(),
     )
 }

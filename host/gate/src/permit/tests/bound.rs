@@ -164,7 +164,8 @@ fn lent(call: &Call, people: &[&str]) -> Request {
 
 fn holds(request: Request, call: &Call, seconds: u64) -> bool {
     let now = noon().checked_add(Duration::from_secs(seconds)).unwrap();
-    !Exceptions::of(&[request], call, Digest::ZERO, now).is_empty()
+    let tool = (&call.tool.name, call.tool.digest);
+    !Exceptions::of(&[request], &call.principal, tool, Digest::ZERO, now).is_empty()
 }
 
 /// An exception counts only with two others behind it, whatever the book says of its state.

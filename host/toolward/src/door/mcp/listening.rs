@@ -80,7 +80,7 @@ pub(super) async fn serve(door: &Door, stream: &SubscriptionContext) -> Result<(
             None => std::future::pending().await,
         }
     };
-    let mut seen = Seen::by(&door.host, &principal);
+    let Ok(mut seen) = Seen::by(&door.host, &principal).await else { return Ok(()) };
     tokio::pin!(stops);
     loop {
         tokio::select! {
@@ -96,7 +96,7 @@ pub(super) async fn serve(door: &Door, stream: &SubscriptionContext) -> Result<(
 
 /// Tells the client of a connection, for as long as it is there. Nobody waits for this one.
 pub(super) async fn tell(host: Arc<Host>, principal: Principal, peer: Peer<RoleServer>) {
-    let mut seen = Seen::by(&host, &principal);
+    let Ok(mut seen) = Seen::by(&host, &principal).await else { return };
     while seen.other().await.is_ok() {
         if peer.notify_tool_list_changed().await.is_err() {
             return;
@@ -112,17 +112,17 @@ struct Seen<'a> {
     names: Vec<ToolName>,
 }
 
-/// Its principal may hear no more.
+/// Its principal may hear no more, or it cannot be told what there is.
 struct Over;
 
 impl<'a> Seen<'a> {
-    fn by(host: &'a Host, principal: &'a Principal) -> Self {
+    async fn by(host: &'a Host, principal: &'a Principal) -> Result<Self, Over> {
         // Before it is looked: what changes after this is noticed.
         let changes = host.tools.service().changes();
-        Self { host, principal, changes, names: names(host, principal) }
+        Ok(Self { host, principal, changes, names: names(host, principal).await? })
     }
 
-    /// Waits until the principal is shown another list. Nothing is lost where this is dropped.
+    /// Waits until the principal is shown another list. Whoever drops it does not ask again.
     async fn other(&mut self) -> Result<(), Over> {
         loop {
             tokio::select! {
@@ -132,7 +132,7 @@ impl<'a> Seen<'a> {
             if is_stopped(self.host, self.principal) {
                 return Err(Over);
             }
-            let now = names(self.host, self.principal);
+            let now = names(self.host, self.principal).await?;
             if now != self.names {
                 self.names = now;
                 return Ok(());
@@ -141,9 +141,9 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn names(host: &Host, principal: &Principal) -> Vec<ToolName> {
-    let page = host.page(principal, None, usize::MAX);
-    page.tools.into_iter().map(|tool| tool.manifest.name.clone()).collect()
+async fn names(host: &Host, principal: &Principal) -> Result<Vec<ToolName>, Over> {
+    let page = host.page(principal, None, usize::MAX).await.map_err(|_| Over)?;
+    Ok(page.tools.into_iter().map(|tool| tool.manifest.name.clone()).collect())
 }
 
 async fn identity_ended(host: &Host, principal: &Principal) {
