@@ -98,7 +98,14 @@ struct Complaint {
 
 /// What the compiler says of the library.
 fn complaints(copy: &Copy, folder: &Path) -> Result<Vec<Complaint>> {
-    let words = ["check", "--locked", "--lib", "--message-format=json", "--manifest-path"];
+    let words = [
+        "check",
+        "--locked",
+        "--lib",
+        "--all-features",
+        "--message-format=json",
+        "--manifest-path",
+    ];
     let output = copy.cargo().args(words).arg(folder.join("Cargo.toml")).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     let mut complaints = Vec::new();

@@ -92,7 +92,9 @@ impl CedarPolicy {
     }
 
     /// Whether every call that these policies allow is one that `old` allows, and every call that they allow
-    /// without a person's yes one that `old` allows without. `grants` are as in [`Self::prove_approval`].
+    /// without a person's yes one that `old` allows without. Each optional capability is compared by itself: a call that
+    /// `old` asks about for one of them alone may go on unasked where that one is no longer granted. `grants` are as in
+    /// [`Self::prove_approval`].
     pub fn prove_no_more_than(
         &self,
         old: &Self,

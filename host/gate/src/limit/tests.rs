@@ -7,6 +7,19 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
+#[test]
+fn a_window_with_a_name_is_as_long_as_its_name_says() {
+    let long = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
+    for (name, seconds) in long {
+        let window = Window::try_from(name.to_owned()).unwrap();
+        assert_eq!(window, Window::Past(Duration::from_secs(seconds)), "{name}");
+        assert_eq!(String::from(window), name);
+    }
+    let window = Window::try_from("120000000us".to_owned()).unwrap();
+    assert_eq!(window, Window::Past(Duration::from_secs(120)));
+    assert!(Window::try_from("fortnight".to_owned()).is_err());
+}
+
 /// H-10.
 #[test]
 fn a_month_goes_back_to_the_same_day_or_to_the_last_one_there_is() {

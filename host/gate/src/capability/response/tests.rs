@@ -18,6 +18,11 @@ fn scalars(at: &[&str]) -> Result<DeclaredFields, Conflict> {
 }
 
 #[test]
+fn a_body_of_which_the_file_says_nothing_has_room_for_a_mebibyte() {
+    assert_eq!(ResponseShape::default().max_bytes, 1_048_576);
+}
+
+#[test]
 fn only_declared_fields_pass() {
     let document = json!({
         "id": 7, "secret": "x", "user": { "name": "ana", "mail": "ana@example.com" },

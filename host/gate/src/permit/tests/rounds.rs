@@ -129,6 +129,30 @@ async fn an_optional_capability_that_is_lacking_is_looked_for_and_lent() {
 }
 
 #[tokio::test]
+async fn a_tool_is_shown_to_whom_people_allowed_what_it_needs_and_no_other_tool_for_it() {
+    let mut house = House::new().await;
+    let policy = under_policies(CALLS_ALONE);
+    let call = note();
+    let lent = access(&call, "notes:lines:write", &policy);
+    house.gate.policy = Arc::new(policy);
+    let tool = |digest| InstalledTool {
+        name: call.tool.name.clone(),
+        component: call.tool.component.clone(),
+        digest,
+        wants: call.tool.wants.clone(),
+        input_schema: json!({}),
+    };
+    let (this, other) = (tool(call.tool.digest), tool(Digest::of(b"another component")));
+    assert!(!house.gate.offer(&call.principal).await.unwrap().has(&this));
+    house.office.accesses.lock().unwrap().push(lent);
+    let offer = house.gate.offer(&call.principal).await.unwrap();
+    assert!(offer.has(&this));
+    assert!(!offer.has(&other));
+    assert_eq!(house.office.looked.load(Ordering::SeqCst), 2, "once for all tools");
+    assert_eq!(format!("{offer:?}"), r#"Offer { principal: "agent-7", .. }"#);
+}
+
+#[tokio::test]
 async fn a_policy_that_asks_how_much_is_left_is_told() {
     let policy = format!(
         "{CALLS_ALONE} @budget(\"usd:1/day\") permit(principal, action == Action::\"notes:lines:write\", resource) when {{ context has remaining && context.remaining >= 10 }};"
