@@ -3,6 +3,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, IsTerminal as _},
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{self, Command, Stdio},
     sync::{
@@ -150,14 +151,41 @@ impl Suite {
 fn ended(command: &mut Command, most: f64) -> Option<bool> {
     let begin = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
+    // What a test started ends with it.
+    let mut child = command.process_group(0).spawn().ok()?;
     while begin.elapsed() < Duration::from_secs_f64(most) {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status.success());
         }
         thread::sleep(Duration::from_millis(5));
     }
-    let _ = child.kill();
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
     let _ = child.wait();
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_is_ended_with_all_that_it_started() {
+        let noted = std::env::temp_dir().join(format!("mutants-ended-{}", process::id()));
+        let script = format!("sleep 1000 & echo $! > {}; wait", noted.display());
+        assert_eq!(ended(Command::new("sh").args(["-c", &script]), 3.0), None);
+        let id = fs::read_to_string(&noted).unwrap();
+        let _ = fs::remove_file(&noted);
+        let is_there = || {
+            let state = fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+            !state.is_empty() && !state.contains(") Z ")
+        };
+        let begin = Instant::now();
+        while is_there() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it goes on");
+            thread::yield_now();
+        }
+        assert_eq!(ended(Command::new("sh").args(["-c", "exit 3"]), 60.0), Some(false));
+        assert_eq!(ended(Command::new("sh").args(["-c", "exit 0"]), 60.0), Some(true));
+    }
 }
