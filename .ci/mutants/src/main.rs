@@ -43,13 +43,11 @@ fn main() -> Result<ExitCode> {
     let mutants = copy.mutants(&order.package, &order.files)?;
     println!("{} mutants of {}", mutants.len(), order.package);
     let woven = weave::until_it_compiles(&copy, &folder, mutants)?;
-    let mut verdicts = round::run(&woven, PATIENT, copy.tests(&order.package)?)?;
+    let mut left = round::run(&woven, PATIENT, copy.tests(&order.package)?)?;
     for package in &order.with {
-        let left = round::not_noticed(&woven, &verdicts);
         println!("{} are left for {package}", left.len());
-        verdicts.extend(round::run(&left, QUICK, copy.tests(package)?)?);
+        left = round::run(&left, QUICK, copy.tests(package)?)?;
     }
-    let left = round::not_noticed(&woven, &verdicts);
     Ok(Reasons::read(&folder.join("mutants.toml"))?.judge(&woven, &left, order.files.is_empty()))
 }
 

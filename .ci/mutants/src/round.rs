@@ -30,34 +30,17 @@ struct Test {
     met: BTreeSet<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    Noticed,
-    /// A test that ends without the mutant does not with it.
-    OutOfTime,
-    Survived,
-    /// No test comes by.
-    Unmet,
-}
-
-pub struct Verdict {
-    number: usize,
-    end: End,
-}
-
-pub fn not_noticed(mutants: &[Mutant], verdicts: &[Verdict]) -> Vec<Mutant> {
-    let noticed = |end| matches!(end, End::Noticed | End::OutOfTime);
-    let gone: BTreeSet<usize> =
-        verdicts.iter().filter(|one| noticed(one.end)).map(|one| one.number).collect();
-    mutants.iter().filter(|one| !gone.contains(&one.number)).cloned().collect()
-}
-
-/// Tries all of them with the tests that take no longer than so many seconds by themselves.
-pub fn run(mutants: &[Mutant], most: f64, suite: Suite) -> Result<Vec<Verdict>> {
+/// Tries all of them with the tests that take no longer than so many seconds by themselves, and gives back those that
+/// none of these notices.
+pub fn run(mutants: &[Mutant], most: f64, suite: Suite) -> Result<Vec<Mutant>> {
     let names = suite.names()?;
     let mut tests = at_once("tests", &names, |name| suite.look(name, most));
     tests.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
-    Ok(at_once("mutants", mutants, |mutant| Some(suite.verdict(mutant, &tests))))
+    let mut left = at_once("mutants", mutants, |mutant| {
+        (!suite.notices(mutant, &tests)).then(|| mutant.clone())
+    });
+    left.sort_by_key(|mutant| mutant.number);
+    Ok(left)
 }
 
 /// One for each processor.
@@ -66,14 +49,18 @@ fn at_once<T: Sync, R: Send>(
     all: &[T],
     one: impl Fn(&T) -> Option<R> + Sync,
 ) -> Vec<R> {
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, done, results) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(item) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
             let result = one(item);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             results.extend(result);
             if io::stderr().is_terminal() {
-                eprint!("\r{what}: {} of {}  ", results.len(), all.len());
+                eprint!(
+                    "\r{what}: {} of {}  ",
+                    1 + done.fetch_add(1, Ordering::Relaxed),
+                    all.len()
+                );
             }
         }
     };
@@ -109,26 +96,20 @@ impl Suite {
         Some(Test { name: name.to_owned(), seconds, met })
     }
 
-    fn verdict(&self, mutant: &Mutant, tests: &[Test]) -> Verdict {
+    /// A test that does not end with the mutant notices it, too; where no test comes by, nobody does.
+    fn notices(&self, mutant: &Mutant, tests: &[Test]) -> bool {
         let meeting: Vec<&Test> =
             tests.iter().filter(|test| test.met.contains(&mutant.number)).collect();
-        Verdict { number: mutant.number, end: self.end(mutant, &meeting) }
-    }
-
-    fn end(&self, mutant: &Mutant, mut meeting: &[&Test]) -> End {
-        if meeting.is_empty() {
-            return End::Unmet;
-        }
+        let mut meeting = meeting.as_slice();
         // A few of the shortest first; most mutants end there.
         for size in [3, 12, 48, usize::MAX] {
             let (batch, after) = meeting.split_at(size.min(meeting.len()));
-            match self.passes(mutant, batch) {
-                Some(true) => meeting = after,
-                Some(false) => return End::Noticed,
-                None => return End::OutOfTime,
+            if self.passes(mutant, batch) != Some(true) {
+                return true;
             }
+            meeting = after;
         }
-        End::Survived
+        false
     }
 
     fn passes(&self, mutant: &Mutant, batch: &[&Test]) -> Option<bool> {
