@@ -389,4 +389,4 @@ pub trait ApprovalBook: Send + Sync {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,38 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+/// What these people allowed the caller of a call, from `now` for so many seconds.
+pub(crate) fn lent(
+    call: &Call,
+    capability: &str,
+    policy_version: Digest,
+    people: &[&str],
+    (now, seconds): (Timestamp, u64),
+) -> Request {
+    let wanted = WantedAccess {
+        principal: &call.principal,
+        tool: &call.tool,
+        capability: capability.parse().unwrap(),
+        access: Access { seconds: 60, reason: "an accident".to_owned() },
+        roles: BTreeSet::new(),
+        policy_version,
+        expires_in: Duration::from_secs(seconds),
+    };
+    let yes = |by: &&str| Answer {
+        by: (*by).to_owned(),
+        acts_for: vec![],
+        roles: BTreeSet::new(),
+        roles_from: RolesFrom::Token,
+        verdict: Verdict::Approve,
+        limits: AnswerLimits::default(),
+        comment: String::new(),
+        at: now,
+    };
+    let (id, state) = (ApprovalId::generate(), ApprovalState::Approved);
+    let (filing, answers) = (wanted.file(now).unwrap(), people.iter().map(yes).collect());
+    Request { id, filing, state, answers, lapsed: BTreeSet::new() }
+}
+
 /// Asked for by `agent-7`, who acts for `bea`, at 0; open until 100.
 pub(super) fn request() -> Request {
     let approvers = Approvers { count: 1, roles: ["payer".to_owned()].into() };

@@ -112,6 +112,11 @@ fn principal(roles: &[&str], scope: Option<&[&str]>) -> Principal {
 
 fn call(principal: Principal, name: &str, arguments: Value) -> Call {
     let tool = tools().into_iter().find(|tool| tool.name.as_str() == name).unwrap();
+    call_of(principal, &tool, arguments)
+}
+
+pub(super) fn call_of(principal: Principal, tool: &InstalledTool, arguments: Value) -> Call {
+    let tool = tool.clone();
     Call {
         id: CallId::generate(),
         principal,

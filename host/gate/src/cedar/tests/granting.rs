@@ -1,9 +1,6 @@
 //! Whose credential it is, what people allowed for a time, and the terms of a yes.
 use super::*;
-use crate::{
-    Access, Answer, AnswerLimits, ApprovalId, ApprovalState, Exceptions, Party, Request, RolesFrom,
-    Verdict, WantedAccess,
-};
+use crate::{Exceptions, Party, approval::tests::lent as approved};
 
 const WRITE: &str = "github:issues:write";
 const BOTH: &str = r#"
@@ -17,35 +14,10 @@ fn reading(text: &str) -> CedarPolicy {
 
 /// What two people allowed the caller for a minute.
 pub(super) fn lent(call: &Call, capability: &str, policy: &CedarPolicy) -> Exceptions {
-    let now = Timestamp::UNIX_EPOCH;
-    let wanted = WantedAccess {
-        principal: &call.principal,
-        tool: &call.tool,
-        capability: capability.parse().unwrap(),
-        access: Access { seconds: 60, reason: "an accident".to_owned() },
-        roles: BTreeSet::new(),
-        policy_version: policy.version(),
-        expires_in: Duration::from_secs(60),
-    };
-    let yes = |by: &str| Answer {
-        by: by.to_owned(),
-        acts_for: vec![],
-        roles: BTreeSet::new(),
-        roles_from: RolesFrom::Token,
-        verdict: Verdict::Approve,
-        limits: AnswerLimits::default(),
-        comment: String::new(),
-        at: now,
-    };
-    let request = Request {
-        id: ApprovalId::generate(),
-        filing: wanted.file(now).unwrap(),
-        state: ApprovalState::Approved,
-        answers: ["ana", "dan"].map(yes).to_vec(),
-        lapsed: BTreeSet::new(),
-    };
+    let (now, version) = (Timestamp::UNIX_EPOCH, policy.version());
+    let request = approved(call, capability, version, &["ana", "dan"], (now, 60));
     let tool = (&call.tool.name, call.tool.digest);
-    Exceptions::of(&[request], &call.principal, tool, policy.version(), now)
+    Exceptions::of(&[request], &call.principal, tool, version, now)
 }
 
 #[test]

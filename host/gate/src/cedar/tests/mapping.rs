@@ -14,14 +14,7 @@ fn loads(tool: &InstalledTool, condition: &str) -> Result<CedarPolicy, Vec<Sourc
 }
 
 fn called(tool: &InstalledTool, arguments: Value) -> Call {
-    let mut made = call(principal(&[], None), "open_issue", arguments);
-    made.tool = ToolRef {
-        name: tool.name.clone(),
-        component: tool.component.clone(),
-        digest: tool.digest,
-        wants: tool.wants.clone(),
-    };
-    made
+    call_of(principal(&[], None), tool, arguments)
 }
 
 fn allows(tool: &InstalledTool, condition: &str, arguments: Value) -> bool {

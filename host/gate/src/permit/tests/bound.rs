@@ -1,6 +1,6 @@
 //! What a yes is for: one test for each thing that it binds.
 use super::*;
-use crate::{Access, AnswerLimits, Parent, RolesFrom, WantedAccess};
+use crate::{Access, Parent, approval::tests::lent as approved};
 
 /// Whether a yes to `charge(5)` serves this call; the same call always is served afterwards.
 async fn serves(other: impl FnOnce(Call) -> Call) -> bool {
@@ -138,28 +138,7 @@ async fn a_yes_to_a_capability_for_a_time_is_no_yes_to_a_call() {
 
 /// What these people allowed for a time, for the capability that the call wants.
 fn lent(call: &Call, people: &[&str]) -> Request {
-    let wanted = WantedAccess {
-        principal: &call.principal,
-        tool: &call.tool,
-        capability: "money:charges:create".parse().unwrap(),
-        access: Access { seconds: 60, reason: "x".to_owned() },
-        roles: BTreeSet::new(),
-        policy_version: Digest::ZERO,
-        expires_in: Duration::from_secs(60),
-    };
-    let answer = |name: &&str| Answer {
-        by: (*name).to_owned(),
-        acts_for: vec![],
-        roles: BTreeSet::new(),
-        verdict: Verdict::Approve,
-        roles_from: RolesFrom::Token,
-        limits: AnswerLimits::default(),
-        comment: String::new(),
-        at: noon(),
-    };
-    let (id, state) = (ApprovalId::generate(), ApprovalState::Approved);
-    let (filing, answers) = (wanted.file(noon()).unwrap(), people.iter().map(answer).collect());
-    Request { id, filing, state, answers, lapsed: BTreeSet::new() }
+    approved(call, "money:charges:create", Digest::ZERO, people, (noon(), 60))
 }
 
 fn holds(request: Request, call: &Call, seconds: u64) -> bool {

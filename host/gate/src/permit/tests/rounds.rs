@@ -1,6 +1,6 @@
 //! What is looked at in each round of settling: the door, exceptions, what is left, and answers that settle nothing.
 use super::*;
-use crate::{Access, Approvers, Exceptions, Parent, RolesFrom, Tally, WantedAccess};
+use crate::{Approvers, Exceptions, Parent, Tally, approval::tests::lent};
 
 #[tokio::test]
 async fn a_token_for_one_door_opens_that_one_alone() {
@@ -54,30 +54,9 @@ fn under_policies(text: &str) -> CedarPolicy {
     CedarPolicy::load(&policies, Arc::new(capabilities), &tools(), "development").unwrap()
 }
 
-/// What two people allowed the caller for a minute.
+/// What two people allowed the caller, for ten seconds more.
 fn access(call: &Call, capability: &str, policy: &CedarPolicy) -> Request {
-    let wanted = WantedAccess {
-        principal: &call.principal,
-        tool: &call.tool,
-        capability: capability.parse().unwrap(),
-        access: Access { seconds: 60, reason: "an accident".to_owned() },
-        roles: BTreeSet::new(),
-        policy_version: policy.version(),
-        expires_in: Duration::from_secs(10),
-    };
-    let yes = |by: &str| Answer {
-        by: by.to_owned(),
-        acts_for: vec![],
-        roles: BTreeSet::new(),
-        roles_from: RolesFrom::Token,
-        verdict: Verdict::Approve,
-        limits: AnswerLimits::default(),
-        comment: String::new(),
-        at: noon(),
-    };
-    let (id, filing) = (ApprovalId::generate(), wanted.file(noon()).unwrap());
-    let answers = ["ana", "dan"].map(yes).to_vec();
-    Request { id, filing, state: ApprovalState::Approved, answers, lapsed: BTreeSet::new() }
+    lent(call, capability, policy.version(), &["ana", "dan"], (noon(), 10))
 }
 
 #[tokio::test]

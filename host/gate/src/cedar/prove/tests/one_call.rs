@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Arguments, Call, CallId, Cost, CredentialName, Decision, GrantBook, Identity, Notes, Owners,
-    Ownership, Party, Principal, ProgressSink, ToolRef, Unavailable, cedar::request::Circumstances,
+    Call, Cost, CredentialName, Decision, GrantBook, Identity, Owners, Ownership, Party, Principal,
+    Unavailable,
+    cedar::{request::Circumstances, tests::call_of},
 };
 
 pub(super) fn robo() -> Identity {
@@ -30,22 +31,7 @@ pub(super) fn robo() -> Identity {
 }
 
 pub(super) fn call(identity: Identity, tool: &InstalledTool, arguments: Value) -> Call {
-    let tool = tool.clone();
-    Call {
-        id: CallId::generate(),
-        principal: Principal::authenticated(identity),
-        tool: ToolRef {
-            name: tool.name,
-            component: tool.component,
-            digest: tool.digest,
-            wants: tool.wants,
-        },
-        arguments: Arguments::from_value(arguments).unwrap(),
-        door: "test",
-        notes: Notes::default(),
-        progress: ProgressSink::default(),
-        parent: None,
-    }
+    call_of(Principal::authenticated(identity), tool, arguments)
 }
 
 /// With one capability, which it needs and whose credential is `github`.
